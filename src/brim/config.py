@@ -1,0 +1,115 @@
+"""What a user declares: endpoints and limits. Validated once, here; everything after may trust it."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+import msgspec
+
+from brim.errors import ConfigError
+
+__all__ = ["Endpoint", "Limits", "Secret", "Timeouts"]
+
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Secret:
+    """A key that cannot be printed, pickled or formatted by mistake. Only `reveal` gives it out."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        if not value.isascii() or not value.isprintable() or value != value.strip():
+            raise ConfigError(
+                "the API key holds a blank, a line break or a character no HTTP header can carry; "
+                "copy it again without them"
+            )
+        self._value = value
+
+    def reveal(self) -> str:
+        """The key itself, for the one header that carries it."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a Secret is never written anywhere")
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Where requests go: one base URL, one credential, one dialect, one default model.
+
+    Attributes:
+        dialect: the name of the API spoken there ("openai", "anthropic").
+        base_url: with or without a trailing `/v1`; http or https.
+        model: the model of every request that names none; None if each request must.
+        key: the credential; None where none is needed (a loopback server).
+    """
+
+    dialect: str
+    base_url: str
+    model: str | None
+    key: Secret | None = None
+
+    def __post_init__(self) -> None:
+        parts = _split(self.base_url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ConfigError(
+                f"base URL {self.base_url!r} is no http or https URL; it should look like https://api.example.com/v1"
+            )
+        if parts.username or parts.password:
+            raise ConfigError("the base URL holds a user name or password; give the key in its environment variable")
+
+    @property
+    def is_loopback(self) -> bool:
+        """Is the server on this machine? Then no key is needed."""
+        return _split(self.base_url).hostname in _LOOPBACK
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        raise ConfigError(f"base URL {url!r} can't be read: {error}") from None
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """The limits a user states for each lane; None means "find out".
+
+    Attributes:
+        requests_per_minute: attempts a minute.
+        tokens_per_minute: input and output tokens together a minute.
+        concurrency: a ceiling for attempts on the wire at once, not a target.
+    """
+
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    concurrency: int = 1_000
+
+    def __post_init__(self) -> None:
+        for name in ("requests_per_minute", "tokens_per_minute", "concurrency"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < float("inf"):
+                raise ConfigError(f"limit {name} is {value}; it must be a number above 0")
+
+
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
+    """The clocks of one attempt, in seconds.
+
+    Attributes:
+        connect: until the connection stands, TLS included.
+        silence: between two pieces of an answer that has begun.
+        total: the whole attempt; None learns it from the answers that come.
+    """
+
+    connect: float = 10.0
+    silence: float = 120.0
+    total: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("connect", "silence", "total"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < float("inf"):
+                raise ConfigError(f"timeout {name} is {value}; it must be a number of seconds above 0")

@@ -1,0 +1,34 @@
+"""The exceptions of brim. A failed call is a value (`brim.Failure`), so there are few."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from brim.values import Failure
+
+__all__ = ["BrimError", "CallFailed", "ConfigError", "InputError", "JournalError"]
+
+
+class BrimError(Exception):
+    """Base of everything brim raises on purpose."""
+
+
+class ConfigError(BrimError):
+    """A setting is wrong: the message says which, and what to do."""
+
+
+class InputError(BrimError):
+    """A row of the input can't be read: the message says file, line and field."""
+
+
+class JournalError(BrimError):
+    """The journal can't be used or written. Results that were already recorded stay in it."""
+
+
+class CallFailed(BrimError):  # noqa: N818 - it names what happened, as design section 1 spells it
+    """A single call (`complete`) ended without an answer. *failure* says why."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(f"{failure.kind}: {failure.message}")
+        self.failure = failure

@@ -1,0 +1,309 @@
+"""The words of the house: what flows between the layers, frozen.
+
+Nothing here does anything. A request becomes attempts, an attempt ends as an outcome (a `Reply` or a `Failure`), and
+the last outcome makes the request's `Result`. Observers are told by events. Token counts are whole tokens, durations
+are seconds as floats, and the names are the field's own: the same word means the same thing in every layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+__all__ = [
+    "Attempt",
+    "AttemptEnded",
+    "Event",
+    "Failure",
+    "FailureKind",
+    "FinishReason",
+    "LaneParked",
+    "LanePaused",
+    "Message",
+    "Outcome",
+    "Reply",
+    "Request",
+    "RequestEnded",
+    "Result",
+    "Sent",
+    "Usage",
+]
+
+Message: TypeAlias = Mapping[str, Any]
+"""One message of a conversation as the APIs write it: `{"role": ..., "content": ...}`, passed through untouched."""
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Base of the frozen values. They hold no reference cycles, so the collector need not track them."""
+
+
+class FailureKind(StrEnum):
+    """What a failure means for the request that met it. Every kind belongs to exactly one of four fates."""
+
+    THROTTLED = "throttled"
+    """Sent too fast (429): waited out, never counted against the attempts."""
+    OVERLOADED = "overloaded"
+    """The provider has no capacity just now (503, 529): waited out."""
+    TIMEOUT = "timeout"
+    """One of our clocks ran out; the generation may be billed, so it is repeated fewer times."""
+    CONNECTION = "connection"
+    """No connection, or one that broke."""
+    SERVER = "server"
+    """The provider failed (5xx)."""
+    MALFORMED = "malformed"
+    """An answer that is none: HTML, cut JSON, no choices."""
+    INVALID = "invalid"
+    """The provider refuses the request as it stands."""
+    TOO_LARGE = "too_large"
+    """More tokens or bytes than the model, or the limit, can ever take."""
+    REFUSED = "refused"
+    """A content filter or the model itself refused."""
+    QUOTA = "quota"
+    """Out of credit or over a spending limit: will not heal by waiting."""
+    DENIED = "denied"
+    """Bad key, region or permission."""
+    DAILY = "daily"
+    """A limit per day is used up."""
+    UNKNOWN_MODEL = "unknown_model"
+    """The endpoint does not serve this model: the command is wrong."""
+
+    @property
+    def is_waited_out(self) -> bool:
+        """Is the request repeated for as long as it takes, without using up its attempts?"""
+        return self in _WAITED_OUT
+
+    @property
+    def is_retried(self) -> bool:
+        """Is the request repeated, each time counted against its attempts?"""
+        return self in _RETRIED
+
+    @property
+    def parks_lane(self) -> bool:
+        """Does this stop the whole lane, its rows untouched?"""
+        return self in _PARKS
+
+
+_WAITED_OUT: Final = frozenset({FailureKind.THROTTLED, FailureKind.OVERLOADED})
+_RETRIED: Final = frozenset(
+    {FailureKind.TIMEOUT, FailureKind.CONNECTION, FailureKind.SERVER, FailureKind.MALFORMED}
+)
+_PARKS: Final = frozenset(
+    {FailureKind.QUOTA, FailureKind.DENIED, FailureKind.DAILY, FailureKind.UNKNOWN_MODEL}
+)
+
+
+class FinishReason(StrEnum):
+    """Why the model stopped, in one spelling for every provider."""
+
+    STOP = "stop"
+    """The answer is complete."""
+    LENGTH = "length"
+    """Cut by the token cap or the context window: truncated."""
+    TOOL_CALLS = "tool_calls"
+    """The model asks for a tool."""
+    PAUSE = "pause"
+    """A server-side tool turn paused (Anthropic's `pause_turn`)."""
+    OTHER = "other"
+    """A reason this version does not know."""
+
+
+class Sent(StrEnum):
+    """Whether the provider may have received a request whose answer never came."""
+
+    NO = "no"
+    """Nothing of it left this machine: repeating it is free."""
+    MAYBE = "maybe"
+    """It was on its way: repeating it may be paid twice."""
+    YES = "yes"
+    """The provider had begun to answer: it was executed, and most likely paid."""
+
+
+class Usage(Value):
+    """Tokens of one answer, as billed. Cached input is inside `input_tokens`, reasoning inside `output_tokens`."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    @property
+    def total_tokens(self) -> int:
+        """Input and output together."""
+        return self.input_tokens + self.output_tokens
+
+
+class Request(Value):
+    """One unit of work, the same across all of its attempts.
+
+    Attributes:
+        position: its place in the input, from 0.
+        messages: the conversation to be answered, in the APIs' own form.
+        params: further fields of the body (`temperature`, `tools`, ...), sent as they are.
+        max_tokens: the cap on generated tokens, spelled by each dialect its own way; None sends none where the API
+            allows. A cap among *params* wins.
+        model: the model this request names; None for the lane's own.
+        id: the caller's name for it, given back with the result.
+        extra: fields of the input row that are none of ours, given back with the result.
+    """
+
+    position: int = 0
+    messages: Sequence[Message]
+    params: Mapping[str, Any] = {}
+    max_tokens: int | None = None
+    model: str | None = None
+    id: str | int | None = None
+    extra: Mapping[str, Any] = {}
+
+
+class Attempt(Value):
+    """One try of a request. *number* counts from 1; *body* is the encoded request, made once for all attempts."""
+
+    request: Request
+    number: int
+    body: bytes
+
+
+class Reply(Value):
+    """A good answer.
+
+    Attributes:
+        text: the visible text, all of its parts joined; empty for a pure tool call.
+        finish_reason: why the model stopped.
+        usage: tokens as the provider counted them; None where it does not say (some relays).
+        model: the model that answered, as the provider names it.
+        request_id: the provider's name for this answer, for its support desk.
+        tool_calls: what the model asks to be called, in the provider's own form.
+    """
+
+    text: str
+    finish_reason: FinishReason = FinishReason.STOP
+    usage: Usage | None = None
+    model: str | None = None
+    request_id: str | None = None
+    tool_calls: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def is_truncated(self) -> bool:
+        """Was the answer cut by the token cap or the context window?"""
+        return self.finish_reason is FinishReason.LENGTH
+
+
+class Failure(Value):
+    """A classified bad end of an attempt.
+
+    Attributes:
+        kind: what it means for the request.
+        message: what went wrong, for a person; never holds a key.
+        status: the HTTP status, if there was an answer.
+        code: the provider's own error code or type.
+        retry_after: the wait the provider asks for, in seconds from the answer; None if it says nothing.
+        sent: may the provider have executed it?
+        request_id: the provider's name for this answer.
+        usage: tokens billed all the same (a refused answer), where the provider says so.
+    """
+
+    kind: FailureKind
+    message: str
+    status: int | None = None
+    code: str | None = None
+    retry_after: float | None = None
+    sent: Sent = Sent.YES
+    request_id: str | None = None
+    usage: Usage | None = None
+
+    @property
+    def may_be_paid(self) -> bool:
+        """May the provider bill this attempt although it brought no answer?"""
+        return self.kind in _PERHAPS_PAID and self.sent is not Sent.NO
+
+
+_PERHAPS_PAID: Final = frozenset({FailureKind.TIMEOUT, FailureKind.CONNECTION, FailureKind.MALFORMED})
+
+Outcome: TypeAlias = Reply | Failure
+"""How an attempt ended."""
+
+
+class Result(Value):
+    """What became of one request: the journal's unit.
+
+    Attributes:
+        request: the request.
+        outcome: its last outcome.
+        attempts: how often it was sent, throttled attempts not counted; 0 if it never was.
+        throttles: how often it was waited out.
+        perhaps_paid: attempts that brought nothing and may be billed all the same.
+        latency_s: duration of the last attempt, from send to the end of the answer.
+        started_at: when the last attempt was sent, in seconds since the epoch.
+        cost_usd: price of the answer in US dollars; None where the model has no known price.
+        fingerprint: names what was asked, see `brim.protocols.fingerprint`.
+    """
+
+    request: Request
+    outcome: Outcome
+    attempts: int = 0
+    throttles: int = 0
+    perhaps_paid: int = 0
+    latency_s: float = 0.0
+    started_at: float = 0.0
+    cost_usd: float | None = None
+    fingerprint: bytes = b""
+
+    @property
+    def reply(self) -> Reply | None:
+        """The answer, or None if there is none."""
+        return self.outcome if isinstance(self.outcome, Reply) else None
+
+    @property
+    def failure(self) -> Failure | None:
+        """What went wrong, or None if nothing did."""
+        return self.outcome if isinstance(self.outcome, Failure) else None
+
+    @property
+    def text(self) -> str | None:
+        """The answer's text, or None where the request failed for good."""
+        return self.outcome.text if isinstance(self.outcome, Reply) else None
+
+    @property
+    def is_untouched(self) -> bool:
+        """Was the request left for another run, because its lane parked?"""
+        return isinstance(self.outcome, Failure) and self.outcome.kind.parks_lane
+
+
+class AttemptEnded(Value, tag=True):
+    """An attempt came back. *retry_in* is the wait before the next one in seconds, or None if it was the last."""
+
+    lane: str
+    attempt: Attempt
+    outcome: Outcome
+    latency_s: float
+    retry_in: float | None
+
+
+class RequestEnded(Value, tag=True):
+    """A request has its result, and the result is recorded."""
+
+    lane: str
+    result: Result
+
+
+class LanePaused(Value, tag=True):
+    """A lane sends nothing for *seconds*, because of *failure*."""
+
+    lane: str
+    seconds: float
+    failure: Failure
+
+
+class LaneParked(Value, tag=True):
+    """A lane sends nothing more in this run. Its rows are untouched."""
+
+    lane: str
+    failure: Failure
+
+
+Event: TypeAlias = AttemptEnded | RequestEnded | LanePaused | LaneParked
+"""What observers are told. They are called synchronously and must not block."""
