@@ -26,7 +26,7 @@ class JournalError(BrimError):
     """The journal can't be used or written. Results that were already recorded stay in it."""
 
 
-class CallFailed(BrimError):  # noqa: N818 - it names what happened, as design section 1 spells it
+class CallFailed(BrimError):
     """A single call (`complete`) ended without an answer. *failure* says why."""
 
     def __init__(self, failure: Failure) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 __all__ = [
+    "Answer",
     "Attempt",
     "AttemptEnded",
     "Event",
@@ -34,10 +35,6 @@ __all__ = [
 
 Message: TypeAlias = Mapping[str, Any]
 """One message of a conversation as the APIs write it: `{"role": ..., "content": ...}`, passed through untouched."""
-
-
-class Value(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Base of the frozen values. They hold no reference cycles, so the collector need not track them."""
 
 
 class FailureKind(StrEnum):
@@ -69,6 +66,8 @@ class FailureKind(StrEnum):
     """A limit per day is used up."""
     UNKNOWN_MODEL = "unknown_model"
     """The endpoint does not serve this model: the command is wrong."""
+    STOPPED = "stopped"
+    """The run ended before the request was answered: interrupted, out of time, or nothing got through for long."""
 
     @property
     def is_waited_out(self) -> bool:
@@ -87,11 +86,15 @@ class FailureKind(StrEnum):
 
 
 _WAITED_OUT: Final = frozenset({FailureKind.THROTTLED, FailureKind.OVERLOADED})
-_RETRIED: Final = frozenset(
-    {FailureKind.TIMEOUT, FailureKind.CONNECTION, FailureKind.SERVER, FailureKind.MALFORMED}
-)
+_RETRIED: Final = frozenset({FailureKind.TIMEOUT, FailureKind.CONNECTION, FailureKind.SERVER, FailureKind.MALFORMED})
 _PARKS: Final = frozenset(
-    {FailureKind.QUOTA, FailureKind.DENIED, FailureKind.DAILY, FailureKind.UNKNOWN_MODEL}
+    {
+        FailureKind.QUOTA,
+        FailureKind.DENIED,
+        FailureKind.DAILY,
+        FailureKind.UNKNOWN_MODEL,
+        FailureKind.STOPPED,
+    }
 )
 
 
@@ -121,7 +124,7 @@ class Sent(StrEnum):
     """The provider had begun to answer: it was executed, and most likely paid."""
 
 
-class Usage(Value):
+class Usage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Tokens of one answer, as billed. Cached input is inside `input_tokens`, reasoning inside `output_tokens`."""
 
     input_tokens: int = 0
@@ -136,7 +139,7 @@ class Usage(Value):
         return self.input_tokens + self.output_tokens
 
 
-class Request(Value):
+class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One unit of work, the same across all of its attempts.
 
     Attributes:
@@ -159,7 +162,7 @@ class Request(Value):
     extra: Mapping[str, Any] = {}
 
 
-class Attempt(Value):
+class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One try of a request. *number* counts from 1; *body* is the encoded request, made once for all attempts."""
 
     request: Request
@@ -167,7 +170,7 @@ class Attempt(Value):
     body: bytes
 
 
-class Reply(Value):
+class Reply(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A good answer.
 
     Attributes:
@@ -192,7 +195,7 @@ class Reply(Value):
         return self.finish_reason is FinishReason.LENGTH
 
 
-class Failure(Value):
+class Failure(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A classified bad end of an attempt.
 
     Attributes:
@@ -227,7 +230,20 @@ Outcome: TypeAlias = Reply | Failure
 """How an attempt ended."""
 
 
-class Result(Value):
+class Answer(msgspec.Struct, frozen=True, gc=False):
+    """What came back from one attempt, and when by the engine's clock; both times are the same if nothing was sent."""
+
+    outcome: Outcome
+    sent_at: float
+    ended_at: float
+
+    @property
+    def latency_s(self) -> float:
+        """From sending to the end of the answer."""
+        return self.ended_at - self.sent_at
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What became of one request: the journal's unit.
 
     Attributes:
@@ -273,7 +289,7 @@ class Result(Value):
         return isinstance(self.outcome, Failure) and self.outcome.kind.parks_lane
 
 
-class AttemptEnded(Value, tag=True):
+class AttemptEnded(msgspec.Struct, frozen=True, gc=False):
     """An attempt came back. *retry_in* is the wait before the next one in seconds, or None if it was the last."""
 
     lane: str
@@ -283,14 +299,14 @@ class AttemptEnded(Value, tag=True):
     retry_in: float | None
 
 
-class RequestEnded(Value, tag=True):
+class RequestEnded(msgspec.Struct, frozen=True, gc=False):
     """A request has its result, and the result is recorded."""
 
     lane: str
     result: Result
 
 
-class LanePaused(Value, tag=True):
+class LanePaused(msgspec.Struct, frozen=True, gc=False):
     """A lane sends nothing for *seconds*, because of *failure*."""
 
     lane: str
@@ -298,7 +314,7 @@ class LanePaused(Value, tag=True):
     failure: Failure
 
 
-class LaneParked(Value, tag=True):
+class LaneParked(msgspec.Struct, frozen=True, gc=False):
     """A lane sends nothing more in this run. Its rows are untouched."""
 
     lane: str

@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Protocol
 
-from brim.values import Outcome, Request, Value
+import msgspec
+
+from brim.values import Outcome, Request
 
 __all__ = ["Dialect", "WireRequest", "WireResponse", "fingerprint"]
 
 
-class WireRequest(Value):
+class WireRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An HTTP POST, ready to be sent. Its repr shows no header: one of them holds the key."""
 
     url: str
@@ -27,7 +29,7 @@ class WireRequest(Value):
         return f"WireRequest(url={self.url!r}, body={len(self.body)} bytes)"
 
 
-class WireResponse(Value):
+class WireResponse(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A whole HTTP answer. *headers* has lower-case names; *received_at* is seconds since the epoch."""
 
     status: int

@@ -1,0 +1,149 @@
+"""One lane: an endpoint, a credential and a model, with everything that is theirs alone.
+
+Each lane has its own limiter, clocks and window of requests alive at once, so that a parked or slow one starves no
+other. `build_service` is the one place that knows the order of the stages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from random import Random
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from brim.config import Endpoint, Limits, Timeouts
+from brim.engine.limiter import Limiter
+from brim.engine.path import Admit, Path, Prepared, Send, Service
+from brim.policies.retry import Backoff, StandardRetry
+from brim.policies.timeouts import LearntTotal
+from brim.protocols import fingerprint
+from brim.values import Event, Failure, LaneParked, LanePaused, Reply, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from brim.protocols import Dialect
+    from brim.transport import Transport
+
+__all__ = ["Lane", "Settings", "build_service"]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a lane behaves. *seed* fixes the jitter; None draws it."""
+
+    limits: Limits = msgspec.field(default_factory=Limits)
+    timeouts: Timeouts = msgspec.field(default_factory=Timeouts)
+    max_attempts: int = 5
+    max_timeouts: int = 2
+    backoff: Backoff = msgspec.field(default_factory=Backoff)
+    seed: int | None = None
+
+
+def build_service(
+    endpoint: Endpoint, dialect: Dialect, transport: Transport, limiter: Limiter, timeouts: Timeouts
+) -> Service:
+    """Stack the stages, innermost first. Nowhere else knows the order."""
+    send = Send(
+        dialect=dialect,
+        transport=transport,
+        url=dialect.url(endpoint.base_url),
+        headers=dialect.headers(endpoint.key.reveal() if endpoint.key else None),
+        timeouts=timeouts,
+        total=LearntTotal(timeouts.total),
+    )
+    return Admit(send, limiter)
+
+
+class Lane:
+    """A lane in a running event loop.
+
+    Args:
+        endpoint: where its requests go.
+        model: the model they name.
+        dialect: how to speak there.
+        transport: the way there, shared with other lanes.
+        settings: how it behaves.
+        price: an answer's price in US dollars, None if unknown.
+        emit: told every event.
+        wall: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        *,
+        endpoint: Endpoint,
+        model: str,
+        dialect: Dialect,
+        transport: Transport,
+        settings: Settings,
+        price: Callable[[Reply], float | None],
+        emit: Callable[[Event], None],
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.name = f"{dialect.name}:{model}"
+        self._model = model
+        self._dialect = dialect
+        self._emit = emit
+        rng = Random(settings.seed)
+        self.limiter = Limiter(settings.limits, rng=rng, on_pause=self._paused, on_park=self._parked)
+        self.window = 2 * settings.limits.concurrency
+        self.alive = 0
+        self.held: deque[Prepared] = deque()
+        self._resting: set[asyncio.Future[None]] = set()
+        retry = StandardRetry(
+            rng=rng,
+            max_attempts=settings.max_attempts,
+            max_timeouts=settings.max_timeouts,
+            backoff=settings.backoff,
+        )
+        service = build_service(endpoint, dialect, transport, self.limiter, settings.timeouts)
+        self.path = Path(
+            lane=self.name,
+            service=service,
+            retry=retry,
+            rest=self._rest,
+            price=price,
+            emit=emit,
+            wall=wall,
+        )
+
+    def prepare(self, request: Request) -> Prepared:
+        """Encode *request*. Raises `InputError` for what the dialect can't express."""
+        body = self._dialect.encode(request, model=self._model)
+        return Prepared(request, body, fingerprint(self._dialect.name, body))
+
+    def park(self, failure: Failure) -> None:
+        """Send nothing more, and leave what waits untouched. What is on the wire comes home."""
+        self.limiter.park(failure)
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait out a backoff, or less if the lane parks meanwhile."""
+        if seconds <= 0.0 or self.limiter.parked is not None:
+            return
+        rested: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        timer = asyncio.get_running_loop().call_later(seconds, _wake, rested)
+        self._resting.add(rested)
+        try:
+            await rested
+        finally:
+            timer.cancel()
+            self._resting.discard(rested)
+
+    def _paused(self, seconds: float, failure: Failure) -> None:
+        self._emit(LanePaused(self.name, seconds, failure))
+
+    def _parked(self, failure: Failure) -> None:
+        self._emit(LaneParked(self.name, failure))
+        for rested in tuple(self._resting):
+            _wake(rested)
+
+    def __repr__(self) -> str:
+        return f"Lane({self.name}, alive={self.alive}, held={len(self.held)}, {self.limiter!r})"
+
+
+def _wake(rested: asyncio.Future[None]) -> None:
+    if not rested.done():
+        rested.set_result(None)

@@ -1,0 +1,153 @@
+"""The way of one request, from first attempt to result, on one screen.
+
+`fulfil` is the visible retry loop around a stack of stages of one shape, each a small class: `Admit` holds a permit
+while an attempt is on the wire, `Send` carries it to the far end and reads what comes back. Later stages (hedging,
+balancing over endpoints) are new classes between the two. A failed attempt is a value; only a bug raises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from brim.engine.clocks import Watch
+from brim.policies.retry import Tries
+from brim.protocols import WireRequest
+from brim.transport import TransportError
+from brim.values import Answer, Attempt, AttemptEnded, Event, Failure, FailureKind, Outcome, Reply, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from brim.config import Timeouts
+    from brim.engine.limiter import Limiter
+    from brim.policies.retry import RetryPolicy
+    from brim.policies.timeouts import LearntTotal
+    from brim.protocols import Dialect
+    from brim.transport import Transport
+    from brim.values import Request
+
+__all__ = ["Admit", "Path", "Prepared", "Send", "Service", "fulfil"]
+
+
+class Prepared(msgspec.Struct, frozen=True, gc=False):
+    """A request encoded for its lane, once for all of its attempts. *fingerprint* names what is asked."""
+
+    request: Request
+    body: bytes
+    fingerprint: bytes
+
+
+class Service(Protocol):
+    """One attempt in, one answer out. Never raises for anything a remote end may do."""
+
+    async def __call__(self, attempt: Attempt) -> Answer:
+        """Carry *attempt* as far as it goes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Path:
+    """What `fulfil` needs of a lane: its stages, its retry policy, its prices, and who is told."""
+
+    lane: str
+    service: Service
+    retry: RetryPolicy
+    rest: Callable[[float], Awaitable[None]]
+    price: Callable[[Reply], float | None]
+    emit: Callable[[Event], None]
+    wall: Callable[[], float]
+
+
+async def fulfil(prepared: Prepared, path: Path) -> Result:
+    """Carry one request to its result, retrying for as long as the path's policy allows."""
+    tries = Tries()
+    number = 1
+    while True:
+        attempt = Attempt(request=prepared.request, number=number, body=prepared.body)
+        answer = await path.service(attempt)
+        delay = _next_delay(answer.outcome, tries, path.retry)
+        path.emit(AttemptEnded(path.lane, attempt, answer.outcome, answer.latency_s, delay))
+        if delay is None:
+            return _result(prepared, answer, tries, path)
+        await path.rest(delay)  # holds no permit while it waits
+        number += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """Hold a permit for exactly as long as one attempt is on the wire."""
+
+    inner: Service
+    limiter: Limiter
+
+    async def __call__(self, attempt: Attempt) -> Answer:
+        """Wait for admission, send, settle."""
+        permit = await self.limiter.admit(attempt)
+        if isinstance(permit, Failure):
+            now = asyncio.get_running_loop().time()
+            return Answer(permit, now, now)
+        with permit:
+            answer = await self.inner(attempt)
+            permit.settle(answer)
+        return answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Send:
+    """Exchange one attempt with the far end under its clocks, and read what comes back."""
+
+    dialect: Dialect
+    transport: Transport
+    url: str
+    headers: Mapping[str, str]
+    timeouts: Timeouts
+    total: LearntTotal
+
+    async def __call__(self, attempt: Attempt) -> Answer:
+        """Encode, exchange, decode."""
+        wire = WireRequest(url=self.url, headers=self.headers, body=attempt.body)
+        outcome: Outcome | None = None
+        with Watch(self.timeouts, self.total) as watch:
+            outcome = await self._exchange(wire, watch)
+        outcome = outcome or watch.expired
+        assert outcome is not None, "an exchange ends with an outcome unless a clock of ours ran out"
+        answer = Answer(outcome, watch.started_at, asyncio.get_running_loop().time())
+        if isinstance(outcome, Reply):
+            self.total.answered(answer.latency_s)
+        return answer
+
+    async def _exchange(self, wire: WireRequest, watch: Watch) -> Outcome:
+        try:
+            return self.dialect.decode(await self.transport.exchange(wire, watch))
+        except TransportError as error:
+            kind = FailureKind.MALFORMED if error.is_malformed else FailureKind.CONNECTION
+            return Failure(kind=kind, message=str(error), sent=error.sent)
+
+    def __repr__(self) -> str:
+        return f"Send({self.dialect.name} to {self.url})"
+
+
+def _next_delay(outcome: Outcome, tries: Tries, retry: RetryPolicy) -> float | None:
+    if isinstance(outcome, Reply):
+        tries.attempts += 1
+        return None
+    tries.count(outcome)
+    return retry.next_delay(outcome, tries)
+
+
+def _result(prepared: Prepared, answer: Answer, tries: Tries, path: Path) -> Result:
+    outcome = answer.outcome
+    return Result(
+        request=prepared.request,
+        outcome=outcome,
+        attempts=tries.attempts,
+        throttles=tries.throttles,
+        perhaps_paid=tries.perhaps_paid,
+        latency_s=answer.latency_s,
+        started_at=path.wall() - answer.latency_s,
+        cost_usd=path.price(outcome) if isinstance(outcome, Reply) else None,
+        fingerprint=prepared.fingerprint,
+    )

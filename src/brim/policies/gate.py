@@ -1,0 +1,53 @@
+"""The shared pause: one throttled attempt informs its whole lane.
+
+Where the server says how long to wait, the lane is closed at least that long, with jitter upward only. Where it says
+nothing, a first push-back closes nothing (it may be a stray one), but when what is sent after it is pushed back too,
+the lane closes for a quarter of a second, and for twice as long every further time, up to a minute. An attempt tells
+something new only if it was sent after the last strike: a hundred refusals of one burst are one strike.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Final
+
+__all__ = ["Gate"]
+
+_FIRST_PAUSE: Final = 0.25
+_LONGEST_PAUSE: Final = 60.0
+_JITTER: Final = 0.1
+
+
+class Gate:
+    """Says until when a lane sends nothing. *rng* gives the jitter."""
+
+    __slots__ = ("_rng", "_strikes", "_struck_at", "opens_at")
+
+    def __init__(self, rng: Random) -> None:
+        self._rng = rng
+        self._strikes = 0
+        self._struck_at = float("-inf")
+        self.opens_at = float("-inf")
+
+    def passed(self, *, sent_at: float) -> None:
+        """An attempt sent at *sent_at* got through."""
+        if sent_at >= self._struck_at:
+            self._strikes = 0
+
+    def pushed_back(self, *, sent_at: float, now: float, retry_after: float | None) -> float:
+        """An attempt sent at *sent_at* was throttled. Returns by how many seconds the lane opens later."""
+        pause = self._strike(sent_at, now) if retry_after is None else retry_after
+        if pause <= 0:
+            return 0.0
+        before = max(self.opens_at, now)
+        self.opens_at = max(before, now + pause * (1 + self._rng.random() * _JITTER))
+        return self.opens_at - before
+
+    def _strike(self, sent_at: float, now: float) -> float:
+        if sent_at < self._struck_at:
+            return 0.0
+        self._struck_at = now
+        self._strikes += 1
+        if self._strikes == 1:
+            return 0.0
+        return min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(self._strikes - 2, 16))

@@ -1,0 +1,92 @@
+"""Whether a failed attempt is repeated, and after how long.
+
+The fate of a kind of failure is its own (`FailureKind`): some are waited out without end and without using up attempts,
+some are retried a bounded number of times, the rest are final. The server's word beats our backoff.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Final, Protocol
+
+import msgspec
+
+from brim.errors import ConfigError
+from brim.values import Failure, FailureKind
+
+__all__ = ["Backoff", "RetryPolicy", "StandardRetry", "Tries"]
+
+_MOST_DOUBLINGS: Final = 32
+
+
+class Tries(msgspec.Struct):
+    """What one request has been through, its latest attempt included. Seconds count from its first attempt."""
+
+    attempts: int = 0
+    timeouts: int = 0
+    throttles: int = 0
+    perhaps_paid: int = 0
+    elapsed_s: float = 0.0
+
+    def count(self, failure: Failure) -> None:
+        """Enter the failure that an attempt ended with."""
+        if failure.kind.is_waited_out:
+            self.throttles += 1
+        else:
+            self.attempts += 1
+        self.timeouts += failure.kind is FailureKind.TIMEOUT
+        self.perhaps_paid += failure.may_be_paid
+
+
+class Backoff(msgspec.Struct, frozen=True, kw_only=True):
+    """Exponential backoff with full jitter: uniform between 0 and `first_s * 2**n`, at most *longest_s*.
+
+    Full jitter spreads a crowd best (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015); the
+    figures are those of the common recipe, `wait_random_exponential(min=1, max=60)`.
+    """
+
+    first_s: float = 1.0
+    longest_s: float = 60.0
+
+    def delay(self, failures: int, rng: Random) -> float:
+        """Seconds to wait after the *failures*-th failure, counted from 1."""
+        doublings = min(failures - 1, _MOST_DOUBLINGS)
+        return rng.uniform(0.0, min(self.longest_s, self.first_s * 2.0**doublings))
+
+
+class RetryPolicy(Protocol):
+    """Decides about the next attempt."""
+
+    def next_delay(self, failure: Failure, tries: Tries) -> float | None:
+        """Seconds until the next attempt, or None to stop. *tries* counts this failure already."""
+
+
+class StandardRetry:
+    """The defaults of design section 5.
+
+    Args:
+        rng: chance for the jitter.
+        max_attempts: how often a request is sent at most, throttled attempts not counted; at least 1.
+        max_timeouts: how many of them may end in a timeout, since a timed-out generation may be billed.
+        backoff: the wait where the server names none.
+    """
+
+    def __init__(
+        self, *, rng: Random, max_attempts: int = 5, max_timeouts: int = 2, backoff: Backoff | None = None
+    ) -> None:
+        if max_attempts < 1:
+            raise ConfigError(f"max attempts is {max_attempts}; it must be at least 1")
+        self.max_attempts = max_attempts
+        self.max_timeouts = max_timeouts
+        self._backoff = backoff or Backoff()
+        self._rng = rng
+
+    def next_delay(self, failure: Failure, tries: Tries) -> float | None:
+        """See `RetryPolicy`. A wait that the server named is kept by the lane's gate, so it is none of ours."""
+        if failure.kind.is_waited_out:
+            return 0.0 if failure.retry_after is not None else self._backoff.delay(tries.throttles, self._rng)
+        if not failure.kind.is_retried or tries.attempts >= self.max_attempts:
+            return None
+        if failure.kind is FailureKind.TIMEOUT and tries.timeouts >= self.max_timeouts:
+            return None
+        return max(self._backoff.delay(tries.attempts, self._rng), failure.retry_after or 0.0)
