@@ -11,7 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from brim.engine.path import Prepared, fulfil
-from brim.values import Failure, Result
+from brim.values import Failure, RequestEnded, Result
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -39,24 +39,30 @@ class Run:
         self._lanes: set[Lane] = set()
         self._held = 0
         self._room = asyncio.Event()
-        self._stopped: Failure | None = None
+        self._feeder: asyncio.Task[None] | None = None
 
     async def carry(self, source: AsyncIterator[tuple[Lane, Prepared]]) -> None:
-        """Carry every request of *source* to its result. Cancelling this cancels what is on the wire."""
-        async with asyncio.TaskGroup() as tasks:
-            async for lane, prepared in source:
-                self._lanes.add(lane)
-                if self._stopped is not None:
-                    break
-                await self._feed(lane, prepared, tasks)
+        """Carry every request of *source* to its result. Cancelling this cancels what is on the wire.
+
+        What *source* or `record` raise ends the run and comes out as it is.
+        """
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._feeder = tasks.create_task(self._read(source, tasks))
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
 
     def stop(self, failure: Failure) -> None:
         """Stop sending: what is on the wire comes home, everything else is left untouched, because of *failure*."""
-        if self._stopped is None:
-            self._stopped = failure
-            for lane in self._lanes:
-                lane.park(failure)
-            self._room.set()
+        if self._feeder is not None:
+            self._feeder.cancel()
+        for lane in self._lanes:
+            lane.park(failure)
+
+    async def _read(self, source: AsyncIterator[tuple[Lane, Prepared]], tasks: asyncio.TaskGroup) -> None:
+        async for lane, prepared in source:
+            self._lanes.add(lane)
+            await self._feed(lane, prepared, tasks)
 
     async def _feed(self, lane: Lane, prepared: Prepared, tasks: asyncio.TaskGroup) -> None:
         if lane.limiter.parked is not None:
@@ -80,7 +86,11 @@ class Run:
         try:
             while True:
                 result = await fulfil(prepared, lane.path)
-                (self._leave if result.is_untouched else self._record)(result)
+                if result.is_untouched:
+                    self._leave(result)
+                else:
+                    self._record(result)  # no await between having and recording
+                    lane.path.emit(RequestEnded(lane.name, result))
                 if not lane.held:
                     return
                 prepared = lane.held.popleft()

@@ -1,0 +1,286 @@
+"""Admission: in order, within the limits, nothing lost when a waiter is cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from brim.config import Limits
+from brim.engine.limiter import STALL_SECONDS, Limiter, Permit
+from brim.simulator.clock import run_virtual
+from brim.values import Answer, Attempt, Failure, FailureKind, Outcome, Reply, Request, Usage
+
+
+def attempt(position: int = 0, body: bytes = b"{}", max_tokens: int | None = None) -> Attempt:
+    request = Request(position=position, messages=(), max_tokens=max_tokens)
+    return Attempt(request=request, number=1, body=body)
+
+
+class Lane:
+    """A limiter and what it told."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.pauses: list[float] = []
+        self.parked: list[Failure] = []
+        self.limiter = Limiter(
+            limits or Limits(),
+            rng=Random(1),
+            on_pause=lambda seconds, _: self.pauses.append(seconds),
+            on_park=self.parked.append,
+        )
+
+    async def enter(self, **fields: object) -> Permit:
+        permit = await self.limiter.admit(attempt(**fields))  # type: ignore[arg-type] # fields of attempt, by name
+        assert isinstance(permit, Permit)
+        return permit
+
+
+def settle(permit: Permit, outcome: Outcome, *, took: float = 0.0) -> None:
+    now = asyncio.get_running_loop().time()
+    permit.settle(Answer(outcome, now - took, now))
+    permit.release()
+
+
+def virtual(test: Callable[[], Awaitable[None]]) -> None:
+    async def main() -> None:
+        await test()
+
+    run_virtual(main())
+
+
+def throttled(retry_after: float | None = None) -> Failure:
+    return Failure(kind=FailureKind.THROTTLED, message="slow down", retry_after=retry_after)
+
+
+def test_goes_at_once_while_there_is_room() -> None:
+    """
+    The first eight need not wait, the ninth waits for the first to come back.
+    """
+
+    async def test() -> None:
+        lane = Lane()
+        permits = [await lane.enter() for _ in range(8)]
+        ninth = asyncio.create_task(lane.enter())
+        await asyncio.sleep(1.0)
+        assert not ninth.done()
+
+        permits[0].release()
+        settle(await ninth, Reply(text=""))
+        assert lane.limiter.in_flight == 7
+
+    virtual(test)
+
+
+def test_paces_a_stated_rate() -> None:
+    """
+    At 60 requests a minute the hundredth goes 99 seconds after the first.
+    """
+
+    async def test() -> None:
+        lane = Lane(Limits(requests_per_minute=60))
+        times = []
+        for _ in range(100):
+            with await lane.enter() as permit:
+                times.append(asyncio.get_running_loop().time())
+                permit.settle(Answer(Reply(text=""), times[-1], times[-1]))
+        assert all(abs(time - position) < 1e-6 for position, time in enumerate(times))
+
+    virtual(test)
+
+
+def test_first_in_first_out_whatever_the_size() -> None:
+    """
+    A large request is not overtaken by the small ones behind it.
+    """
+
+    async def test() -> None:
+        lane = Lane(Limits(tokens_per_minute=6_000))
+        order: list[int] = []
+
+        async def go(position: int, body: bytes) -> None:
+            await lane.enter(position=position, body=body, max_tokens=1)
+            order.append(position)
+
+        async with asyncio.TaskGroup() as tasks:
+            for position in range(6):
+                tasks.create_task(go(position, b"x" * (15_000 if position == 1 else 40)))
+        assert order == list(range(6))
+
+    virtual(test)
+
+
+def test_tokens_are_trued_up_by_the_answer() -> None:
+    """
+    What an answer did not use is available again, what it used in excess is paid back by waiting.
+    """
+
+    async def test() -> None:
+        for used, wait in ((300, 0.0), (12_600, 63.0)):
+            lane = Lane(Limits(tokens_per_minute=12_000))
+            settle(await lane.enter(), Reply(text="", usage=Usage(input_tokens=used)))
+            started = asyncio.get_running_loop().time()
+            await lane.enter()
+            assert abs(asyncio.get_running_loop().time() - started - wait) < 2.0
+
+    virtual(test)
+
+
+def test_what_can_never_fit_fails_alone_with_the_numbers() -> None:
+    """
+    More than a minute's tokens is too large at once; the next request goes.
+    """
+
+    async def test() -> None:
+        lane = Lane(Limits(tokens_per_minute=1_000))
+        failure = await lane.limiter.admit(attempt(body=b"x" * 8_800))
+        assert isinstance(failure, Failure)
+        assert failure.kind is FailureKind.TOO_LARGE
+        assert failure.message == (
+            "the request needs about 2,256 tokens but the limit is 1,000 tokens a minute; "
+            "raise --tpm or shorten the request"
+        )
+        assert isinstance(await lane.enter(), Permit)
+
+    virtual(test)
+
+
+def test_one_refusal_closes_the_lane_for_all() -> None:
+    """
+    After a 429 with a wait nobody goes until it is over, and then as a ramp.
+    """
+
+    async def test() -> None:
+        lane = Lane()
+        settle(await lane.enter(), throttled(retry_after=10.0))
+        went: list[float] = []
+
+        async def go() -> None:
+            permit = await lane.enter()
+            went.append(asyncio.get_running_loop().time())
+            await asyncio.sleep(1.0)
+            settle(permit, Reply(text=""), took=1.0)
+
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(20):
+                tasks.create_task(go())
+        opened = min(went)
+        assert 10.0 <= opened <= 11.0
+        assert went.count(opened) == 2
+        assert len(lane.pauses) == 1
+
+    virtual(test)
+
+
+def test_a_parked_lane_tells_everybody_why() -> None:
+    """
+    Those who wait and those who come get the reason; those on the wire come home.
+    """
+
+    async def test() -> None:
+        lane = Lane(Limits(concurrency=1))
+        held = await lane.enter()
+        waiting = asyncio.create_task(lane.limiter.admit(attempt()))
+        await asyncio.sleep(0)
+        quota = Failure(kind=FailureKind.QUOTA, message="out of credit")
+        settle(held, quota)
+
+        assert await waiting is quota
+        assert await lane.limiter.admit(attempt()) is quota
+        assert lane.parked == [quota]
+        assert lane.limiter.in_flight == 0
+
+    virtual(test)
+
+
+def test_a_lane_that_gets_nothing_through_parks() -> None:
+    """
+    A quarter of an hour of nothing but throttles parks the run; a single success in between starts it anew.
+    """
+
+    async def test() -> None:
+        lane = Lane()
+        loop = asyncio.get_running_loop()
+        settle(await lane.enter(), throttled())
+        await asyncio.sleep(STALL_SECONDS - 1)
+        settle(await lane.enter(), Reply(text=""))
+        first = loop.time()
+        while not lane.parked:
+            permit = await lane.limiter.admit(attempt())
+            assert isinstance(permit, Permit)
+            settle(permit, throttled(retry_after=50.0))
+        assert STALL_SECONDS <= loop.time() - first <= STALL_SECONDS + 60
+        assert lane.parked[0].kind is FailureKind.STOPPED
+        assert lane.parked[0].message == "nothing got through for 15 minutes; the last failure: slow down"
+
+    virtual(test)
+
+
+def test_a_cancelled_waiter_leaves_no_trace() -> None:
+    """
+    Whoever is cancelled in the queue, or just as the permit was on its way, holds up nobody.
+    """
+
+    async def test() -> None:
+        lane = Lane(Limits(concurrency=1))
+        held = await lane.enter()
+        first, second = (asyncio.create_task(lane.enter()) for _ in range(2))
+        await asyncio.sleep(0)
+        held.release()  # the permit is now on its way to the first
+        first.cancel()
+
+        assert isinstance(await second, Permit)
+        assert lane.limiter.in_flight == 1
+
+    virtual(test)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    plan=st.lists(
+        st.tuples(st.sampled_from(["reply", "throttle", "fail", "cancel"]), st.floats(0.0, 3.0), st.floats(0.0, 5.0)),
+        max_size=40,
+    ),
+    rpm=st.one_of(st.none(), st.floats(30.0, 3_000.0)),
+    concurrency=st.integers(1, 10),
+)
+def test_permits_out_are_permits_back(
+    plan: list[tuple[str, float, float]], rpm: float | None, concurrency: int
+) -> None:
+    """
+    Whatever happens to attempts, cancelled anywhere included, all slots come back and no ceiling is passed.
+    """
+
+    async def test() -> None:
+        lane = Lane(Limits(requests_per_minute=rpm, concurrency=concurrency))
+        most = 0
+
+        async def go(fate: str, after: float, duration: float) -> None:
+            nonlocal most
+            await asyncio.sleep(after)
+            with await lane.enter() as permit:
+                most = max(most, lane.limiter.in_flight)
+                sent_at = asyncio.get_running_loop().time()
+                await asyncio.sleep(duration)
+                outcome = {
+                    "reply": Reply(text=""),
+                    "throttle": throttled(),
+                    "fail": Failure(kind=FailureKind.SERVER, message="down"),
+                }[fate]
+                permit.settle(Answer(outcome, sent_at, asyncio.get_running_loop().time()))
+
+        tasks = []
+        for fate, after, duration in plan:
+            task = asyncio.create_task(go("reply" if fate == "cancel" else fate, after, duration))
+            if fate == "cancel":
+                asyncio.get_running_loop().call_later(after + duration / 2, task.cancel)
+            tasks.append(task)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert lane.limiter.in_flight == 0
+        assert most <= concurrency
+        assert isinstance(await lane.enter(), Permit)
+
+    virtual(test)

@@ -1,0 +1,94 @@
+"""The shared pause: the server's word is kept, one burst of refusals is one strike, and strikes double the pause."""
+
+from __future__ import annotations
+
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brim.policies.gate import Gate
+
+
+def test_keeps_the_servers_wait_with_jitter_upward_only() -> None:
+    """
+    Closed at least as long as the server asked, at most a tenth longer.
+    """
+    gate = Gate(Random(1))
+    gate.pushed_back(sent_at=0.0, now=1.0, retry_after=20.0)
+
+    assert 21.0 <= gate.opens_at <= 23.0
+
+
+def test_a_shorter_wait_does_not_open_earlier() -> None:
+    """
+    The lane opens after the longest wait it was told.
+    """
+    gate = Gate(Random(1))
+    gate.pushed_back(sent_at=0.0, now=0.0, retry_after=30.0)
+    opens_at = gate.opens_at
+
+    assert gate.pushed_back(sent_at=0.0, now=1.0, retry_after=2.0) == 0.0
+    assert gate.opens_at == opens_at
+
+
+def test_one_stray_refusal_closes_nothing() -> None:
+    """
+    A single 429 that names no wait is no reason to stop a lane.
+    """
+    gate = Gate(Random(1))
+
+    assert gate.pushed_back(sent_at=0.0, now=1.0, retry_after=None) == 0.0
+
+
+def test_a_burst_of_refusals_is_one_strike() -> None:
+    """
+    Refusals of attempts sent before the last strike tell nothing new.
+    """
+    gate = Gate(Random(1))
+    pauses = [gate.pushed_back(sent_at=0.0, now=1.0 + n / 100, retry_after=None) for n in range(100)]
+
+    assert pauses == [0.0] * 100
+
+
+def test_strikes_double_the_pause_up_to_a_minute() -> None:
+    """
+    Each refusal of what was sent after the last one doubles the pause: 0.25 s, 0.5 s, ... 60 s.
+    """
+    gate = Gate(Random(1))
+    now, pauses = 0.0, []
+    for _ in range(12):
+        now += 100.0
+        pauses.append(gate.pushed_back(sent_at=now, now=now, retry_after=None))
+
+    assert pauses[0] == 0.0
+    for pause, plain in zip(pauses[1:], [0.25 * 2**n for n in range(8)] + [60.0] * 3, strict=True):
+        assert plain <= pause <= plain * 1.1
+
+
+def test_an_attempt_that_passes_ends_the_series() -> None:
+    """
+    What was sent after the last strike and got through starts the count anew; older ones do not.
+    """
+    gate = Gate(Random(1))
+    gate.pushed_back(sent_at=1.0, now=1.0, retry_after=None)
+    gate.passed(sent_at=0.5)
+    assert gate.pushed_back(sent_at=2.0, now=2.0, retry_after=None) > 0.0
+
+    gate.passed(sent_at=3.0)
+    assert gate.pushed_back(sent_at=4.0, now=4.0, retry_after=None) == 0.0
+
+
+@given(st.lists(st.tuples(st.floats(0, 100), st.one_of(st.none(), st.floats(0, 1_000))), max_size=50), st.integers())
+def test_never_opens_earlier_than_it_said(events: list[tuple[float, float | None]], seed: int) -> None:
+    """
+    Whatever comes, the time of opening only moves later, and no named wait is shortened.
+    """
+    gate = Gate(Random(seed))
+    now = 0.0
+    for step, retry_after in events:
+        now += step
+        before = gate.opens_at
+        gate.pushed_back(sent_at=now, now=now, retry_after=retry_after)
+        assert gate.opens_at >= before
+        assert gate.opens_at >= now + (retry_after or 0.0) or not retry_after

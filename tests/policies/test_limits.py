@@ -1,0 +1,107 @@
+"""Buckets: no more than the rate over any time, debts paid back, nothing gained by waiting long."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brim.policies.limits import Bucket
+
+
+def test_starts_full_and_refills_at_its_rate() -> None:
+    """
+    A full bucket gives its burst at once, then one unit per 1/rate seconds.
+    """
+    bucket = Bucket(rate=2.0, burst=3.0)
+
+    for _ in range(3):
+        assert bucket.ready_in(1.0, 0.0) == 0.0
+        bucket.take(1.0, 0.0)
+
+    assert bucket.ready_in(1.0, 0.0) == 0.5
+    assert bucket.ready_in(1.0, 0.25) == 0.25
+
+
+def test_never_holds_more_than_its_burst() -> None:
+    """
+    A long silence earns no more than the burst.
+    """
+    bucket = Bucket(rate=10.0, burst=2.0)
+    bucket.take(2.0, 0.0)
+
+    assert bucket.level(1_000.0) == 2.0
+
+
+def test_larger_than_the_burst_goes_on_debt() -> None:
+    """
+    A cost above the burst goes when the bucket is full, and those after it wait until the debt is paid.
+    """
+    bucket = Bucket(rate=1.0, burst=5.0)
+
+    assert bucket.ready_in(20.0, 0.0) == 0.0
+    bucket.take(20.0, 0.0)
+
+    assert bucket.level(0.0) == -15.0
+    assert bucket.ready_in(1.0, 0.0) == 16.0
+
+
+def test_gives_back_what_was_reserved_in_excess() -> None:
+    """
+    Taking a negative cost raises the level again, at most to the burst.
+    """
+    bucket = Bucket(rate=1.0, burst=10.0)
+    bucket.take(8.0, 0.0)
+    bucket.take(-3.0, 0.0)
+    assert bucket.level(0.0) == 5.0
+
+    bucket.take(-100.0, 0.0)
+    assert bucket.level(0.0) == 10.0
+
+
+def test_time_that_runs_backwards_adds_nothing() -> None:
+    """
+    An older *now* reads the level as it was.
+    """
+    bucket = Bucket(rate=1.0, burst=5.0, now=10.0)
+    bucket.take(5.0, 10.0)
+
+    assert bucket.level(3.0) == 0.0
+
+
+@given(
+    rate=st.floats(0.01, 1_000.0),
+    burst=st.floats(0.5, 100.0),
+    costs=st.lists(st.floats(0.0, 300.0), min_size=1, max_size=60),
+)
+def test_no_span_holds_more_than_burst_and_refill(rate: float, burst: float, costs: list[float]) -> None:
+    """
+    Sent as early as `ready_in` allows, no span of time holds more than burst + refill + one request of debt.
+    """
+    bucket = Bucket(rate=rate, burst=burst)
+    now = 0.0
+    sent: list[tuple[float, float]] = []
+    for cost in costs:
+        now += bucket.ready_in(cost, now)
+        bucket.take(cost, now)
+        sent.append((now, cost))
+
+    for index, (begin, _) in enumerate(sent):
+        total = 0.0
+        for end, cost in sent[index:]:
+            allowed = burst + rate * (end - begin) + max(0.0, cost - burst)
+            total += cost
+            assert total <= allowed + 1e-6 * max(1.0, allowed)
+
+
+@pytest.mark.parametrize("cost", [0.0, 1.0, 7.5, 100.0])
+def test_ready_in_keeps_its_word(cost: float) -> None:
+    """
+    After waiting exactly as long as it said, the cost may be taken.
+    """
+    bucket = Bucket(rate=3.0, burst=4.0)
+    bucket.take(11.0, 0.0)
+
+    wait = bucket.ready_in(cost, 0.0)
+
+    assert bucket.ready_in(cost, wait) == 0.0

@@ -1,0 +1,150 @@
+"""Retry decisions: which failures are repeated, how often, and after how long."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brim.errors import ConfigError
+from brim.policies.retry import Backoff, StandardRetry, Tries
+from brim.values import Failure, FailureKind, Sent
+
+
+def fail(kind: FailureKind, **fields: object) -> Failure:
+    return Failure(kind=kind, message="no", **fields)  # type: ignore[arg-type] # fields of Failure, by name
+
+
+def attempts_until_stop(policy: StandardRetry, kind: FailureKind, *, most: int = 100) -> int:
+    """How often a request that always fails like this is sent."""
+    tries = Tries()
+    for number in range(1, most + 1):
+        failure = fail(kind)
+        tries.count(failure)
+        if policy.next_delay(failure, tries) is None:
+            return number
+    return most
+
+
+@pytest.mark.parametrize(
+    ("kind", "sent"),
+    [
+        (FailureKind.SERVER, 5),
+        (FailureKind.CONNECTION, 5),
+        (FailureKind.MALFORMED, 5),
+        (FailureKind.TIMEOUT, 2),
+        (FailureKind.INVALID, 1),
+        (FailureKind.TOO_LARGE, 1),
+        (FailureKind.REFUSED, 1),
+        (FailureKind.QUOTA, 1),
+        (FailureKind.DENIED, 1),
+        (FailureKind.DAILY, 1),
+        (FailureKind.UNKNOWN_MODEL, 1),
+        (FailureKind.STOPPED, 1),
+        (FailureKind.THROTTLED, 100),
+        (FailureKind.OVERLOADED, 100),
+    ],
+)
+def test_every_kind_has_its_number_of_attempts(kind: FailureKind, sent: int) -> None:
+    """
+    Retryable failures five times, timeouts twice, final ones once, throttled ones without end.
+    """
+    assert attempts_until_stop(StandardRetry(rng=Random(1)), kind) == sent
+
+
+def test_every_kind_has_exactly_one_fate() -> None:
+    """
+    No kind is both waited out and retried, or parks a lane and is repeated.
+    """
+    for kind in FailureKind:
+        assert sum((kind.is_waited_out, kind.is_retried, kind.parks_lane)) <= 1
+
+
+def test_throttles_do_not_use_up_attempts() -> None:
+    """
+    Ten throttles between them leave all five attempts to a failing server.
+    """
+    policy, tries = StandardRetry(rng=Random(1)), Tries()
+    for _ in range(10):
+        tries.count(fail(FailureKind.THROTTLED))
+    for _ in range(4):
+        failure = fail(FailureKind.SERVER)
+        tries.count(failure)
+        assert policy.next_delay(failure, tries) is not None
+
+    assert (tries.attempts, tries.throttles) == (4, 10)
+
+
+def test_the_servers_wait_beats_a_shorter_backoff() -> None:
+    """
+    A 500 that says when to come back is not repeated earlier.
+    """
+    policy, tries = StandardRetry(rng=Random(1)), Tries()
+    failure = fail(FailureKind.SERVER, retry_after=90.0)
+    tries.count(failure)
+
+    assert policy.next_delay(failure, tries) == 90.0
+
+
+def test_a_named_wait_of_a_throttle_is_left_to_the_gate() -> None:
+    """
+    The request goes back to admission at once: the lane's gate keeps the wait for all.
+    """
+    policy, tries = StandardRetry(rng=Random(1)), Tries()
+    failure = fail(FailureKind.THROTTLED, retry_after=30.0)
+    tries.count(failure)
+
+    assert policy.next_delay(failure, tries) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("kind", "sent", "paid"),
+    [
+        (FailureKind.TIMEOUT, Sent.YES, 1),
+        (FailureKind.CONNECTION, Sent.MAYBE, 1),
+        (FailureKind.CONNECTION, Sent.NO, 0),
+        (FailureKind.MALFORMED, Sent.YES, 1),
+        (FailureKind.SERVER, Sent.YES, 0),
+        (FailureKind.THROTTLED, Sent.YES, 0),
+    ],
+)
+def test_counts_what_may_have_been_paid(kind: FailureKind, sent: Sent, paid: int) -> None:
+    """
+    Only an attempt that may have been executed, and was not refused, may have been paid.
+    """
+    tries = Tries()
+    tries.count(fail(kind, sent=sent))
+
+    assert tries.perhaps_paid == paid
+
+
+@given(st.integers(1, 10_000), st.integers())
+def test_backoff_is_full_jitter_under_a_doubling_ceiling(failures: int, seed: int) -> None:
+    """
+    Between 0 and min(60, 2**(n-1)) seconds, however many failures there were.
+    """
+    delay = Backoff().delay(failures, Random(seed))
+
+    assert 0.0 <= delay <= min(60.0, 2.0 ** min(failures - 1, 10))
+
+
+def test_backoff_spreads_over_its_whole_range() -> None:
+    """
+    Full jitter: a crowd that failed together comes back spread from the very start to the very end.
+    """
+    rng = Random(3)
+    delays = [Backoff().delay(4, rng) for _ in range(1_000)]
+
+    assert min(delays) < 0.5
+    assert max(delays) > 7.5
+    assert 3.5 < sum(delays) / len(delays) < 4.5
+
+
+def test_refuses_zero_attempts() -> None:
+    """
+    A policy that sends nothing is a mistake.
+    """
+    with pytest.raises(ConfigError, match="max attempts is 0; it must be at least 1"):
+        StandardRetry(rng=Random(1), max_attempts=0)
