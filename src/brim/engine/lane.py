@@ -89,7 +89,7 @@ class Lane:
         self._emit = emit
         rng = Random(settings.seed)
         self.limiter = Limiter(settings.limits, rng=rng, on_pause=self._paused, on_park=self._parked)
-        self.window = 2 * settings.limits.concurrency
+        self._most_alive = 2 * settings.limits.concurrency
         self.alive = 0
         self.held: deque[Prepared] = deque()
         self._resting: set[asyncio.Future[None]] = set()
@@ -114,6 +114,24 @@ class Lane:
         """Encode *request*. Raises `InputError` for what the dialect can't express."""
         body = self._dialect.encode(request, model=self._model)
         return Prepared(request, body, fingerprint(self._dialect.name, body))
+
+    @property
+    def has_room(self) -> bool:
+        """May another request come alive?
+
+        As many as may be on the wire, so that hardly any has to queue; those that rest out a backoff leave their
+        place to others, within bounds.
+        """
+        return self.alive < self._most_alive and self._active < self.limiter.window
+
+    @property
+    def is_crowded(self) -> bool:
+        """Are more alive than may be on the wire? The window has shrunk."""
+        return self._active > self.limiter.window
+
+    @property
+    def _active(self) -> int:
+        return self.alive - len(self._resting)
 
     def park(self, failure: Failure) -> None:
         """Send nothing more, and leave what waits untouched. What is on the wire comes home."""

@@ -66,6 +66,11 @@ class Limiter:
         self.in_flight = 0
         self.parked: Failure | None = None
 
+    @property
+    def window(self) -> int:
+        """Attempts that may be on the wire at once, as things stand."""
+        return self._window.size
+
     async def admit(self, attempt: Attempt) -> Permit | Failure:
         """Wait for the right to send *attempt*; a `Failure` if it can never go, or the lane is parked."""
         cost = 0.0 if self._tokens is None else self._costs.reserve(attempt.body, attempt.request.max_tokens)

@@ -1,8 +1,8 @@
 """The one task group: it carries any number of requests through their lanes in flat memory.
 
-A feeder reads the source as fast as there is room and no faster. A lane has at most its window of workers; a worker
-takes one request after the other until none is held for its lane. So a request costs no task of its own, a full lane
-holds up only its own requests until the read-ahead is used up, and a parked lane holds up none.
+A feeder reads the source as fast as there is room and no faster. A lane has about as many workers as attempts may be
+on the wire; a worker takes one request after the other until none is held for its lane. So a request costs no task of
+its own, a full lane holds up only its own requests until the read-ahead is used up, and a parked lane holds up none.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class Run:
         What *source* or `record` raise ends the run and comes out as it is.
         """
         try:
-            async with asyncio.TaskGroup() as tasks:
-                self._feeder = tasks.create_task(self._read(source, tasks))
+            async with asyncio.TaskGroup() as self._tasks:
+                self._feeder = self._tasks.create_task(self._read(source))
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
 
@@ -59,20 +59,15 @@ class Run:
         for lane in self._lanes:
             lane.park(failure)
 
-    async def _read(self, source: AsyncIterator[tuple[Lane, Prepared]], tasks: asyncio.TaskGroup) -> None:
+    async def _read(self, source: AsyncIterator[tuple[Lane, Prepared]]) -> None:
         async for lane, prepared in source:
             self._lanes.add(lane)
-            await self._feed(lane, prepared, tasks)
-
-    async def _feed(self, lane: Lane, prepared: Prepared, tasks: asyncio.TaskGroup) -> None:
-        if lane.limiter.parked is not None:
-            self._leave(Result(request=prepared.request, outcome=lane.limiter.parked))
-        elif lane.alive < lane.window:
-            lane.alive += 1
-            tasks.create_task(self._work(lane, prepared))
-        else:
+            if lane.limiter.parked is not None:
+                self._leave(Result(request=prepared.request, outcome=lane.limiter.parked))
+                continue
             lane.held.append(prepared)
             self._held += 1
+            self._start(lane)
             await self._wait_for_room()
 
     async def _wait_for_room(self) -> None:
@@ -81,21 +76,34 @@ class Run:
             self._room.clear()
             await self._room.wait()
 
+    def _start(self, lane: Lane) -> None:
+        """Bring as many of the lane's requests alive as there is room for."""
+        while lane.held and lane.has_room:
+            lane.alive += 1
+            self._tasks.create_task(self._work(lane, self._take(lane)))
+
+    def _take(self, lane: Lane) -> Prepared:
+        self._held -= 1
+        if self._held <= READ_AHEAD // 2:
+            self._room.set()
+        return lane.held.popleft()
+
     async def _work(self, lane: Lane, prepared: Prepared) -> None:
         """Carry *prepared*, then whatever is held for the lane."""
         try:
             while True:
-                result = await fulfil(prepared, lane.path)
-                if result.is_untouched:
-                    self._leave(result)
-                else:
-                    self._record(result)  # no await between having and recording
-                    lane.path.emit(RequestEnded(lane.name, result))
-                if not lane.held:
+                self._close(lane, await fulfil(prepared, lane.path))
+                if not lane.held or lane.is_crowded:
                     return
-                prepared = lane.held.popleft()
-                self._held -= 1
-                if self._held <= READ_AHEAD // 2:
-                    self._room.set()
+                prepared = self._take(lane)
+                self._start(lane)  # the window may have grown
         finally:
             lane.alive -= 1
+
+    def _close(self, lane: Lane, result: Result) -> None:
+        """Enter a result where it belongs. There is no wait between having a result and recording it."""
+        if result.is_untouched:
+            self._leave(result)
+        else:
+            self._record(result)
+            lane.path.emit(RequestEnded(lane.name, result))
