@@ -66,12 +66,15 @@ def test_grows_by_one_a_round_after_the_first_push_back() -> None:
 
 def test_reopens_as_a_ramp() -> None:
     """
-    After a pause a quarter of the window goes first.
+    After a pause a quarter of the window goes first, but no fewer than at the start of a run.
     """
     window = AdaptiveWindow(ceiling=1_000, start=100)
     window.reopen()
-
     assert window.size == 25
+
+    for _ in range(5):
+        window.reopen()
+    assert window.size == START
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 2_000)), max_size=500), st.integers(1, 1_000))

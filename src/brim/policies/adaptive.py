@@ -51,8 +51,12 @@ class AdaptiveWindow:
         self.replied(in_flight)
 
     def reopen(self) -> None:
-        """The lane was closed and opens again: come back as a ramp, not as a stampede."""
-        self._exact = max(1.0, self._exact / 4)
+        """The lane was closed and opens again: come back as a ramp, not as a stampede.
+
+        No lower than where a run starts: a pause is about the rate, and a window of one would hang with the one
+        connection that hangs.
+        """
+        self._exact = max(min(self._exact, START), self._exact / 4)
         self._begin_round()
 
     def _count(self) -> None:

@@ -1,0 +1,1 @@
+"""What people touch: the library's client, the command line, the screen. Wiring and words, no decisions."""

@@ -1,0 +1,250 @@
+"""The main job: a file of prompts becomes a file of answers.
+
+Wires rows, client, journal and screen into one run, and says in one number how it ended. What may stop a run (an
+interrupt, a deadline, a parked lane) leaves the journal whole, so that the same command goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections import deque
+from contextlib import contextmanager, suppress
+from enum import IntEnum
+from pathlib import Path
+from threading import Semaphore, Thread
+from typing import Any, BinaryIO, Final
+
+import msgspec
+
+from brim.engine.lane import Lane
+from brim.engine.path import Prepared
+from brim.engine.run import Run
+from brim.errors import ConfigError
+from brim.storage.export import export
+from brim.storage.inputs import count_rows, read_rows
+from brim.storage.journal import Journal
+from brim.storage.rows import RowShape
+from brim.surfaces.client import Client, Options
+from brim.surfaces.progress import Progress
+from brim.surfaces.report import print_report
+from brim.surfaces.tally import Tally
+from brim.values import Failure, FailureKind, Request, RequestEnded, Result, Sent
+
+__all__ = ["Exit", "Job", "carry_out", "journal_path"]
+
+_TURN: Final = 256
+"""Rows read in one turn of the event loop when none of them needs sending."""
+
+
+class Exit(IntEnum):
+    """Exit status of a run (design section 7)."""
+
+    ANSWERED = 0
+    SOME_FAILED = 1
+    WRONG = 2
+    PARKED = 3
+    INTERRUPTED = 130
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run is asked to do.
+
+    Attributes:
+        inputs: files of rows, `-` for standard input.
+        output: where the results go.
+        model: see `Client`.
+        options: see `Client`.
+        shape: how a row becomes a request.
+        deadline_s: the run stops sending after this many seconds.
+        retry_failed: send again what an earlier run recorded as failed.
+    """
+
+    inputs: Sequence[str]
+    output: Path
+    model: str | None
+    options: Options
+    shape: RowShape
+    deadline_s: float | None = None
+    retry_failed: bool = False
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The parameters that shape the answers: a journal takes results of one set only."""
+        return {
+            "model": self.model,
+            "api": self.options.get("api", "chat"),
+            "system": self.options.get("system"),
+            "max_tokens": self.options.get("max_tokens"),
+            "params": dict(self.options.get("params", {})),
+            "template": self.shape.template,
+            "prompt_field": self.shape.prompt_field,
+        }
+
+
+def journal_path(output: Path) -> Path:
+    """Where the journal of *output* is kept: beside it."""
+    return output.with_name(output.name + ".journal")
+
+
+async def carry_out(job: Job, *, stdin: BinaryIO | None = None) -> Exit:
+    """Carry out *job*, showing progress on standard error.
+
+    Raises:
+        ConfigError: a setting is wrong. Nothing was sent.
+        InputError: an input can't be read. Nothing was sent.
+        JournalError: the journal belongs to another run, or the disk is lost.
+    """
+    _check_output(job)
+    tally = Tally(total=await asyncio.to_thread(count_rows, job.inputs))
+    async with Client(job.model, **job.options, on_event=tally.on_event) as client:
+        with Journal.open(
+            journal_path(job.output),
+            settings=job.settings,
+            input_name=", ".join(job.inputs),
+            retry_failed=job.retry_failed,
+        ) as journal:
+            with Progress(tally):
+                interrupted = await _run(job, client, journal, tally, stdin or sys.stdin.buffer)
+            exported = await asyncio.to_thread(export, journal, job.output)
+    print_report(tally, output=job.output, rows=exported.rows)
+    return Exit.INTERRUPTED if interrupted else _status(tally)
+
+
+async def _run(job: Job, client: Client, journal: Journal, tally: Tally, stdin: BinaryIO) -> bool:
+    """Carry every row. Returns whether the run was interrupted."""
+    run = Run(record=journal.record, leave=lambda _: tally.left())
+    rows = read_rows(job.inputs, shape=job.shape, stdin=stdin)
+    source = _from_pipe(rows) if "-" in job.inputs else _in_turns(rows)
+    with _interruptible(run) as was_interrupted, _deadline(run, job.deadline_s):
+        await run.carry(_unrecorded(source, client, journal, tally))
+    return was_interrupted()
+
+
+async def _unrecorded(
+    rows: AsyncIterator[Request | Result], client: Client, journal: Journal, tally: Tally
+) -> AsyncIterator[tuple[Lane, Prepared]]:
+    """The rows still to be sent. One that can't be is recorded as failed; one recorded before is passed over."""
+    count = 0
+    async for row in rows:
+        count += 1
+        item = row if isinstance(row, Result) else client.prepare(row)
+        asked = item if isinstance(item, Result) else item[1]
+        claimed = journal.claim(asked.request, asked.fingerprint)
+        if claimed is not None:
+            tally.resumed(claimed)
+        elif isinstance(item, Result):
+            journal.record(item)
+            tally.on_event(RequestEnded("", item))
+        else:
+            yield item
+    journal.finish_input(count)
+
+
+async def _in_turns(rows: Iterator[Request | Result]) -> AsyncIterator[Request | Result]:
+    """Read *rows* from files, letting the event loop have its turn however many need no sending."""
+    for number, row in enumerate(rows, 1):
+        yield row
+        if number % _TURN == 0:
+            await asyncio.sleep(0)
+
+
+async def _from_pipe(rows: Iterator[Request | Result]) -> AsyncIterator[Request | Result]:
+    """Read *rows* from a pipe that may be silent for long, in a thread that nobody waits for at the end."""
+    loop = asyncio.get_running_loop()
+    waiting: deque[Request | Result | BaseException | None] = deque()
+    arrived, room = asyncio.Event(), Semaphore(_TURN)
+
+    def put(item: Request | Result | BaseException | None) -> None:
+        room.acquire()
+        waiting.append(item)
+        with suppress(RuntimeError):  # the loop is closed: the run is over
+            loop.call_soon_threadsafe(arrived.set)
+
+    def pump() -> None:
+        try:
+            for row in rows:
+                put(row)
+            put(None)
+        except BaseException as error:  # noqa: BLE001 - handed over, to be raised where it is awaited
+            put(error)
+
+    Thread(target=pump, daemon=True).start()
+    while True:
+        while not waiting:
+            arrived.clear()
+            await arrived.wait()
+        item = waiting.popleft()
+        room.release()
+        if item is None:
+            return
+        if isinstance(item, BaseException):
+            raise item
+        yield item
+
+
+@contextmanager
+def _interruptible(run: Run) -> Iterator[Callable[[], bool]]:
+    """The first interrupt drains the run, the second cancels it."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    assert task is not None, "a run is a task"
+    asked = 0
+
+    def interrupt() -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            run.stop(Failure(kind=FailureKind.STOPPED, message="interrupted", sent=Sent.NO))
+        else:
+            task.cancel()
+
+    signals = (signal.SIGINT, signal.SIGTERM) if os.name == "posix" else ()
+    for number in signals:
+        loop.add_signal_handler(number, interrupt)
+    try:
+        yield lambda: asked > 0
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+@contextmanager
+def _deadline(run: Run, seconds: float | None) -> Iterator[None]:
+    """Stop *run* when its time is up."""
+    if seconds is None:
+        yield
+        return
+    failure = Failure(kind=FailureKind.STOPPED, message=f"the deadline of {seconds:g} s is over", sent=Sent.NO)
+    timer = asyncio.get_running_loop().call_later(seconds, run.stop, failure)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _check_output(job: Job) -> None:
+    """Refuse to write over what is not ours."""
+    job.output.parent.mkdir(parents=True, exist_ok=True)
+    if job.output.is_dir():
+        raise ConfigError(f"the output {job.output} is a folder; name a file in it")
+    for name in job.inputs:
+        if name != "-" and job.output.exists() and job.output.samefile(name):
+            raise ConfigError(f"the output {job.output} is an input too; name another file")
+    if job.output.exists() and job.output.stat().st_size and not journal_path(job.output).exists():
+        raise ConfigError(
+            f"the output {job.output} exists and has no journal beside it, so it is not from a run that can go on; "
+            "move it away or name another file"
+        )
+
+
+def _status(tally: Tally) -> Exit:
+    parked = {failure.kind for failure in tally.parked.values()}
+    if FailureKind.UNKNOWN_MODEL in parked:
+        return Exit.WRONG
+    if parked or tally.untouched:
+        return Exit.PARKED
+    return Exit.SOME_FAILED if tally.failed else Exit.ANSWERED

@@ -1,0 +1,326 @@
+"""The library's entry: a client that wires endpoint, dialect, transport and lanes into one path.
+
+`complete` and `complete_many` are the same client for programs that are not asynchronous; they work where an event
+loop is running already, in a notebook, by using a thread of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, TypedDict, TypeGuard, TypeVar, Unpack
+
+import msgspec
+
+from brim.config import Limits, Timeouts
+from brim.engine.lane import Lane, Settings
+from brim.engine.path import Prepared, fulfil
+from brim.engine.run import Run
+from brim.errors import CallFailed, InputError
+from brim.local import LocalModel
+from brim.policies.prices import price_of
+from brim.protocols import fingerprint
+from brim.surfaces.endpoints import LOCAL, resolve, split_model
+from brim.transport.http import HttpTransport
+from brim.values import Event, Failure, FailureKind, Message, Reply, Request, RequestEnded, Result, Sent
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from brim.transport import Transport
+
+__all__ = ["Client", "Options", "Prompt", "complete", "complete_many", "run_loop"]
+
+Prompt: TypeAlias = str | Sequence[Message] | Request
+"""What may be asked: a text, a conversation, or a whole request."""
+
+_UNREAD: Final = 1_000
+"""Results that wait to be taken before `complete_each` stops reading its source."""
+
+T = TypeVar("T")
+
+
+class Options(TypedDict, total=False):
+    """Settings of a client, all optional.
+
+    Attributes:
+        base_url: where the API listens, with or without a trailing `/v1`.
+        api_key: the credential; by default the official SDK's environment variable.
+        api: which of OpenAI's APIs to speak, "chat" or "responses".
+        system: the system prompt of every request that brings none.
+        max_tokens: the cap on generated tokens of every request that brings none.
+        params: body fields of every request, those of the request itself win.
+        limits: what you know of the endpoint's limits; what you leave out is found out.
+        timeouts: the clocks of one attempt.
+        max_attempts: how often a request is sent at most, throttled attempts not counted.
+        ca: a file of certificates to trust beside `SSL_CERT_FILE`.
+        on_event: told every event, synchronously; it must not block.
+        environ: where keys, base URLs and proxies are looked up; by default `os.environ`.
+        transport: another way to the far end, for tests.
+        seed: fixes the jitter, for tests.
+    """
+
+    base_url: str | None
+    api_key: str | None
+    api: str
+    system: str | None
+    max_tokens: int | None
+    params: Mapping[str, Any]
+    limits: Limits
+    timeouts: Timeouts
+    max_attempts: int
+    ca: str | None
+    on_event: Callable[[Event], None]
+    environ: Mapping[str, str]
+    transport: Transport
+    seed: int
+
+
+class Client:
+    """Sends requests to one endpoint, a lane for each model.
+
+    Use it as an async context manager, in one event loop.
+
+    Args:
+        model: `[openai:|anthropic:|local:]NAME`; None where every request names its own.
+        options: see `Options`.
+
+    Raises:
+        ConfigError: a setting is wrong, or no key is to be found. Raised on entering.
+    """
+
+    def __init__(self, model: str | None = None, **options: Unpack[Options]) -> None:
+        self._spec = model
+        self._options = options
+        self._lanes: dict[str, Lane] = {}
+        self._local: LocalModel | None = None
+
+    async def __aenter__(self) -> Self:
+        options = self._options
+        environ = options.get("environ", os.environ)
+        spec, base_url = self._spec, options.get("base_url")
+        if split_model(spec)[0] == LOCAL:
+            self._local = await asyncio.to_thread(LocalModel.start, split_model(spec)[1] or "")
+            spec, base_url = self._local.model, self._local.base_url
+        self._endpoint, self._dialect = resolve(
+            spec, base_url=base_url, api_key=options.get("api_key"), api=options.get("api", "chat"), environ=environ
+        )
+        self._transport = options.get("transport") or HttpTransport(ca=options.get("ca"), environ=environ)
+        self._settings = Settings(
+            limits=options.get("limits", Limits()),
+            timeouts=options.get("timeouts", Timeouts()),
+            max_attempts=options.get("max_attempts", 5),
+            seed=options.get("seed"),
+        )
+        if self._is_official:
+            await asyncio.to_thread(price_of, "", self._endpoint.dialect)  # the price data take a second to load
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._transport.aclose()
+        if self._local is not None:
+            await asyncio.to_thread(self._local.stop)
+
+    async def complete(self, prompt: Prompt) -> Reply:
+        """Answer one prompt. Raises `CallFailed` if that fails for good."""
+        sendable = self.prepare(_as_request(prompt, 0))
+        if isinstance(sendable, Result):
+            result = sendable
+        else:
+            lane, prepared = sendable
+            result = await fulfil(prepared, lane.path)
+            lane.path.emit(RequestEnded(lane.name, result))
+        if isinstance(result.outcome, Failure):
+            raise CallFailed(result.outcome)
+        return result.outcome
+
+    async def complete_each(self, prompts: Iterable[Prompt] | AsyncIterable[Prompt]) -> AsyncIterator[Result]:
+        """Answer every prompt, giving each result as it is there, in no fixed order and in flat memory.
+
+        A failed request is a result too. `result.request.position` is the prompt's place in *prompts*. Prompts are
+        read as there is room, and no faster than results are taken. Leaving the loop early stops everything.
+        """
+        results: deque[Result] = deque()
+        changed, taken = asyncio.Event(), asyncio.Event()
+
+        def add(result: Result) -> None:
+            results.append(result)
+            changed.set()
+
+        async def source() -> AsyncIterator[tuple[Lane, Prepared]]:
+            async for position, prompt in _numbered(prompts):
+                while len(results) >= _UNREAD:
+                    taken.clear()
+                    await taken.wait()
+                try:
+                    sendable = self.prepare(_as_request(prompt, position))
+                except InputError as error:
+                    sendable = _unsendable(Request(position=position, messages=()), error)
+                if isinstance(sendable, Result):
+                    add(sendable)
+                else:
+                    yield sendable
+
+        running = asyncio.create_task(Run(record=add, leave=add).carry(source()))
+        running.add_done_callback(lambda _: changed.set())
+        try:
+            while results or not running.done():
+                while results:
+                    yield results.popleft()
+                    taken.set()
+                changed.clear()
+                if not running.done():
+                    await changed.wait()
+            await running
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    def prepare(self, request: Request) -> tuple[Lane, Prepared] | Result:
+        """Find the lane of *request* and encode it there; what can't be sent is a failed result at once."""
+        name = request.model or self._endpoint.model
+        try:
+            if name is None:
+                raise InputError("the request names no model and there is no default; give one with --model")
+            lane = self._lanes.get(name) or self._open_lane(name)
+            return lane, lane.prepare(self._with_defaults(request))
+        except InputError as error:
+            return _unsendable(request, error)
+
+    def _open_lane(self, model: str) -> Lane:
+        lane = self._lanes[model] = Lane(
+            endpoint=self._endpoint,
+            model=model,
+            dialect=self._dialect,
+            transport=self._transport,
+            settings=self._settings,
+            price=self._price_list(model),
+            emit=self._options.get("on_event", _ignore),
+        )
+        return lane
+
+    def _price_list(self, model: str) -> Callable[[Reply], float | None]:
+        """List prices hold at the provider's own host only; what a relay or an own server costs is not known."""
+        price = price_of(model, self._endpoint.dialect) if self._is_official else None
+
+        def cost(reply: Reply) -> float | None:
+            return None if price is None or reply.usage is None else price.cost(reply.usage)
+
+        return cost
+
+    @property
+    def _is_official(self) -> bool:
+        return self._dialect.url(self._endpoint.base_url) == self._dialect.url(self._dialect.default_base_url)
+
+    def _with_defaults(self, request: Request) -> Request:
+        system, cap, params = self._options.get("system"), self._options.get("max_tokens"), self._options.get("params")
+        if system is None and cap is None and not params:
+            return request
+        messages = request.messages
+        if system is not None and not any(message.get("role") in _SYSTEM_ROLES for message in messages):
+            messages = [{"role": "system", "content": system}, *messages]
+        return msgspec.structs.replace(
+            request,
+            messages=messages,
+            max_tokens=cap if request.max_tokens is None else request.max_tokens,
+            params={**params, **request.params} if params else request.params,
+        )
+
+
+_SYSTEM_ROLES: Final = frozenset({"system", "developer"})
+
+
+def complete(prompt: Prompt, *, model: str | None = None, **options: Unpack[Options]) -> Reply:
+    """Answer one prompt and wait for it. Raises `CallFailed` if that fails for good; see `Client` for the settings."""
+
+    async def main() -> Reply:
+        async with Client(model, **options) as client:
+            return await client.complete(prompt)
+
+    return run_loop(main())
+
+
+def complete_many(
+    prompts: Iterable[Prompt], *, model: str | None = None, **options: Unpack[Options]
+) -> list[Result]:
+    """Answer every prompt and wait for all: one result each, in their order. Failures are values.
+
+    See `Client` for the settings. All results are held in memory; for more than that, `Client.complete_each`.
+    """
+
+    async def main() -> list[Result]:
+        async with Client(model, **options) as client:
+            results = [result async for result in client.complete_each(prompts)]
+        return sorted(results, key=lambda result: result.request.position)
+
+    return run_loop(main())
+
+
+def run_loop(main: Coroutine[Any, Any, T]) -> T:
+    """Run *main* on the fastest event loop the platform has, beside a running loop if there is one."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return _run(main)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(_run, main).result()
+
+
+def _run(main: Coroutine[Any, Any, T]) -> T:
+    with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
+        return runner.run(main)
+
+
+def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415 - not to be had on every platform
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+async def _numbered(prompts: Iterable[Prompt] | AsyncIterable[Prompt]) -> AsyncIterator[tuple[int, Prompt]]:
+    position = 0
+    if isinstance(prompts, AsyncIterable):
+        async for prompt in prompts:
+            yield position, prompt
+            position += 1
+        return
+    for prompt in prompts:
+        yield position, prompt
+        position += 1
+
+
+def _as_request(prompt: Prompt, position: int) -> Request:
+    if isinstance(prompt, Request):
+        return msgspec.structs.replace(prompt, position=position)
+    if isinstance(prompt, str):
+        return Request(position=position, messages=[{"role": "user", "content": prompt}])
+    if _is_conversation(prompt):
+        return Request(position=position, messages=prompt)
+    raise InputError(
+        f"prompt {position} is a {type(prompt).__name__}; it must be a str, a list of messages or a brim.Request"
+    )
+
+
+def _is_conversation(prompt: object) -> TypeGuard[Sequence[Message]]:
+    if not isinstance(prompt, Sequence) or isinstance(prompt, str | bytes) or not prompt:
+        return False
+    return all(isinstance(message, Mapping) for message in prompt)
+
+
+def _unsendable(request: Request, error: InputError) -> Result:
+    return Result(
+        request=request,
+        outcome=Failure(kind=FailureKind.INVALID, message=str(error), sent=Sent.NO),
+        fingerprint=fingerprint("unsendable", msgspec.json.encode((request.messages, request.params))),
+    )
+
+
+def _ignore(event: Event) -> None:
+    """Nobody listens."""
