@@ -1,0 +1,155 @@
+"""How long the server asks us to wait, in every spelling of section 2.4 of the facts on protocols.
+
+The order: what the server says about this request (`retry-after-ms`, `retry-after`, then the body's own words), and
+only then the reset of a limit that its headers show as used up, since `reset` tells when a limit is *full* again, which
+is longer than this request needs. Values are read by their shape, because vendors use one name for several units:
+Azure writes plain seconds under OpenAI's names, where OpenAI writes Go durations.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from brim.protocols.faults import Fault
+
+__all__ = ["parse_duration", "parse_wait", "retry_after"]
+
+_NUMBER: Final = re.compile(r"\d+(?:\.\d*)?|\.\d+", re.ASCII)
+# `ms` is tried before `m`; both spellings of the micro sign are Go's.
+_PIECE: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s?(ns|us|µs|μs|ms|s|m|h|d)", re.ASCII)
+_SECONDS: Final[Mapping[str, float]] = {
+    "ns": 1e-9,
+    "us": 1e-6,
+    "µs": 1e-6,
+    "μs": 1e-6,
+    "ms": 1e-3,
+    "s": 1.0,
+    "m": 60.0,
+    "h": 3600.0,
+    "d": 86400.0,
+}
+_SAID: Final = re.compile(
+    r"(?:try again|retry|retrying) (?:in|after) (?:about |approximately )?"
+    r"(?P<amount>\d+(?:\.\d+)?) ?(?P<unit>milliseconds?|sec(?:ond)?s?|min(?:ute)?s?|hours?|days?)\b"
+    r"|(?:try again|retry|retrying) (?:in|after) (?P<duration>(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+)",
+    re.IGNORECASE | re.ASCII,
+)
+_UNITS: Final[Mapping[str, float]] = {
+    "millisecond": 1e-3,
+    "sec": 1.0,
+    "second": 1.0,
+    "min": 60.0,
+    "minute": 60.0,
+    "hour": 3600.0,
+    "day": 86400.0,
+}
+# Past these, a bare number is no duration but a point in time, in seconds or in milliseconds since the epoch.
+_EPOCH_S: Final = 1e9
+_EPOCH_MS: Final = 1e11
+_WAIT_HEADERS_MS: Final = ("retry-after-ms", "x-ms-retry-after-ms")
+_LIMIT_HEADERS: Final = ("x-ratelimit-", "x-rate-limit-", "ratelimit-", "anthropic-")
+
+
+def retry_after(headers: Mapping[str, str], fault: Fault, now: float) -> float | None:
+    """How long the server asks to wait, in seconds from *now*; None if it does not say.
+
+    Args:
+        headers: of the answer, names in lower case.
+        fault: the body, read; headers it repeats from upstream count after the answer's own.
+        now: when the answer came, in seconds since the epoch.
+
+    Returns:
+        At least 0, where a time in the past gives 0. There is no upper bound: a day is a day.
+    """
+    sources = (
+        _told(headers, now),
+        _told(fault.headers, now),
+        None if fault.delay is None else parse_wait(fault.delay, now),
+        _said(fault.message),
+        _until_reset(headers, now),
+        _until_reset(fault.headers, now),
+    )
+    return next((wait for wait in sources if wait is not None), None)
+
+
+def parse_wait(value: str, now: float) -> float | None:
+    """Read a wait by its shape: seconds, Go duration, epoch seconds or milliseconds, RFC 3339, or an HTTP date.
+
+    Gives None for what is none of these, or negative, or not finite.
+    """
+    value = value.strip()
+    if _NUMBER.fullmatch(value):
+        return _from_number(float(value), now)
+    duration = parse_duration(value)
+    if duration is not None:
+        return duration
+    at = _timestamp(value)
+    return None if at is None else max(0.0, at - now)
+
+
+def parse_duration(value: str) -> float | None:
+    """Read a Go duration such as `1h2m3.5s`, `6m0s` or `20ms`, in seconds; None if it is none."""
+    pieces = _PIECE.findall(value)
+    if not pieces or _PIECE.sub("", value):
+        return None
+    seconds = sum(float(amount) * _SECONDS[unit] for amount, unit in pieces)
+    return seconds if math.isfinite(seconds) else None
+
+
+def _from_number(number: float, now: float) -> float | None:
+    if not math.isfinite(number):
+        return None
+    if number < _EPOCH_S:
+        return number
+    return max(0.0, (number / 1000 if number >= _EPOCH_MS else number) - now)
+
+
+def _timestamp(value: str) -> float | None:
+    """The seconds since the epoch of an RFC 3339 time or an HTTP date. One without a zone is in UTC."""
+    for parse in (datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            moment = parse(value)
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError, TypeError, IndexError):
+            continue
+    return None
+
+
+def _told(headers: Mapping[str, str], now: float) -> float | None:
+    for name in _WAIT_HEADERS_MS:
+        value = headers.get(name, "").strip()
+        if _NUMBER.fullmatch(value) and math.isfinite(float(value)):
+            return float(value) / 1000
+    asked = headers.get("retry-after")
+    return parse_wait(asked, now) if asked else None
+
+
+def _said(message: str) -> float | None:
+    found = _SAID.search(message)
+    if found is None:
+        return None
+    if found["duration"]:
+        return parse_duration(found["duration"].lower())
+    seconds = float(found["amount"]) * _UNITS[found["unit"].lower().removesuffix("s")]
+    return seconds if math.isfinite(seconds) else None
+
+
+def _until_reset(headers: Mapping[str, str], now: float) -> float | None:
+    """The longest reset among the limits that are used up."""
+    waits = (parse_wait(value, now) for value in _resets_of_exhausted(headers))
+    return max((wait for wait in waits if wait is not None), default=None)
+
+
+def _resets_of_exhausted(headers: Mapping[str, str]) -> Iterable[str]:
+    for name, value in headers.items():
+        if "reset" not in name or not name.startswith(_LIMIT_HEADERS):
+            continue
+        remaining = headers.get(name.replace("reset", "remaining"))
+        # Azure was seen to send a reset alone; -1 means that it does not know.
+        if remaining is None or remaining.strip() in {"0", "0.0"}:
+            yield value

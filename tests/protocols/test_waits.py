@@ -1,0 +1,226 @@
+"""The server's wait in every spelling, and what is none."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brim.protocols.faults import Fault
+from brim.protocols.waits import parse_duration, parse_wait, retry_after
+
+NOW = 1_763_800_000.0  # 2025-11-22T08:26:40Z
+SILENT = Fault()
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1s", 1.0),
+        ("6m0s", 360.0),
+        ("20ms", 0.02),
+        ("1h2m3.5s", 3723.5),
+        ("2m59.56s", 179.56),
+        ("7.66s", 7.66),
+        ("12m45.504s", 765.504),
+        ("1m20ms", 60.02),
+        ("0s", 0.0),
+        ("1.5h", 5400.0),
+        ("500us", 0.0005),
+        ("500µs", 0.0005),
+        ("100ns", 1e-7),
+        ("58s", 58.0),
+        ("1d", 86400.0),
+    ],
+)
+def test_reads_go_durations(text: str, seconds: float) -> None:
+    """
+    Milliseconds are no minutes, and units add up.
+    """
+    assert parse_duration(text) == pytest.approx(seconds, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "s", "5", "m5", "-1s", "1s tail", "tail 1s", "1 fortnight", "٣s", "nan", "9" * 400 + "h"]
+)
+def test_refuses_what_is_no_duration(text: str) -> None:
+    """
+    A number without a unit, a sign, or anything around it makes it none.
+    """
+    assert parse_duration(text) is None
+
+
+@given(hours=st.integers(0, 99), minutes=st.integers(0, 59), seconds=st.integers(0, 59), millis=st.integers(0, 999))
+def test_durations_come_back(hours: int, minutes: int, seconds: int, millis: int) -> None:
+    """
+    Any duration as Go writes it reads as its length.
+    """
+    text = f"{hours}h{minutes}m{seconds}.{millis:03}s"
+
+    assert parse_duration(text) == pytest.approx(hours * 3600 + minutes * 60 + seconds + millis / 1000)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("0", 0.0),
+        ("20", 20.0),
+        (" 1.5 ", 1.5),
+        (".5", 0.5),
+        ("86400", 86400.0),
+        ("30s", 30.0),
+        ("1763800040", 40.0),
+        ("1763800030500", 30.5),
+        ("1763700000", 0.0),
+        ("2025-11-22T08:27:00Z", 20.0),
+        ("2025-11-22T08:27:00.250Z", 20.25),
+        ("2025-11-22T09:27:00+01:00", 20.0),
+        ("2025-11-22T08:27:00", 20.0),
+        ("2025-11-22T08:00:00Z", 0.0),
+        ("Sat, 22 Nov 2025 08:27:10 GMT", 30.0),
+        ("Saturday, 22-Nov-25 08:27:10 GMT", 30.0),
+        ("Sat Nov 22 08:27:10 2025", 30.0),
+        ("Sat, 22 Nov 2025 03:27:10 -0500", 30.0),
+        ("Sat, 22 Nov 2025 08:27:10 -0000", 30.0),
+        ("Fri, 21 Nov 2025 08:27:10 GMT", 0.0),
+    ],
+)
+def test_reads_a_wait_by_its_shape(value: str, seconds: float) -> None:
+    """
+    Seconds, durations, points in time: the shape tells which, the past is now.
+    """
+    assert parse_wait(value, NOW) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "nan",
+        "NaN",
+        "inf",
+        "-inf",
+        "Infinity",
+        "-1",
+        "-0.5",
+        "1_000",
+        "1e3",
+        "soon",
+        "9" * 400,
+        "٣",
+        "99999-01-01T00:00:00Z",
+        "Sat, 99 Nov 2025 08:27:10 GMT",
+    ],
+)
+def test_refuses_what_is_no_wait(value: str) -> None:
+    """
+    No NaN, no infinity, no negative number, nothing Python alone would take for a number.
+    """
+    assert parse_wait(value, NOW) is None
+
+
+@given(st.integers(0, 1_000_000))
+def test_http_dates_come_back(ahead: int) -> None:
+    """
+    A date ahead gives the seconds until it.
+    """
+    at = datetime.fromtimestamp(NOW + ahead, tz=UTC)
+
+    assert parse_wait(format_datetime(at, usegmt=True), NOW) == ahead
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("Please try again in 12m45.504s.", 765.504),
+        ("Please try again in 6ms. Visit us.", 0.006),
+        ("Please retry after 45 seconds.", 45.0),
+        ("Please retry after 1 second.", 1.0),
+        ("Try again in 2 minutes", 120.0),
+        ("try again in 1 hour", 3600.0),
+        ("Please retry in 34.07s.", 34.07),
+        ("Retry after 86400 seconds", 86400.0),
+        ("try again in about 5 mins", 300.0),
+        ("Try Again In 1H2M", 3720.0),
+        ("try again in 500 milliseconds", 0.5),
+        ("try again in 20", None),
+        ("try again in a while", None),
+        ("limit 45 seconds", None),
+        ("try again in " + "9" * 400 + " seconds", None),
+    ],
+)
+def test_reads_a_wait_in_words(said: str, seconds: float | None) -> None:
+    """
+    Only the phrases that ask to wait hold a wait, and only with a unit.
+    """
+    assert retry_after({}, Fault(message=said), NOW) == pytest.approx(seconds)
+
+
+def test_the_more_exact_wait_comes_first() -> None:
+    """
+    Milliseconds, then seconds, then what the body says of this request, then the reset of a used-up limit.
+    """
+    resets = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "60s"}
+    said = Fault(message="try again in 5s", delay="4s", headers={"retry-after": "3"})
+    headers = {**resets, "retry-after-ms": "250", "retry-after": "2"}
+    waits = [retry_after(headers, said, NOW)]
+    for name in ("retry-after-ms", "retry-after"):
+        del headers[name]
+        waits.append(retry_after(headers, said, NOW))
+    waits.append(retry_after(headers, Fault(message=said.message, delay=said.delay), NOW))
+    waits.append(retry_after(headers, Fault(message=said.message), NOW))
+    waits.append(retry_after(headers, SILENT, NOW))
+
+    assert waits == [0.25, 2.0, 3.0, 4.0, 5.0, 60.0]
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "6m0s"}, 360.0),
+        ({"x-ratelimit-remaining-tokens": "1", "x-ratelimit-reset-tokens": "6m0s"}, None),
+        ({"x-ratelimit-remaining-tokens": "-1", "x-ratelimit-reset-tokens": "0"}, None),
+        ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "-1"}, None),
+        ({"x-ratelimit-remaining-tokens": "0"}, None),
+        ({"x-rate-limit-reset-tokens": "9"}, 9.0),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1763800060000"}, 60.0),
+        ({"ratelimit-remaining": "0", "ratelimit-reset": "11"}, 11.0),
+        (
+            {
+                "anthropic-ratelimit-requests-remaining": "0",
+                "anthropic-ratelimit-requests-reset": "2025-11-22T08:26:45Z",
+                "anthropic-ratelimit-input-tokens-remaining": "0",
+                "anthropic-ratelimit-input-tokens-reset": "2025-11-22T08:26:50Z",
+                "anthropic-ratelimit-output-tokens-remaining": "9000",
+                "anthropic-ratelimit-output-tokens-reset": "2025-11-22T09:00:00Z",
+            },
+            10.0,
+        ),
+        ({"x-reset-password": "5"}, None),
+    ],
+)
+def test_waits_for_the_limits_that_are_used_up(headers: dict[str, str], seconds: float | None) -> None:
+    """
+    The longest reset among exhausted limits counts, one with something left never does.
+    """
+    assert seconds == retry_after(headers, SILENT, NOW)
+
+
+@given(
+    headers=st.dictionaries(
+        st.sampled_from(["retry-after", "retry-after-ms", "x-ratelimit-reset", "x-ratelimit-reset-tokens"]),
+        st.text(max_size=40) | st.floats().map(str) | st.integers().map(str) | st.dates().map(str),
+    ),
+    message=st.text(max_size=60) | st.floats().map("try again in {}s".format),
+)
+def test_a_wait_is_none_or_finite_and_not_negative(headers: dict[str, str], message: str) -> None:
+    """
+    Whatever the headers and words: nothing raises, and what comes out can be slept.
+    """
+    wait = retry_after(headers, Fault(message=message), NOW)
+
+    assert wait is None or (math.isfinite(wait) and wait >= 0)
