@@ -9,7 +9,7 @@ help:           ## what there is
 demo: setup     ## label 60 reviews with the embedded model
 	$(VENV)/brim run examples/reviews.jsonl -o results/reviews.jsonl --model local:smollm2 \
 		--template @examples/sentiment.txt --param response_format=@examples/sentiment.schema.json \
-		--param temperature=0 --max-tokens 16
+		--param temperature=0 --max-tokens 24
 
 test: setup     ## pass the tests
 	$(VENV)/pytest

@@ -100,7 +100,8 @@ async def carry_out(job: Job, *, stdin: BinaryIO | None = None) -> Exit:
     """
     _check_output(job)
     tally = Tally(total=await asyncio.to_thread(count_rows, job.inputs))
-    async with Client(job.model, **job.options, on_event=tally.on_event) as client:
+    options: Options = {**job.options, "on_event": tally.on_event}
+    async with Client(job.model, **options) as client:
         with Journal.open(
             journal_path(job.output),
             settings=job.settings,

@@ -62,8 +62,12 @@ def run(  # noqa: PLR0917 - each is an option of the command line
     base_url: Annotated[str | None, typer.Option(help="Where the API listens, with or without /v1.")] = None,
     system: Annotated[str | None, typer.Option(help="System prompt; @FILE reads it from a file.")] = None,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Cap on generated tokens.")] = None,
-    temperature: Annotated[float | None, typer.Option(min=0.0, help="Sampling temperature; not sent by default.")] = None,
-    param: Annotated[list[str] | None, typer.Option(metavar="K=V", help="Further body field; JSON, text or @FILE.")] = None,
+    temperature: Annotated[
+        float | None, typer.Option(min=0.0, help="Sampling temperature; not sent by default.")
+    ] = None,
+    param: Annotated[
+        list[str] | None, typer.Option(metavar="K=V", help="Further body field; JSON, text or @FILE.")
+    ] = None,
     rpm: Annotated[float | None, typer.Option(help="Requests a minute you may send.")] = None,
     tpm: Annotated[float | None, typer.Option(help="Tokens a minute you may use, input and output together.")] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="Ceiling for requests in flight, not a target.")] = 1_000,

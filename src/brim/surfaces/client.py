@@ -245,9 +245,7 @@ def complete(prompt: Prompt, *, model: str | None = None, **options: Unpack[Opti
     return run_loop(main())
 
 
-def complete_many(
-    prompts: Iterable[Prompt], *, model: str | None = None, **options: Unpack[Options]
-) -> list[Result]:
+def complete_many(prompts: Iterable[Prompt], *, model: str | None = None, **options: Unpack[Options]) -> list[Result]:
     """Answer every prompt and wait for all: one result each, in their order. Failures are values.
 
     See `Client` for the settings. All results are held in memory; for more than that, `Client.complete_each`.

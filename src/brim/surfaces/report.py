@@ -1,0 +1,190 @@
+"""What a run came to, in a few lines on standard error when it is over.
+
+The summary is a value first, for machines too, and lines second. It names what to do next wherever there is anything
+left to do.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Final, TextIO
+
+import msgspec
+from rich.table import Table
+from rich.text import Text
+
+from brim.surfaces.screen import Screen, duration, money, one_line, reason
+from brim.surfaces.tally import Tally
+from brim.values import Failure, FailureKind
+
+__all__ = ["FailureCount", "Summary", "print_report", "summarize"]
+
+_TRUNCATED_SHARE: Final = 0.01
+"""Share of cut answers from which on the cap is worth a word."""
+
+_REMEDY: Final = {
+    FailureKind.QUOTA: "add credit or raise the spending limit",
+    FailureKind.DENIED: "check the API key, its permissions and the region",
+    FailureKind.DAILY: "wait until the daily limit is reset",
+    FailureKind.UNKNOWN_MODEL: "name a model that this endpoint serves",
+}
+"""What to do about a lane that stopped, before the same command is run again."""
+
+
+class FailureCount(msgspec.Struct, frozen=True, kw_only=True):
+    """How many rows failed in one way; *example* is the first message, None if all of them are an earlier run's."""
+
+    kind: FailureKind
+    count: int
+    example: str | None
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """A run, in numbers; `msgspec.to_builtins` makes a dict of it.
+
+    Attributes:
+        success_rate: answered rows among those with a result, 0 to 1; None if there are none.
+        earlier: rows, among all, that an earlier run had recorded.
+        requests_per_minute, input_tokens_per_minute, output_tokens_per_minute: averages over the whole run.
+        cost_usd: list price of this run's answers; None if no price is known.
+        parked: by lane, why it stopped.
+        The others are as in `Tally`.
+    """
+
+    total: int | None
+    answered: int
+    failed: int
+    untouched: int
+    earlier: int
+    success_rate: float | None
+    seconds: float
+    attempts: int
+    retried: int
+    throttled: int
+    perhaps_paid: int
+    truncated: int
+    requests_per_minute: float
+    input_tokens: int
+    output_tokens: int
+    input_tokens_per_minute: float
+    output_tokens_per_minute: float
+    cost_usd: float | None
+    failures: list[FailureCount]
+    parked: dict[str, Failure]
+
+
+def summarize(tally: Tally) -> Summary:
+    """The numbers of *tally* at this moment."""
+    seconds = tally.elapsed_s
+    per_minute = 60 / seconds if seconds > 0 else 0.0
+    return Summary(
+        total=tally.total,
+        answered=tally.answered,
+        failed=tally.failed,
+        untouched=tally.untouched,
+        earlier=tally.earlier,
+        success_rate=tally.answered / tally.ended if tally.ended else None,
+        seconds=seconds,
+        attempts=tally.attempts,
+        retried=tally.retried,
+        throttled=tally.throttled,
+        perhaps_paid=tally.perhaps_paid,
+        truncated=tally.truncated,
+        requests_per_minute=tally.attempts * per_minute,
+        input_tokens=tally.input_tokens,
+        output_tokens=tally.output_tokens,
+        input_tokens_per_minute=tally.input_tokens * per_minute,
+        output_tokens_per_minute=tally.output_tokens * per_minute,
+        cost_usd=tally.cost_usd,
+        failures=[
+            FailureCount(kind=kind, count=count, example=tally.examples.get(kind))
+            for kind, count in sorted(tally.failed_by_kind.items(), key=lambda item: -item[1])
+            if count
+        ],
+        parked=dict(tally.parked),
+    )
+
+
+def print_report(tally: Tally, *, output: Path, rows: int, stderr: TextIO | None = None) -> None:
+    """Show what *tally* came to, and that *output* now holds so many *rows*."""
+    lines = _lines(summarize(tally), Text(f"{output} ({rows:,} rows)"))
+    screen = Screen(stderr or sys.stderr)
+    console = screen.console()
+    if not console.is_terminal:
+        screen.write("".join(f"brim: {label}: {text.plain}\n" for label, text in lines))
+        screen.flush()
+        return
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, text in lines:
+        table.add_row(label, text)
+    console.print(table)
+
+
+def _lines(summary: Summary, output: Text) -> list[tuple[str, Text]]:
+    """The report: a label and a text for each line."""
+    lines = [
+        ("rows", _rows(summary)),
+        ("requests", _requests(summary)),
+        ("tokens", _tokens(summary)),
+        *(("failed", _failure(failure)) for failure in summary.failures),
+        *(("stopped", Text(f"{one_line(lane)}: {reason(why)}", "yellow")) for lane, why in summary.parked.items()),
+        ("output", output),
+    ]
+    if summary.answered and summary.truncated / summary.answered > _TRUNCATED_SHARE:
+        lines.append(("hint", _truncated(summary)))
+    if summary.untouched:
+        lines.append(("next", _next(summary)))
+    return lines
+
+
+def _rows(summary: Summary) -> Text:
+    all_well = summary.failed == summary.untouched == 0
+    text = Text.assemble((f"{summary.answered:,} answered", "bold green" if all_well else "bold"))
+    if summary.success_rate is not None:
+        text.append(f" ({_percent(summary.success_rate)})")
+    text.append(f", {summary.failed:,} failed", "bold red" if summary.failed else None)
+    if summary.untouched:
+        text.append(f", {summary.untouched:,} untouched", "bold yellow")
+    if summary.earlier:
+        text.append(f", {summary.earlier:,} of them from an earlier run")
+    return text.append(f", in {duration(summary.seconds)}")
+
+
+def _requests(summary: Summary) -> Text:
+    text = Text(f"{summary.attempts:,} sent ({summary.requests_per_minute:,.0f}/min)")
+    text.append(f", {summary.retried:,} retried, {summary.throttled:,} throttled")
+    if summary.perhaps_paid:
+        text.append(f", {summary.perhaps_paid:,} brought nothing and may be billed", "yellow")
+    return text
+
+
+def _tokens(summary: Summary) -> Text:
+    text = Text(f"{summary.input_tokens:,} in ({summary.input_tokens_per_minute:,.0f}/min)")
+    text.append(f", {summary.output_tokens:,} out ({summary.output_tokens_per_minute:,.0f}/min)")
+    if summary.cost_usd is not None:
+        text.append(f", {money(summary.cost_usd)} at list price", "green")
+    return text
+
+
+def _failure(failure: FailureCount) -> Text:
+    rest = f": {one_line(failure.example)}" if failure.example else " (in an earlier run)"
+    return Text.assemble((f"{failure.count:,} {failure.kind}", "red"), rest)
+
+
+def _truncated(summary: Summary) -> Text:
+    share = _percent(summary.truncated / summary.answered)
+    return Text(f"{summary.truncated:,} answers ({share}) were cut by the token cap: raise --max-tokens", "yellow")
+
+
+def _next(summary: Summary) -> Text:
+    remedies = {_REMEDY[why.kind]: None for why in summary.parked.values() if why.kind in _REMEDY}
+    steps = [*remedies, "run the same command again: it goes on with the untouched rows"]
+    return Text(", then ".join(steps), "bold")
+
+
+def _percent(share: float) -> str:
+    """A share that reads 100 % only if it is: 0.99996 is 99.9 %."""
+    return "100 %" if share == 1 else f"{min(share * 100, 99.9):.1f} %"

@@ -1,0 +1,113 @@
+"""Standard error as a place to show things: what progress and report share.
+
+Showing must never end or harm a run, so a screen that is gone (a closed pipe, a lost terminal) swallows what is
+written to it. What comes from a provider is made harmless before it is shown: a message may hold anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from brim.values import Failure
+
+__all__ = ["Fields", "Screen", "compact", "duration", "money", "one_line", "reason"]
+
+_GAP: Final = "  "
+
+
+_GONE: Final = (OSError, ValueError, AttributeError)
+"""How a stream fails that is no more: its far end closed, itself closed, and never there (`sys.stderr` is None)."""
+
+
+class Screen:
+    """A text stream that never fails, as *file* of a rich console."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream: Any = stream
+
+    @property
+    def encoding(self) -> str:
+        """What the stream can show."""
+        return str(getattr(self._stream, "encoding", None) or "ascii")
+
+    def console(self) -> Console:
+        """A console that writes here, as wide and as colourful as the terminal is."""
+        return Console(file=self, highlight=False, markup=False, emoji=False)  # type: ignore[arg-type] # all of TextIO that rich uses
+
+    def write(self, text: str) -> int:
+        """Write *text* if that is possible."""
+        with suppress(*_GONE):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush if that is possible."""
+        with suppress(*_GONE):
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        """Is this a terminal?"""
+        with suppress(*_GONE):
+            return bool(self._stream.isatty())
+        return False
+
+
+class Fields:
+    """Short pieces of text, side by side, as many to a line as fit; a piece is never torn in two."""
+
+    def __init__(self, pieces: list[Text]) -> None:
+        self._pieces = pieces
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for line in self._lines(options.max_width):
+            line.truncate(options.max_width, overflow="ellipsis")
+            yield line
+
+    def _lines(self, width: int) -> Iterator[Text]:
+        line = Text()
+        for piece in self._pieces:
+            if line and line.cell_len + len(_GAP) + piece.cell_len > width:
+                yield line
+                line = Text()
+            line = Text.assemble(line, _GAP, piece) if line else piece.copy()
+        if line:
+            yield line
+
+
+def one_line(text: str, limit: int = 200) -> str:
+    """*text* with all blanks and control characters made single spaces, and cut to *limit* characters."""
+    clean = " ".join("".join(char if char.isprintable() else " " for char in text[: 4 * limit]).split())
+    return clean if len(clean) <= limit else clean[: limit - 3] + "..."
+
+
+def reason(failure: Failure, limit: int = 200) -> str:
+    """What went wrong, in one line: kind and message."""
+    return f"{failure.kind}: {one_line(failure.message, limit)}"
+
+
+def duration(seconds: float) -> str:
+    """A time span as people say it: `12 s`, `3 min 20 s`, `2 h 05 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def compact(number: float) -> str:
+    """A number in a few characters: `950`, `12.3k`, `4.56M`."""
+    if number < 9_999.5:
+        return f"{number:,.0f}"
+    return f"{number / 1e3:,.1f}k" if number < 999_950 else f"{number / 1e6:,.2f}M"
+
+
+def money(usd: float) -> str:
+    """An amount of US dollars, small ones with the digits that matter: `$12.34`, `$0.0012`."""
+    return f"${usd:,.2f}" if usd >= 1 or usd == 0 else f"${usd:.4f}" if usd >= 0.0001 else f"${usd:.2g}"

@@ -1,0 +1,243 @@
+"""What a run has come to: counters fed by events, read by progress and report.
+
+The run's thread writes and the screen's may read at any time, so nothing here ever changes its size while it is
+read: a reader may see numbers one event apart, and never an error. It knows nothing of terminals. An event costs
+about a microsecond, a minute's rates a fixed piece of memory.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from brim.values import (
+    AttemptEnded,
+    Event,
+    Failure,
+    FailureKind,
+    FinishReason,
+    LaneParked,
+    LanePaused,
+    Reply,
+    RequestEnded,
+    Usage,
+)
+
+if TYPE_CHECKING:
+    from brim.storage.journal import Recorded
+
+__all__ = ["Pause", "Rates", "Tally"]
+
+_WINDOW: Final = 60
+"""Seconds over which the present rates are taken."""
+
+
+class Rates(msgspec.Struct, frozen=True, kw_only=True):
+    """How fast it goes, each per minute: attempts, tokens in and out, and requests that got their result."""
+
+    requests: float
+    tokens: float
+    ended: float
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """A lane that waits: until when, by the tally's clock, and why."""
+
+    until: float
+    failure: Failure
+
+
+class Tally:
+    """Counts what happens in one run.
+
+    Args:
+        total: rows of the input; None as long as nobody knows.
+        clock: seconds that only grow.
+
+    Attributes:
+        answered: rows with an answer, those of earlier runs included.
+        failed_by_kind: rows that failed for good, those of earlier runs included.
+        examples: for each kind of failure, the first message seen in this run.
+        earlier: rows that an earlier run had recorded.
+        truncated: answers cut by the token cap.
+        attempts: requests sent, throttled ones included.
+        retried: attempts that were repeated and count against the attempts of their row.
+        throttled: attempts that were waited out.
+        perhaps_paid: attempts that brought nothing and may be billed all the same.
+        input_tokens, output_tokens: as billed in this run.
+        cost_usd: list price of this run's answers; None as long as no answer had a price.
+        paused: by lane; a pause stays here when it is over.
+        parked: by lane, and why.
+    """
+
+    def __init__(self, *, total: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.total = total
+        self.clock = clock
+        self.answered = 0
+        self.failed_by_kind = dict.fromkeys(FailureKind, 0)
+        self.examples: dict[FailureKind, str] = {}
+        self.earlier = 0
+        self.truncated = 0
+        self.attempts = 0
+        self.retried = 0
+        self.throttled = 0
+        self.perhaps_paid = 0
+        self.input_tokens = 0
+        self.output_tokens = 0
+        self.cost_usd: float | None = None
+        self.paused: dict[str, Pause] = {}
+        self.parked: dict[str, Failure] = {}
+        self._untouched = 0
+        self.begin()
+        self._handlers = {
+            AttemptEnded: self._attempt_ended,
+            RequestEnded: self._request_ended,
+            LanePaused: self._lane_paused,
+            LaneParked: self._lane_parked,
+        }
+
+    def begin(self) -> None:
+        """Let time and rates begin now: what came before (loading a model, reading the input) is no part of them."""
+        self._started = self.clock()
+        self._recent = _Recent()
+
+    def on_event(self, event: Event) -> None:
+        """Count one event."""
+        self._handlers[type(event)](event)  # type: ignore[operator] # each handler takes its own class
+
+    def resumed(self, recorded: Recorded) -> None:
+        """Count a row that an earlier run had recorded."""
+        self.earlier += 1
+        if recorded.kind is None:
+            self.answered += 1
+            self.truncated += recorded.finish_reason is FinishReason.LENGTH
+        else:
+            self.failed_by_kind[recorded.kind] += 1
+
+    def left(self) -> None:
+        """Count a row that was read and is left for another run."""
+        self._untouched += 1
+
+    @property
+    def failed(self) -> int:
+        """Rows that failed for good."""
+        return sum(self.failed_by_kind.values())
+
+    @property
+    def ended(self) -> int:
+        """Rows that have their result."""
+        return self.answered + self.failed
+
+    @property
+    def untouched(self) -> int:
+        """Rows without a result: those still to come while the run goes on, those left when it is over."""
+        if self.total is None:
+            return self._untouched
+        return max(self._untouched, self.total - self.ended)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since `begin`, or since the tally was made."""
+        return self.clock() - self._started
+
+    @property
+    def rates(self) -> Rates:
+        """Rates of the last minute, or since the start if that is less ago."""
+        elapsed = self.elapsed_s
+        sums = self._recent.sums(int(elapsed))
+        # The buckets cover a minute of whole seconds and the part of the present one.
+        scale = 60 / max(1.0, min(elapsed, _WINDOW + elapsed % 1))
+        attempts, tokens, ended = (value * scale for value in sums)
+        return Rates(requests=attempts, tokens=tokens, ended=ended)
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds until the last row has its result, if it goes on as in the last minute. None if nobody can say."""
+        ended_per_minute = self.rates.ended
+        if self.total is None or not ended_per_minute:
+            return None
+        return self.untouched / ended_per_minute * 60
+
+    def pauses(self) -> list[tuple[str, float, Failure]]:
+        """The lanes that wait at this moment: name, seconds to go, reason."""
+        now = self.clock()
+        return [
+            (lane, pause.until - now, pause.failure)
+            for lane, pause in list(self.paused.items())
+            if pause.until > now and lane not in self.parked
+        ]
+
+    def _attempt_ended(self, event: AttemptEnded) -> None:
+        outcome = event.outcome
+        self.attempts += 1
+        bucket = self._recent.at(int(self.clock() - self._started))
+        bucket[0] += 1
+        usage = outcome.usage
+        if usage is not None:
+            bucket[1] += self._count_tokens(usage)
+        if not isinstance(outcome, Reply):
+            self._attempt_failed(outcome, is_repeated=event.retry_in is not None)
+
+    def _count_tokens(self, usage: Usage) -> int:
+        self.input_tokens += usage.input_tokens
+        self.output_tokens += usage.output_tokens
+        return usage.input_tokens + usage.output_tokens
+
+    def _attempt_failed(self, failure: Failure, *, is_repeated: bool) -> None:
+        if failure.kind.is_waited_out:
+            self.throttled += 1
+        elif is_repeated:
+            self.retried += 1
+        self.perhaps_paid += failure.may_be_paid
+
+    def _request_ended(self, event: RequestEnded) -> None:
+        result = event.result
+        outcome = result.outcome
+        self._recent.at(int(self.clock() - self._started))[2] += 1
+        if isinstance(outcome, Reply):
+            self.answered += 1
+            if outcome.finish_reason is FinishReason.LENGTH:
+                self.truncated += 1
+            if result.cost_usd is not None:
+                self.cost_usd = (self.cost_usd or 0.0) + result.cost_usd
+        elif outcome.kind.parks_lane:
+            self._untouched += 1
+        else:
+            self.failed_by_kind[outcome.kind] += 1
+            self.examples.setdefault(outcome.kind, outcome.message)
+
+    def _lane_paused(self, event: LanePaused) -> None:
+        self.paused[event.lane] = Pause(self.clock() + event.seconds, event.failure)
+
+    def _lane_parked(self, event: LaneParked) -> None:
+        self.parked[event.lane] = event.failure
+
+
+class _Recent:
+    """Sums of the last minute: a ring of buckets, one for each second."""
+
+    def __init__(self) -> None:
+        self._ring = [[0, 0, 0] for _ in range(_WINDOW + 1)]
+        self._second = 0
+        self._bucket = self._ring[0]
+
+    def at(self, second: int) -> list[int]:
+        """The bucket of *second*, which never goes back."""
+        if second != self._second:
+            self._turn(second)
+        return self._bucket
+
+    def sums(self, second: int) -> list[int]:
+        """What the buckets hold of the minute that ends with *second*. Changes nothing, so any thread may ask."""
+        newest = self._second
+        living = [self._ring[past % len(self._ring)] for past in range(max(0, second - _WINDOW), newest + 1)]
+        return [sum(bucket[index] for bucket in living) for index in range(3)]
+
+    def _turn(self, second: int) -> None:
+        for passed in range(max(self._second + 1, second - _WINDOW), second + 1):
+            self._ring[passed % len(self._ring)][:] = 0, 0, 0
+        self._bucket = self._ring[second % len(self._ring)]
+        self._second = second
