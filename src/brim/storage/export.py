@@ -1,0 +1,94 @@
+"""From the journal to the output: results in the order of the input, their bytes copied.
+
+The rule: a reader never sees half a file. The output is written under another name beside its own, synced and renamed.
+Rows that have no result are absent; nothing is made up for them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from brim.errors import JournalError
+from brim.storage.disk import advice, sync_directory
+from brim.storage.index import Index
+from brim.storage.journal import Journal, read_index
+from brim.storage.lines import REPLY, read_answer
+from brim.storage.results import with_position, with_row
+
+__all__ = ["ExportSummary", "export"]
+
+_READ_AHEAD = 1 << 14
+_WRITE_BEHIND = 1 << 20
+
+
+class ExportSummary(msgspec.Struct, frozen=True, gc=False):
+    """What an output holds: *rows* lines, of which *replies* are answers and *failures* are not."""
+
+    rows: int
+    replies: int
+    failures: int
+
+
+def export(source: Journal | Path, output: Path | BinaryIO) -> ExportSummary:
+    """Write the results in the order of the input.
+
+    Args:
+        source: a journal, or the path of one, which may be written meanwhile.
+        output: a path, replaced at once when all is written, or a stream, written as it comes.
+
+    Raises:
+        JournalError: the journal can't be read, or the output not be written. The results stay in the journal.
+    """
+    path = source.path if isinstance(source, Journal) else source
+    try:
+        with path.open("rb", buffering=_READ_AHEAD) as stream:
+            index = source.index if isinstance(source, Journal) else read_index(path, stream)
+            if not isinstance(output, Path):
+                return _copy(index, stream, output)
+            with _replacing(output) as target:
+                return _copy(index, stream, target)
+    except BrokenPipeError:
+        raise  # whoever reads our output has had enough: that is no fault of ours to explain
+    except OSError as error:
+        raise JournalError(f"can't export {path}: {error.filename or output}: {advice(error)}") from error
+
+
+def _copy(index: Index, stream: BinaryIO, target: BinaryIO) -> ExportSummary:
+    rows = replies = 0
+    for position, offset in index.answered():
+        answer, bind = read_answer(stream, offset)
+        line = bytes(answer.result)
+        if bind is not None:
+            line = with_row(line, bind.id, bind.extra or {})
+        target.write(with_position(line, position) + b"\n")
+        rows += 1
+        replies += answer.outcome == REPLY
+    target.flush()
+    return ExportSummary(rows=rows, replies=replies, failures=rows - replies)
+
+
+@contextmanager
+def _replacing(output: Path) -> Iterator[BinaryIO]:
+    """A file that takes the place of *output* once it is whole. Devices and pipes are written to directly."""
+    if output.exists() and not output.is_file():
+        with output.open("wb") as device:
+            yield device
+        return
+    final = output.resolve()  # a link stays a link
+    unfinished = final.with_name(f".{final.name}.{os.getpid()}.tmp")
+    try:
+        with unfinished.open("wb", buffering=_WRITE_BEHIND) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(final)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+    sync_directory(final.parent)

@@ -1,0 +1,170 @@
+"""Rows in: JSON Lines, plain text or standard input, gzip or not, read as they are needed.
+
+The rule: a bad row is a result like any other (a `Failure` that says file, line and field), and neither shifts nor
+stops another. Only an input that can't be read at all is an exception. A row's position counts the rows of all inputs
+from 0; blank lines are no rows.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from hashlib import blake2b
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import msgspec
+
+from brim.errors import InputError
+from brim.storage.rows import RowParser, RowShape, salvage
+from brim.values import Failure, FailureKind, Request, Result, Sent
+
+__all__ = ["RowShape", "check_inputs", "count_rows", "read_rows"]
+
+_CHUNK: Final = 1 << 20
+_BOM: Final = b"\xef\xbb\xbf"
+_STDIN: Final = "-"
+_UNREADABLE: Final = {
+    ".csv": "CSV",
+    ".tsv": "TSV",
+    ".parquet": "Parquet",
+    ".xlsx": "Excel",
+    ".zst": "Zstandard",
+    ".zip": "ZIP",
+}
+_json: Final = msgspec.json.Decoder()
+
+
+def read_rows(paths: Sequence[str], *, shape: RowShape, stdin: BinaryIO) -> Iterator[Request | Result]:
+    """The rows of all *paths*, one input after the other: a request each, or the result of one that can't be asked.
+
+    Args:
+        paths: files of JSON Lines, or of one prompt a line where the name ends in `.txt`; with `.gz` behind either if
+            compressed; `-` for *stdin*.
+        shape: how rows ask.
+        stdin: where `-` reads from.
+
+    Raises:
+        InputError: an input is missing, unreadable or of a format brim does not read, said before anything is read;
+            or it breaks off while it is read.
+    """
+    check_inputs(paths)
+    return _rows(paths, RowParser(shape), stdin)
+
+
+def count_rows(paths: Sequence[str]) -> int | None:
+    """How many rows *paths* hold; None where that can't be known without using them up (stdin, pipes).
+
+    Raises:
+        InputError: as `read_rows`.
+    """
+    check_inputs(paths)
+    if not all(path != _STDIN and Path(path).is_file() for path in paths):
+        return None
+    return sum(_count(path) for path in paths)
+
+
+def check_inputs(paths: Sequence[str]) -> None:
+    """Raise `InputError` unless every input is there, may be read and is of a format brim reads."""
+    for path in paths:
+        _check(path)
+
+
+def _check(path: str) -> None:
+    file = Path(path)
+    if path == _STDIN:
+        return
+    if not file.exists():
+        raise InputError(f"input {path} does not exist; check its name")
+    if file.is_dir():
+        raise InputError(f"input {path} is a directory; name the files in it")
+    if not os.access(file, os.R_OK):
+        raise InputError(f"input {path} may not be read; check its permissions")
+    if file.suffix.lower() in _UNREADABLE:
+        raise InputError(
+            f"input {path} is {_UNREADABLE[file.suffix.lower()]}; brim reads JSON Lines, .txt, and .gz of both"
+        )
+
+
+def _rows(paths: Sequence[str], parser: RowParser, stdin: BinaryIO) -> Iterator[Request | Result]:
+    position = 0
+    for path in paths:
+        is_text = path.lower().removesuffix(".gz").endswith(".txt")
+        for where, raw in _lines(path, stdin):
+            yield _row(raw, where, parser, position=position, is_text=is_text)
+            position += 1
+
+
+def _lines(path: str, stdin: BinaryIO) -> Iterator[tuple[str, bytes]]:
+    """Each line that is not blank, and where it stands."""
+    name, number = "stdin" if path == _STDIN else path, 0
+    try:
+        with _open(path, stdin) as stream:
+            for number, line in enumerate(stream, 1):
+                raw = line.removeprefix(_BOM) if number == 1 else line
+                if not raw.isspace() and raw:
+                    yield f"{name} line {number}", raw
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"input {name} breaks off after line {number}: {error}; mend it and run again") from error
+
+
+def _open(path: str, stdin: BinaryIO) -> AbstractContextManager[BinaryIO]:
+    if path == _STDIN:
+        return nullcontext(stdin)
+    if path.lower().endswith(".gz"):
+        return io.BufferedReader(gzip.open(path, "rb"), _CHUNK)
+    return Path(path).open("rb", buffering=_CHUNK)
+
+
+def _row(raw: bytes, where: str, parser: RowParser, *, position: int, is_text: bool) -> Request | Result:
+    row: object = None
+    try:
+        if is_text:
+            return parser.parse_text(raw.rstrip(b"\r\n").decode(), position=position)
+        row = _json.decode(raw)
+        return parser.parse(row, position=position)
+    except InputError as error:
+        message = f"{where}: {error}"
+    except UnicodeDecodeError as error:
+        message = (
+            f"{where}: it is no UTF-8 text ({error.reason} at byte {error.start + 1} of a string); save it as UTF-8"
+        )
+    except (msgspec.DecodeError, ValueError) as error:
+        message = f"{where}: it is no JSON ({error}); write one JSON object on each line"
+    except RecursionError:
+        message = f"{where}: its JSON is nested too deeply"
+    return _unasked(raw, row, message, position=position)
+
+
+def _unasked(raw: bytes, row: object, message: str, *, position: int) -> Result:
+    row_id, extra = salvage(row)
+    return Result(
+        request=Request(position=position, messages=(), id=row_id, extra=extra),
+        outcome=Failure(kind=FailureKind.INVALID, message=message, sent=Sent.NO),
+        # With the message, because it names the line: a bad row that has moved is told anew, which costs nothing.
+        fingerprint=blake2b(raw, key=blake2b(message.encode()).digest(), digest_size=16).digest(),
+    )
+
+
+def _count(path: str) -> int:
+    """How many lines are not blank."""
+    rows, is_filled = 0, False
+    try:
+        with _open(path, io.BytesIO()) as stream:
+            while chunk := stream.read(_CHUNK):
+                head, *lines = chunk.split(b"\n")
+                is_filled |= _is_filled(head)
+                for line in lines:
+                    rows += is_filled
+                    is_filled = _is_filled(line)
+    except (OSError, EOFError, zlib.error):
+        return rows + is_filled  # `read_rows` will say so where it matters
+    return rows + is_filled
+
+
+def _is_filled(line: bytes) -> bool:
+    return bool(line) and not line.isspace()

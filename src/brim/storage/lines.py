@@ -1,0 +1,213 @@
+"""The journal's format: JSON lines, each behind a check sum of its own.
+
+    {"crc32":"5d41402a","line":"header","journal":"brim","version":1,"brim":"0.1.0","input":"reviews.jsonl",...}
+    {"crc32":"7b8b965a","line":"result","position":0,"fingerprint":"9e10...","outcome":"reply",...,"result":{...}}
+    {"crc32":"c0ffee00","line":"bind","position":3,"offset":1234,"row":null,"id":null,"extra":null}
+    {"crc32":"0badf00d","line":"end","rows":60}
+
+The check sum covers everything behind it up to the line break.
+
+- **header**, once, first: the format's version, who wrote it, and the settings that shape answers.
+- **result**: what became of the row at *position*. *result* is the very output line and comes last, so that export
+  copies bytes. *outcome* is "reply" or the kind of the failure, *row* a digest of the row's id and own fields, *at* the
+  epoch second when the last attempt was sent. A later line for a position replaces an earlier one.
+- **bind**, when a resumed input differs from what was recorded: from here on the row at *position* is answered by the
+  line (result or bind) that starts at byte *offset*. With a *row* digest the answer goes to a row with another *id* and
+  other own fields (*extra*), which it says. An *offset* of null says that nothing recorded answers this position.
+- **end**, when a resumed input turned out shorter: it has *rows* rows, so nothing recorded beyond them belongs to it.
+
+To read the state, go through the lines in order. A position follows the last line that names it; where two positions
+share a line, the lower one has it, and the other was about to be told so when its run was killed. A last line without
+its line break was torn by a crash and does not count; one with a wrong check sum is left out.
+"""
+
+from __future__ import annotations
+
+from typing import Any, BinaryIO, Final, TypeAlias
+from zlib import crc32
+
+import msgspec
+
+from brim.errors import JournalError
+from brim.storage.results import RowId, result_line, row_digest, to_json, to_millis
+from brim.values import FailureKind, FinishReason, Result, Usage
+
+__all__ = [
+    "REPLY",
+    "VERSION",
+    "Answer",
+    "Bind",
+    "Body",
+    "End",
+    "Head",
+    "Header",
+    "Line",
+    "answer_to",
+    "failure_kind",
+    "is_torn_header",
+    "read_answer",
+    "read_header",
+    "read_line",
+    "seal",
+]
+
+VERSION: Final = 1
+"""The format's version. A reader refuses a newer one."""
+REPLY: Final = "reply"
+"""The outcome of a result that is an answer."""
+
+_MARK: Final = b'{"crc32":"'
+_SEAL: Final = _MARK + b'%08x",'
+_BODY: Final = len(_SEAL % 0)
+_RESULT: Final = b',"result":'
+
+
+class Header(msgspec.Struct, tag="header", tag_field="line", kw_only=True):
+    """The first line."""
+
+    journal: str
+    version: int
+    brim: str
+    input: str
+    settings: dict[str, Any]
+
+
+class Head(msgspec.Struct, tag="result", tag_field="line", kw_only=True):
+    """A result line without its result: what the index needs of it."""
+
+    position: int
+    fingerprint: str
+    outcome: str
+
+
+class Answer(Head, tag="result", tag_field="line", kw_only=True):
+    """A result line."""
+
+    row: str
+    at: float
+    throttles: int
+    perhaps_paid: int
+    request_id: str | None
+    model: str | None
+    result: msgspec.Raw
+
+
+class Bind(msgspec.Struct, tag="bind", tag_field="line", kw_only=True):
+    """A position is answered by the line at *offset* from now on."""
+
+    position: int
+    offset: int | None
+    row: str | None = None
+    id: RowId = None
+    extra: dict[str, Any] | None = None
+
+
+class End(msgspec.Struct, tag="end", tag_field="line"):
+    """The input has *rows* rows."""
+
+    rows: int
+
+
+class Body(msgspec.Struct):
+    """What the summary of a run needs of an output line."""
+
+    finish_reason: FinishReason | None
+    usage: Usage | None
+    cost_usd: float | None
+    attempts: int
+
+
+Line: TypeAlias = Head | Bind | End
+"""A line after the header, as the index reads it."""
+
+_headers: Final = msgspec.json.Decoder(Header)
+_heads: Final[msgspec.json.Decoder[Line]] = msgspec.json.Decoder(Line)
+_answers: Final[msgspec.json.Decoder[Answer | Bind]] = msgspec.json.Decoder(Answer | Bind)
+
+
+class _Format(msgspec.Struct):
+    journal: str
+    version: int
+
+
+_formats: Final = msgspec.json.Decoder(_Format)
+
+
+def answer_to(result: Result) -> Answer:
+    """The line that records *result*."""
+    reply, failure = result.reply, result.failure
+    return Answer(
+        position=result.request.position,
+        fingerprint=result.fingerprint.hex(),
+        outcome=REPLY if failure is None else failure.kind,
+        row=row_digest(result.request),
+        at=to_millis(result.started_at),
+        throttles=result.throttles,
+        perhaps_paid=result.perhaps_paid,
+        request_id=result.outcome.request_id,
+        model=None if reply is None else reply.model,
+        result=msgspec.Raw(result_line(result)),
+    )
+
+
+def seal(line: Header | Answer | Bind | End) -> bytes:
+    """*line* as bytes, check sum in front, line break at the end."""
+    body = to_json(line)[1:]
+    return b"%b%b\n" % (_SEAL % crc32(body), body)
+
+
+def read_line(raw: bytes) -> Line | None:
+    """A whole line of a journal, its line break included, without the result; None if it is damaged."""
+    if not _is_sound(raw):
+        return None
+    cut = raw.find(_RESULT)  # in JSON text a quote has a backslash before it, so this is no part of any value
+    try:
+        return _heads.decode(raw if cut < 0 else raw[:cut] + b"}")
+    except msgspec.DecodeError:  # a kind of line that a later version of brim wrote
+        return None
+
+
+def read_answer(stream: BinaryIO, offset: int) -> tuple[Answer, Bind | None]:
+    """The result that the line at *offset* of a journal stands for, and that line itself if it is a bind."""
+    stream.seek(offset)
+    line = _answers.decode(stream.readline())
+    bind = line if isinstance(line, Bind) else None
+    while isinstance(line, Bind):
+        assert line.offset is not None, "nothing is bound to nothing"
+        stream.seek(line.offset)
+        line = _answers.decode(stream.readline())
+    return line, bind
+
+
+def read_header(raw: bytes, *, name: str) -> Header:
+    """The first line of the journal *name*. Raises `JournalError` for a file that is none, or is too new."""
+    try:
+        found = _formats.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        found = None
+    if found is None or found.journal != "brim":
+        raise JournalError(f"{name} is no brim journal, so it stays as it is; move it away, or choose another -o")
+    if found.version > VERSION:
+        raise JournalError(
+            f"{name} has journal format {found.version}, and this brim reads up to {VERSION}; "
+            "use the newer brim that wrote it, or choose another -o"
+        )
+    if not _is_sound(raw):
+        raise JournalError(
+            f"the first line of {name} is damaged, so its parameters are unknown; move it away, or choose another -o"
+        )
+    return _headers.decode(raw)
+
+
+def is_torn_header(raw: bytes) -> bool:
+    """Is *raw*, the whole content of a file, a first line that a crash cut short?"""
+    return b"\n" not in raw and raw[: len(_MARK)] == _MARK[: len(raw)]
+
+
+def failure_kind(outcome: str) -> FailureKind | None:
+    """The kind of failure that *outcome* names; None for a reply."""
+    return None if outcome == REPLY else FailureKind(outcome)
+
+
+def _is_sound(raw: bytes) -> bool:
+    return raw[:_BODY] == _SEAL % crc32(raw[_BODY:-1])
