@@ -69,9 +69,6 @@ def sim(
 
     Speaks OpenAI Chat Completions, Responses and Embeddings and Anthropic Messages, streaming too. Prints
     {"url": ..., "scenario": ...} on one line when it is ready; GET /stats shows what it counted; Ctrl-C stops it.
-
-    Raises:
-        ConfigError: an option or the scenario is wrong, or the port is taken.
     """
     if list_scenarios or list_faults or show:
         sys.stdout.write(_listing(faults=list_faults, show=show))
