@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -216,7 +217,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return journal_bytes(tmp_path_factory.mktemp("whole") / "journal")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_a_journal_cut_at_any_byte_keeps_every_whole_line_and_goes_on(
     data: st.DataObject, whole: bytes, tmp_path_factory: pytest.TempPathFactory
@@ -243,7 +244,7 @@ def test_a_journal_cut_at_any_byte_keeps_every_whole_line_and_goes_on(
         assert journal.claim(request(9), fingerprint("new"))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_a_changed_byte_costs_its_line_at_most(
     data: st.DataObject, whole: bytes, tmp_path_factory: pytest.TempPathFactory
@@ -256,10 +257,10 @@ def test_a_changed_byte_costs_its_line_at_most(
     byte = data.draw(st.integers(0, 255).filter(lambda byte: byte != whole[at]))
     path = tmp_path_factory.mktemp("damaged") / "journal"
     path.write_bytes(whole[:at] + bytes([byte]) + whole[at + 1 :])
-    sound = set(whole.splitlines(keepends=True))
+    sound = set(io.BytesIO(whole))
 
     with open_journal(path) as journal:
-        damaged = [line for line in path.read_bytes().splitlines(keepends=True) if line not in sound]
+        damaged = [line for line in io.BytesIO(path.read_bytes()) if line not in sound]
 
         assert journal.bad_lines == len(damaged)
         assert journal.bad_lines or journal.torn_bytes
@@ -350,7 +351,7 @@ def child(code: str, path: Path) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.parametrize("after", [1, 7, 300])
+@pytest.mark.parametrize("after", [1, 200])
 def test_a_killed_process_loses_nothing_it_had_recorded(path: Path, after: int) -> None:
     """
     SIGKILL at whatever it was doing: every line that `record` returned for is there.

@@ -69,7 +69,7 @@ PLANS = st.builds(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(plans=st.lists(PLANS, min_size=1, max_size=4))
 def test_any_runs_over_any_inputs_agree_with_a_naive_count(
     plans: list[Plan], tmp_path_factory: pytest.TempPathFactory

@@ -108,6 +108,8 @@ class Client:
         self._endpoint, self._dialect = resolve(
             spec, base_url=base_url, api_key=options.get("api_key"), api=options.get("api", "chat"), environ=environ
         )
+        if self._endpoint.is_loopback:  # no proxy can reach a server on this machine
+            environ = {name: value for name, value in environ.items() if not name.lower().endswith("_proxy")}
         self._transport = options.get("transport") or HttpTransport(ca=options.get("ca"), environ=environ)
         self._settings = Settings(
             limits=options.get("limits", Limits()),

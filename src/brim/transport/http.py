@@ -93,7 +93,7 @@ class HttpTransport:
         raise failure
 
     async def aclose(self) -> None:
-        """Close every connection. No exchange may be under way."""
+        """Close every connection. What is still under way breaks."""
         if self._session is not None:
             await self._session.close()
 
