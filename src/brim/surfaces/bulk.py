@@ -102,6 +102,7 @@ async def carry_out(job: Job, *, stdin: BinaryIO | None = None) -> Exit:
     tally = Tally(total=await asyncio.to_thread(count_rows, job.inputs))
     options: Options = {**job.options, "on_event": tally.on_event}
     async with Client(job.model, **options) as client:
+        tally.begin()
         with Journal.open(
             journal_path(job.output),
             settings=job.settings,

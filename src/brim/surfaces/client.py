@@ -103,7 +103,7 @@ class Client:
         environ = options.get("environ", os.environ)
         spec, base_url = self._spec, options.get("base_url")
         if split_model(spec)[0] == LOCAL:
-            self._local = await asyncio.to_thread(LocalModel.start, split_model(spec)[1] or "")
+            self._local = await LocalModel.start_async(split_model(spec)[1] or "")
             spec, base_url = self._local.model, self._local.base_url
         self._endpoint, self._dialect = resolve(
             spec, base_url=base_url, api_key=options.get("api_key"), api=options.get("api", "chat"), environ=environ
@@ -112,7 +112,7 @@ class Client:
             environ = {name: value for name, value in environ.items() if not name.lower().endswith("_proxy")}
         self._transport = options.get("transport") or HttpTransport(ca=options.get("ca"), environ=environ)
         self._settings = Settings(
-            limits=options.get("limits", Limits()),
+            limits=self._bounded(options.get("limits", Limits())),
             timeouts=options.get("timeouts", Timeouts()),
             max_attempts=options.get("max_attempts", 5),
             seed=options.get("seed"),
@@ -214,6 +214,12 @@ class Client:
             return None if price is None or reply.usage is None else price.cost(reply.usage)
 
         return cost
+
+    def _bounded(self, limits: Limits) -> Limits:
+        """The embedded model queues whatever comes: more in flight than it can use only makes answers late."""
+        if self._local is None:
+            return limits
+        return msgspec.structs.replace(limits, concurrency=min(limits.concurrency, self._local.concurrency))
 
     @property
     def _is_official(self) -> bool:

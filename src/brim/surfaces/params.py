@@ -16,12 +16,16 @@ _FILE: Final = "@"
 
 
 def text_or_file(value: str | None) -> str | None:
-    """The text itself, or what stands in the file that `@NAME` names. Raises `ConfigError` if that can't be read."""
+    """The text itself, or what stands in the file that `@NAME` names, without the line break at its end.
+
+    Raises:
+        ConfigError: the file can't be read.
+    """
     if value is None or not value.startswith(_FILE):
         return value
     path = Path(value[1:])
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8").removesuffix("\n")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise ConfigError(f"can't read {path}: {why}") from None
