@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from hypothesis import settings
 
 from brim.protocols import WireResponse
 from brim.protocols.registry import find_dialect
@@ -13,6 +14,9 @@ from brim.values import Outcome
 
 CORPUS = Path(__file__).parent / "corpus"
 RECEIVED_AT = 1_763_800_000.0  # 2025-11-22T08:26:40Z; waits in the corpus that are points in time count from here
+FIXED = settings(deadline=None, derandomize=True)
+"""Of every property test here: the same examples on every machine, however slow it is."""
+
 DIALECTS = {
     "openai": find_dialect("openai", base_url=None),
     "anthropic": find_dialect("anthropic", base_url=None),

@@ -13,7 +13,7 @@ from brim.protocols import WireResponse
 from brim.protocols.classify import failure
 from brim.protocols.faults import MESSAGE_LENGTH, presentable, read_fault
 from brim.values import Failure, FailureKind, Reply
-from protocols.cases import DIALECTS
+from protocols.cases import DIALECTS, FIXED
 
 ERRORS = st.integers(400, 599)
 QUOTA_CODES = ("insufficient_quota", "credit_balance_exhausted", "enforced_spend_limit_reached", "billing_error")
@@ -24,6 +24,7 @@ def fail(status: int, body: object, headers: dict[str, str] | None = None) -> Fa
     return failure(WireResponse(status=status, headers=headers or {}, body=wire, received_at=0.0))
 
 
+@FIXED
 @given(status=ERRORS | st.just(200), code=st.sampled_from(QUOTA_CODES), should_retry=st.sampled_from(["", "true"]))
 def test_a_quota_code_beats_every_status(status: int, code: str, should_retry: str) -> None:
     """
@@ -35,6 +36,7 @@ def test_a_quota_code_beats_every_status(status: int, code: str, should_retry: s
     assert outcome.code == code
 
 
+@FIXED
 @given(status=ERRORS)
 def test_a_bare_status_is_never_a_success_or_our_own_kind(status: int) -> None:
     """
@@ -47,6 +49,7 @@ def test_a_bare_status_is_never_a_success_or_our_own_kind(status: int) -> None:
     assert status != 429 or kind.is_waited_out
 
 
+@FIXED
 @given(status=ERRORS, digits=st.sampled_from([401, 402, 403, 404, 429, 500, 503, 529]))
 def test_digits_in_the_text_mean_nothing(status: int, digits: int) -> None:
     """
@@ -117,6 +120,7 @@ def test_messages_are_fit_to_show(text: str, shown: str) -> None:
     assert shown == presentable(text)
 
 
+@FIXED
 @given(st.text(max_size=3 * MESSAGE_LENGTH))
 def test_messages_are_short_and_printable(text: str) -> None:
     """
@@ -138,6 +142,7 @@ def test_a_key_at_the_cut_is_masked_too() -> None:
         assert "a1b2" not in presentable("x" * before + " " + key)
 
 
+@FIXED
 @given(text=st.text(), status=ERRORS)
 def test_an_error_of_any_words_is_read(text: str, status: int) -> None:
     """
@@ -157,6 +162,7 @@ def test_an_error_of_any_words_is_read(text: str, status: int) -> None:
         assert text == read_fault(msgspec.json.encode(shape)).message
 
 
+@FIXED
 @given(text=st.text())
 def test_text_comes_back_through_every_dialect(text: str) -> None:
     """

@@ -14,6 +14,7 @@ from brim.errors import ConfigError, InputError
 from brim.protocols import Dialect
 from brim.protocols.registry import DIALECT_NAMES, find_dialect
 from brim.values import Request
+from protocols.cases import FIXED
 
 CHAT = find_dialect("openai", base_url=None)
 CHAT_ELSEWHERE = find_dialect("openai", base_url="http://localhost:8080/v1")
@@ -57,6 +58,7 @@ def test_injects_nothing() -> None:
     assert body_of(MESSAGES) == {"model": "m", "messages": ASK, "max_tokens": 1024}
 
 
+@FIXED
 @given(params=PARAMS)
 def test_unknown_parameters_pass_through(params: dict[str, Any]) -> None:
     """

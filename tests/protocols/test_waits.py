@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from brim.protocols.faults import Fault
 from brim.protocols.waits import parse_duration, parse_wait, retry_after
+from protocols.cases import FIXED
 
 NOW = 1_763_800_000.0  # 2025-11-22T08:26:40Z
 SILENT = Fault()
@@ -54,6 +55,7 @@ def test_refuses_what_is_no_duration(text: str) -> None:
     assert parse_duration(text) is None
 
 
+@FIXED
 @given(hours=st.integers(0, 99), minutes=st.integers(0, 59), seconds=st.integers(0, 59), millis=st.integers(0, 999))
 def test_durations_come_back(hours: int, minutes: int, seconds: int, millis: int) -> None:
     """
@@ -123,6 +125,7 @@ def test_refuses_what_is_no_wait(value: str) -> None:
     assert parse_wait(value, NOW) is None
 
 
+@FIXED
 @given(st.integers(0, 1_000_000))
 def test_http_dates_come_back(ahead: int) -> None:
     """
@@ -210,6 +213,7 @@ def test_waits_for_the_limits_that_are_used_up(headers: dict[str, str], seconds:
     assert seconds == retry_after(headers, SILENT, NOW)
 
 
+@FIXED
 @given(
     headers=st.dictionaries(
         st.sampled_from(["retry-after", "retry-after-ms", "x-ratelimit-reset", "x-ratelimit-reset-tokens"]),

@@ -24,7 +24,6 @@ _K = FailureKind
 _FINISH: Final[Mapping[str, FinishReason | FailureKind]] = {
     # Chat Completions and everything compatible; relays of Gemini and others leak the upstream's own words.
     "stop": _F.STOP,
-    "eos": _F.STOP,
     "length": _F.LENGTH,
     "tool_calls": _F.TOOL_CALLS,
     "function_call": _F.TOOL_CALLS,

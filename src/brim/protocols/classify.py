@@ -29,7 +29,6 @@ _K = FailureKind
 _CODES: Final[Mapping[str, FailureKind]] = {
     # Out of credit or over a spending limit: OpenAI.
     "insufficient_quota": _K.QUOTA,
-    "insufficientquota": _K.QUOTA,
     "credit_balance_exhausted": _K.QUOTA,
     "organization_spend_limit_exceeded": _K.QUOTA,
     "project_spend_limit_exceeded": _K.QUOTA,
@@ -44,7 +43,6 @@ _CODES: Final[Mapping[str, FailureKind]] = {
     "billing_error": _K.QUOTA,
     # OpenRouter, Moonshot, the new-api family.
     "payment_required": _K.QUOTA,
-    "insufficient_credits": _K.QUOTA,
     "exceeded_current_quota_error": _K.QUOTA,
     "insufficient_user_quota": _K.QUOTA,
     "pre_consume_token_quota_failed": _K.QUOTA,
@@ -110,7 +108,6 @@ _TYPES: Final[Mapping[str, FailureKind]] = {
     "rate_limit_exceeded": _K.THROTTLED,
     "rate_limit_error": _K.THROTTLED,
     "rate_limited": _K.THROTTLED,
-    "ratelimiterror": _K.THROTTLED,
     "rate_limit_reached_error": _K.THROTTLED,
     "too_many_requests": _K.THROTTLED,
     "resource_exhausted": _K.THROTTLED,
@@ -125,11 +122,9 @@ _TYPES: Final[Mapping[str, FailureKind]] = {
     "timeout_error": _K.SERVER,
     "deadline_exceeded": _K.SERVER,
     "authentication_error": _K.DENIED,
-    "autherror": _K.DENIED,
     "unauthenticated": _K.DENIED,
     "permission_error": _K.DENIED,
     "permission_denied": _K.DENIED,
-    "permissiondenied": _K.DENIED,
 }
 
 # Types that many errors share. They speak only where the HTTP status does not: Ollama writes `api_error` under a 429,
@@ -142,7 +137,6 @@ _VAGUE: Final[Mapping[str, FailureKind]] = {
     "notfounderror": _K.UNKNOWN_MODEL,
     "api_error": _K.SERVER,
     "server_error": _K.SERVER,
-    "internal_error": _K.SERVER,
     "internal_server_error": _K.SERVER,
     "internal": _K.SERVER,
     "upstream_error": _K.SERVER,
@@ -151,7 +145,6 @@ _VAGUE: Final[Mapping[str, FailureKind]] = {
 _STATUSES: Final[Mapping[int, FailureKind]] = {
     301: _K.INVALID,
     308: _K.INVALID,
-    400: _K.INVALID,
     401: _K.DENIED,
     402: _K.QUOTA,
     403: _K.DENIED,

@@ -89,8 +89,8 @@ def joined_text(content: object) -> str | None:
         return content
     if not isinstance(content, list):
         return None
-    parts = (part for part in content if isinstance(part, dict) and _is_text(part.get("type")))
-    return "".join(text for part in parts if isinstance(text := part.get("text"), str))
+    texts = [part.get("text") for part in content if isinstance(part, dict) and _is_text(part.get("type"))]
+    return "".join([text for text in texts if isinstance(text, str)])
 
 
 def _is_text(kind: object) -> bool:

@@ -7,7 +7,7 @@ where only the parts of a multi-part content go by other names. Sections 1.1 to 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -86,8 +86,8 @@ class OpenAIResponses:
         body = read(_READ, response.body) if is_success(response.status) else None
         if body is None or body.output is None:
             return failure(response, message="the answer holds no output" if body else "")
-        contents = [item.get("content") for item in _items(body.output) if item.get("type") == "message"]
-        calls = tuple(item for item in _items(body.output) if item.get("type") in _CALLS)
+        items = _dicts(body.output)
+        contents = [item.get("content") for item in items if item.get("type") == "message"]
         parts = Parts(
             text="".join(joined_text(content) or "" for content in contents) if contents else None,
             finish=_finish(body),
@@ -95,7 +95,7 @@ class OpenAIResponses:
             usage=openai_usage(body.usage),
             model=body.model,
             id=body.id,
-            tool_calls=calls,
+            tool_calls=tuple([item for item in items if item.get("type") in _CALLS]),
         )
         return outcome_of(parts, response)
 
@@ -107,16 +107,13 @@ def _finish(body: _Response) -> object:
     return reason if body.status == "incomplete" and reason else body.status
 
 
-def _items(output: object) -> Iterator[dict[str, Any]]:
-    items = output if isinstance(output, list) else ()
-    return (item for item in items if isinstance(item, dict))
+def _dicts(value: object) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def _refusals(contents: Sequence[object]) -> Iterator[str]:
-    for content in contents:
-        for part in _items(content):
-            if isinstance(said := part.get("refusal"), str):
-                yield said
+def _refusals(contents: Sequence[object]) -> list[str]:
+    said = [part.get("refusal") for content in contents for part in _dicts(content)]
+    return [text for text in said if isinstance(text, str)]
 
 
 def _renamed(params: Mapping[str, Any]) -> Mapping[str, Any]:
