@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from brim.values import Failure
@@ -32,3 +32,19 @@ class CallFailed(BrimError):
     def __init__(self, failure: Failure) -> None:
         super().__init__(f"{failure.kind}: {failure.message}")
         self.failure = failure
+
+    @staticmethod
+    def of(failure: Failure) -> CallFailed:
+        """The exception for *failure*: a `TimeoutError` or `ConnectionError` too where it was one."""
+        return _BY_KIND.get(failure.kind, CallFailed)(failure)
+
+
+class CallTimedOut(CallFailed, TimeoutError):
+    """A single call ended because one of its clocks ran out."""
+
+
+class CallDisconnected(CallFailed, ConnectionError):
+    """A single call ended because it got no connection, or lost it."""
+
+
+_BY_KIND: Final[dict[str, type[CallFailed]]] = {"timeout": CallTimedOut, "connection": CallDisconnected}

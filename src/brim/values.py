@@ -66,6 +66,8 @@ class FailureKind(StrEnum):
     """A limit per day is used up."""
     UNKNOWN_MODEL = "unknown_model"
     """The endpoint does not serve this model: the command is wrong."""
+    SAME_FAULT = "same_fault"
+    """The first rows all failed in the same way: the command or the input is wrong."""
     STOPPED = "stopped"
     """The run ended before the request was answered: interrupted, out of time, or nothing got through for long."""
 
@@ -93,6 +95,7 @@ _PARKS: Final = frozenset(
         FailureKind.DENIED,
         FailureKind.DAILY,
         FailureKind.UNKNOWN_MODEL,
+        FailureKind.SAME_FAULT,
         FailureKind.STOPPED,
     }
 )

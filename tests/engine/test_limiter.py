@@ -265,12 +265,12 @@ def test_permits_out_are_permits_back(
                 most = max(most, lane.limiter.in_flight)
                 sent_at = asyncio.get_running_loop().time()
                 await asyncio.sleep(duration)
-                outcome = {
+                outcomes: dict[str, Outcome] = {
                     "reply": Reply(text=""),
                     "throttle": throttled(),
                     "fail": Failure(kind=FailureKind.SERVER, message="down"),
-                }[fate]
-                permit.settle(Answer(outcome, sent_at, asyncio.get_running_loop().time()))
+                }
+                permit.settle(Answer(outcomes[fate], sent_at, asyncio.get_running_loop().time()))
 
         tasks = []
         for fate, after, duration in plan:

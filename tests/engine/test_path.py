@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from engine.support import ask, open_lane, play_one, refusal, reply
 
 from brim.config import Timeouts
 from brim.engine.lane import Settings
@@ -15,6 +14,7 @@ from brim.simulator.clock import run_virtual
 from brim.transport import Phase
 from brim.transport.scripted import Answers, Breaks, Hangs, Scripted
 from brim.values import Failure, FailureKind, Reply, Result, Sent
+from engine.support import ask, open_lane, play_one, refusal, reply
 
 QUICK = Backoff(first_s=0.0)
 
@@ -87,15 +87,15 @@ def test_a_broken_connection_says_whether_it_may_be_paid(phase: Phase) -> None:
     ("step", "clock_s", "kind", "sent", "times"),
     [
         (Hangs(phase=Phase.CONNECTING), 10.0, FailureKind.CONNECTION, Sent.NO, 5),
-        (Hangs(phase=Phase.SENT), 600.0, FailureKind.TIMEOUT, Sent.MAYBE, 2),
-        (Hangs(phase=Phase.ANSWERING), 120.0, FailureKind.TIMEOUT, Sent.YES, 2),
+        (Hangs(phase=Phase.SENT), 600.0, FailureKind.TIMEOUT, Sent.MAYBE, 3),
+        (Hangs(phase=Phase.ANSWERING), 120.0, FailureKind.TIMEOUT, Sent.YES, 3),
     ],
 )
 def test_a_hung_connection_costs_its_clock(
     step: Hangs, clock_s: float, kind: FailureKind, sent: Sent, times: int
 ) -> None:
     """
-    Connecting, first byte and silence run out at their own time, and a timeout is repeated once.
+    Connecting, first byte and silence run out at their own time, and a timeout is repeated twice.
     """
     far_end = Scripted(then=step)
 
@@ -117,7 +117,7 @@ def test_a_slow_drip_ends_at_the_total() -> None:
 
     assert isinstance(result.outcome, Failure)
     assert result.outcome.message == "timed out after 32 s (the whole attempt)"
-    assert far_end.sent_at == [0.0, 32.0]
+    assert far_end.sent_at == [0.0, 32.0, 64.0]
 
 
 def test_an_answer_within_its_clocks_is_not_cut() -> None:

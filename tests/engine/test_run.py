@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
-from engine.support import Played, ask, play, refusal, reply
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +17,7 @@ from brim.protocols import WireRequest
 from brim.transport import Phase
 from brim.transport.scripted import Answers, Breaks, Hangs, Scripted, Step
 from brim.values import AttemptEnded, Failure, FailureKind, LaneParked, Request, RequestEnded
+from engine.support import Played, ask, play, refusal, reply
 
 
 def echo(request: WireRequest) -> Answers:

@@ -205,14 +205,39 @@ def test_a_parked_lane_leaves_its_rows_and_the_next_run_goes_on(desk: Desk, far:
     assert desk.texts == [f"re: p{number}" for number in range(200)]
 
 
+def test_a_mistake_in_the_command_stops_after_the_first_rows(desk: Desk) -> None:
+    """
+    When the first rows are all refused in the same way the run stops, says so, and exits with 2.
+    """
+    desk.write(*(f"p{number}" for number in range(1_000)))
+
+    status, far_end = desk.run(refusal(400, code="unknown_parameter"))
+
+    assert status is Exit.WRONG
+    assert len(far_end.requests) <= 60
+    assert {row["error"]["kind"] for row in desk.rows} == {"invalid"}
+
+
+def test_bad_rows_among_good_ones_cost_one_call_each(desk: Desk) -> None:
+    """
+    Sixty permanently bad rows among a thousand: one call each, and every other row is answered.
+    """
+    desk.write(*(f"{'bad' if number % 17 == 3 else 'good'} {number}" for number in range(1_000)))
+
+    status, far_end = desk.run(lambda request: refusal(400) if prompt_of(request).startswith("bad") else echo(request))
+
+    assert status is Exit.SOME_FAILED
+    assert len(far_end.requests) == 1_000
+    assert sum(text is None for text in desk.texts) == sum(number % 17 == 3 for number in range(1_000))
+
+
 def test_a_deadline_parks_the_run(desk: Desk) -> None:
     """
     When time is up nothing more is sent, what is on the wire comes home, and the next run does the rest.
     """
     desk.write(*(f"p{number}" for number in range(50)))
-    slow = {"options": {}, "deadline_s": 0.05}
 
-    status, far_end = desk.run(lambda request: reply(f"re: {prompt_of(request)}", after=0.2), **slow)
+    status, far_end = desk.run(lambda request: reply(f"re: {prompt_of(request)}", after=0.2), deadline_s=0.05)
 
     assert status is Exit.PARKED
     assert len(desk.rows) == len(far_end.requests) == 8

@@ -17,10 +17,12 @@ import msgspec
 from brim.config import Endpoint, Limits, Timeouts
 from brim.engine.limiter import Limiter
 from brim.engine.path import Admit, Path, Prepared, Send, Service
-from brim.policies.retry import Backoff, StandardRetry
+from brim.engine.tenacity_retry import Strategies, TenacityRetry
+from brim.policies.retry import Backoff, RetryPolicy, StandardRetry
+from brim.policies.same_fault import SameFault
 from brim.policies.timeouts import LearntTotal
 from brim.protocols import fingerprint
-from brim.values import Event, Failure, LaneParked, LanePaused, Reply, Request
+from brim.values import Event, Failure, LaneParked, LanePaused, Reply, Request, RequestEnded, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,8 +39,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = msgspec.field(default_factory=Limits)
     timeouts: Timeouts = msgspec.field(default_factory=Timeouts)
     max_attempts: int = 5
-    max_timeouts: int = 2
+    max_timeouts: int = 3
     backoff: Backoff = msgspec.field(default_factory=Backoff)
+    strategies: Strategies = msgspec.field(default_factory=Strategies)
     seed: int | None = None
 
 
@@ -55,6 +58,17 @@ def build_service(
         total=LearntTotal(timeouts.total),
     )
     return Admit(send, limiter)
+
+
+def build_retry(settings: Settings, rng: Random) -> RetryPolicy:
+    """The retry policy: brim's own, asked by tenacity's strategies where the user gave some."""
+    standard = StandardRetry(
+        rng=rng,
+        max_attempts=settings.max_attempts,
+        max_timeouts=settings.max_timeouts,
+        backoff=settings.backoff,
+    )
+    return TenacityRetry(settings.strategies, standard) if settings.strategies else standard
 
 
 class Lane:
@@ -93,17 +107,12 @@ class Lane:
         self.alive = 0
         self.held: deque[Prepared] = deque()
         self._resting: set[asyncio.Future[None]] = set()
-        retry = StandardRetry(
-            rng=rng,
-            max_attempts=settings.max_attempts,
-            max_timeouts=settings.max_timeouts,
-            backoff=settings.backoff,
-        )
+        self._same_fault = SameFault()
         service = build_service(endpoint, dialect, transport, self.limiter, settings.timeouts)
         self.path = Path(
             lane=self.name,
             service=service,
-            retry=retry,
+            retry=build_retry(settings, rng),
             rest=self._rest,
             price=price,
             emit=emit,
@@ -132,6 +141,13 @@ class Lane:
     @property
     def _active(self) -> int:
         return self.alive - len(self._resting)
+
+    def ended(self, result: Result) -> None:
+        """One of the lane's requests has its result, and it is recorded."""
+        self._emit(RequestEnded(self.name, result))
+        fault = self._same_fault.ended(result.outcome)
+        if fault is not None:
+            self.park(fault)
 
     def park(self, failure: Failure) -> None:
         """Send nothing more, and leave what waits untouched. What is on the wire comes home."""

@@ -65,10 +65,14 @@ async def fulfil(prepared: Prepared, path: Path) -> Result:
     """Carry one request to its result, retrying for as long as the path's policy allows."""
     tries = Tries()
     number = 1
+    started_at: float | None = None
     while True:
         attempt = Attempt(request=prepared.request, number=number, body=prepared.body)
         answer = await path.service(attempt)
-        delay = _next_delay(answer.outcome, tries, path.retry)
+        started_at = answer.sent_at if started_at is None else started_at
+        tries.elapsed_s = answer.ended_at - started_at
+        tries.count(answer.outcome)
+        delay = path.retry.next_delay(answer.outcome, tries)
         path.emit(AttemptEnded(path.lane, attempt, answer.outcome, answer.latency_s, delay))
         if delay is None:
             return _result(prepared, answer, tries, path)
@@ -128,14 +132,6 @@ class Send:
 
     def __repr__(self) -> str:
         return f"Send({self.dialect.name} to {self.url})"
-
-
-def _next_delay(outcome: Outcome, tries: Tries, retry: RetryPolicy) -> float | None:
-    if isinstance(outcome, Reply):
-        tries.attempts += 1
-        return None
-    tries.count(outcome)
-    return retry.next_delay(outcome, tries)
 
 
 def _result(prepared: Prepared, answer: Answer, tries: Tries, path: Path) -> Result:

@@ -11,7 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from brim.engine.path import Prepared, fulfil
-from brim.values import Failure, RequestEnded, Result
+from brim.values import Failure, Result
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -106,4 +106,4 @@ class Run:
             self._leave(result)
         else:
             self._record(result)
-            lane.path.emit(RequestEnded(lane.name, result))
+            lane.ended(result)

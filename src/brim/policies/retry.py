@@ -12,7 +12,7 @@ from typing import Final, Protocol
 import msgspec
 
 from brim.errors import ConfigError
-from brim.values import Failure, FailureKind
+from brim.values import Failure, FailureKind, Outcome, Reply
 
 __all__ = ["Backoff", "RetryPolicy", "StandardRetry", "Tries"]
 
@@ -20,22 +20,35 @@ _MOST_DOUBLINGS: Final = 32
 
 
 class Tries(msgspec.Struct):
-    """What one request has been through, its latest attempt included. Seconds count from its first attempt."""
+    """What one request has been through, its latest attempt included.
+
+    Attributes:
+        attempts: that count against the limit, the successful one included.
+        timeouts: of these, ended by one of our clocks.
+        throttles: attempts that were waited out.
+        perhaps_paid: attempts that brought nothing and may be billed.
+        elapsed_s: seconds from its first sending to the end of its latest attempt.
+        rested_s: seconds of that spent waiting between attempts.
+    """
 
     attempts: int = 0
     timeouts: int = 0
     throttles: int = 0
     perhaps_paid: int = 0
     elapsed_s: float = 0.0
+    rested_s: float = 0.0
 
-    def count(self, failure: Failure) -> None:
-        """Enter the failure that an attempt ended with."""
-        if failure.kind.is_waited_out:
+    def count(self, outcome: Outcome) -> None:
+        """Enter what an attempt ended with."""
+        if isinstance(outcome, Reply):
+            self.attempts += 1
+            return
+        if outcome.kind.is_waited_out:
             self.throttles += 1
         else:
             self.attempts += 1
-        self.timeouts += failure.kind is FailureKind.TIMEOUT
-        self.perhaps_paid += failure.may_be_paid
+        self.timeouts += outcome.kind is FailureKind.TIMEOUT
+        self.perhaps_paid += outcome.may_be_paid
 
 
 class Backoff(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,8 +70,8 @@ class Backoff(msgspec.Struct, frozen=True, kw_only=True):
 class RetryPolicy(Protocol):
     """Decides about the next attempt."""
 
-    def next_delay(self, failure: Failure, tries: Tries) -> float | None:
-        """Seconds until the next attempt, or None to stop. *tries* counts this failure already."""
+    def next_delay(self, outcome: Outcome, tries: Tries) -> float | None:
+        """Seconds until the next attempt, or None to stop. *tries* counts this outcome already."""
 
 
 class StandardRetry:
@@ -67,12 +80,12 @@ class StandardRetry:
     Args:
         rng: chance for the jitter.
         max_attempts: how often a request is sent at most, throttled attempts not counted; at least 1.
-        max_timeouts: how many of them may end in a timeout, since a timed-out generation may be billed.
+        max_timeouts: how many of them may end in a timeout, since a timed-out generation may be billed: two repeats.
         backoff: the wait where the server names none.
     """
 
     def __init__(
-        self, *, rng: Random, max_attempts: int = 5, max_timeouts: int = 2, backoff: Backoff | None = None
+        self, *, rng: Random, max_attempts: int = 5, max_timeouts: int = 3, backoff: Backoff | None = None
     ) -> None:
         if max_attempts < 1:
             raise ConfigError(f"max attempts is {max_attempts}; it must be at least 1")
@@ -81,12 +94,23 @@ class StandardRetry:
         self._backoff = backoff or Backoff()
         self._rng = rng
 
-    def next_delay(self, failure: Failure, tries: Tries) -> float | None:
+    def next_delay(self, outcome: Outcome, tries: Tries) -> float | None:
         """See `RetryPolicy`. A wait that the server named is kept by the lane's gate, so it is none of ours."""
+        return None if isinstance(outcome, Reply) else self._after(outcome, tries)
+
+    def is_exhausted(self, outcome: Outcome, tries: Tries) -> bool:
+        """Has the request used up its attempts, or its timeouts?"""
+        if isinstance(outcome, Failure) and outcome.kind is FailureKind.TIMEOUT and tries.timeouts >= self.max_timeouts:
+            return True
+        return tries.attempts >= self.max_attempts
+
+    def backoff(self, failures: int) -> float:
+        """Seconds to wait after the *failures*-th failure, counted from 1."""
+        return self._backoff.delay(max(failures, 1), self._rng)
+
+    def _after(self, failure: Failure, tries: Tries) -> float | None:
         if failure.kind.is_waited_out:
-            return 0.0 if failure.retry_after is not None else self._backoff.delay(tries.throttles, self._rng)
-        if not failure.kind.is_retried or tries.attempts >= self.max_attempts:
+            return 0.0 if failure.retry_after is not None else self.backoff(tries.throttles)
+        if not failure.kind.is_retried or self.is_exhausted(failure, tries):
             return None
-        if failure.kind is FailureKind.TIMEOUT and tries.timeouts >= self.max_timeouts:
-            return None
-        return max(self._backoff.delay(tries.attempts, self._rng), failure.retry_after or 0.0)
+        return max(self.backoff(tries.attempts), failure.retry_after or 0.0)

@@ -10,8 +10,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import IntEnum
 from pathlib import Path
@@ -245,7 +245,7 @@ def _check_output(job: Job) -> None:
 
 def _status(tally: Tally) -> Exit:
     parked = {failure.kind for failure in tally.parked.values()}
-    if FailureKind.UNKNOWN_MODEL in parked:
+    if parked & {FailureKind.UNKNOWN_MODEL, FailureKind.SAME_FAULT}:
         return Exit.WRONG
     if parked or tally.untouched:
         return Exit.PARKED

@@ -19,13 +19,14 @@ from brim.config import Limits, Timeouts
 from brim.engine.lane import Lane, Settings
 from brim.engine.path import Prepared, fulfil
 from brim.engine.run import Run
+from brim.engine.tenacity_retry import RetryState, Strategies
 from brim.errors import CallFailed, InputError
 from brim.local import LocalModel
 from brim.policies.prices import price_of
 from brim.protocols import fingerprint
 from brim.surfaces.endpoints import LOCAL, resolve, split_model
 from brim.transport.http import HttpTransport
-from brim.values import Event, Failure, FailureKind, Message, Reply, Request, RequestEnded, Result, Sent
+from brim.values import Event, Failure, FailureKind, Message, Reply, Request, Result, Sent
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -56,6 +57,8 @@ class Options(TypedDict, total=False):
         limits: what you know of the endpoint's limits; what you leave out is found out.
         timeouts: the clocks of one attempt.
         max_attempts: how often a request is sent at most, throttled attempts not counted.
+        wait, stop, retry, before_sleep: tenacity's strategies, see `brim.engine.tenacity_retry`; `stop` takes the place
+            of *max_attempts*.
         ca: a file of certificates to trust beside `SSL_CERT_FILE`.
         on_event: told every event, synchronously; it must not block.
         environ: where keys, base URLs and proxies are looked up; by default `os.environ`.
@@ -72,6 +75,10 @@ class Options(TypedDict, total=False):
     limits: Limits
     timeouts: Timeouts
     max_attempts: int
+    wait: Callable[[RetryState], float]
+    stop: Callable[[RetryState], bool]
+    retry: Callable[[RetryState], bool]
+    before_sleep: Callable[[RetryState], object]
     ca: str | None
     on_event: Callable[[Event], None]
     environ: Mapping[str, str]
@@ -115,6 +122,12 @@ class Client:
             limits=self._bounded(options.get("limits", Limits())),
             timeouts=options.get("timeouts", Timeouts()),
             max_attempts=options.get("max_attempts", 5),
+            strategies=Strategies(
+                wait=options.get("wait"),
+                stop=options.get("stop"),
+                retry=options.get("retry"),
+                before_sleep=options.get("before_sleep"),
+            ),
             seed=options.get("seed"),
         )
         if self._is_official:
@@ -136,9 +149,9 @@ class Client:
         else:
             lane, prepared = sendable
             result = await fulfil(prepared, lane.path)
-            lane.path.emit(RequestEnded(lane.name, result))
+            lane.ended(result)
         if isinstance(result.outcome, Failure):
-            raise CallFailed(result.outcome)
+            raise CallFailed.of(result.outcome)
         return result.outcome
 
     async def complete_each(self, prompts: Iterable[Prompt] | AsyncIterable[Prompt]) -> AsyncIterator[Result]:
@@ -186,9 +199,9 @@ class Client:
     def prepare(self, request: Request) -> tuple[Lane, Prepared] | Result:
         """Find the lane of *request* and encode it there; what can't be sent is a failed result at once."""
         name = request.model or self._endpoint.model
+        if name is None:
+            return _unsendable(request, _NO_MODEL)
         try:
-            if name is None:
-                raise InputError("the request names no model and there is no default; give one with --model")
             lane = self._lanes.get(name) or self._open_lane(name)
             return lane, lane.prepare(self._with_defaults(request))
         except InputError as error:
@@ -240,6 +253,7 @@ class Client:
         )
 
 
+_NO_MODEL: Final = InputError("the request names no model and there is no default; give one with --model")
 _SYSTEM_ROLES: Final = frozenset({"system", "developer"})
 
 

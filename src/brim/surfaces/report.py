@@ -28,6 +28,7 @@ _REMEDY: Final = {
     FailureKind.DENIED: "check the API key, its permissions and the region",
     FailureKind.DAILY: "wait until the daily limit is reset",
     FailureKind.UNKNOWN_MODEL: "name a model that this endpoint serves",
+    FailureKind.SAME_FAULT: "correct the parameters or the input",
 }
 """What to do about a lane that stopped, before the same command is run again."""
 
