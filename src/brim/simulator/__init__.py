@@ -2,4 +2,72 @@
 
 Stands on values and wire types alone and shares no code with the limiter, the policies or the dialects' decoders, so
 that an error in one can't cancel itself out in the other.
+
+A `Scenario` says what a provider is like, `load_scenario` knows some by name. A `Provider` behaves so, told the time:
+`SimTransport` puts it behind brim's transport interface, in process and (under `run_virtual`) in no time at all,
+`SimApp` makes an ASGI application of it, `SimServer` puts it on a loopback port. `Provider.tally` is its book-keeping;
+`paced`, `greedy` and `least_time` are the clients to be measured against. Users' tests find it in `brim.testing`.
 """
+
+from brim.simulator.asgi import SimApp
+from brim.simulator.asks import Ask
+from brim.simulator.clock import Deadlock, VirtualLoop, run_virtual
+from brim.simulator.delivery import FAULTS, Fault
+from brim.simulator.errors import ERRORS
+from brim.simulator.generation import answer_to
+from brim.simulator.library import load_scenario, read_scenario, scenario_names, scenario_text
+from brim.simulator.luck import all_faults
+from brim.simulator.model import EPOCH, Provider
+from brim.simulator.oracle import Makespan, greedy, least_time, paced
+from brim.simulator.scenario import (
+    Capacity,
+    Change,
+    FaultRule,
+    Headers,
+    Latency,
+    Lengths,
+    Limit,
+    Ramp,
+    Rival,
+    Scenario,
+)
+from brim.simulator.server import SimServer, serve
+from brim.simulator.stats import Tally
+from brim.simulator.transport import SimTransport
+
+__all__ = [
+    "EPOCH",
+    "ERRORS",
+    "FAULTS",
+    "Ask",
+    "Capacity",
+    "Change",
+    "Deadlock",
+    "Fault",
+    "FaultRule",
+    "Headers",
+    "Latency",
+    "Lengths",
+    "Limit",
+    "Makespan",
+    "Provider",
+    "Ramp",
+    "Rival",
+    "Scenario",
+    "SimApp",
+    "SimServer",
+    "SimTransport",
+    "Tally",
+    "VirtualLoop",
+    "all_faults",
+    "answer_to",
+    "greedy",
+    "least_time",
+    "load_scenario",
+    "paced",
+    "read_scenario",
+    "run_virtual",
+    "scenario_names",
+    "scenario_text",
+    "serve",
+]

@@ -15,6 +15,7 @@ import typer
 
 from brim.errors import ConfigError
 from brim.simulator import (
+    ERRORS,
     FAULTS,
     FaultRule,
     Headers,
@@ -29,6 +30,7 @@ from brim.simulator import (
     serve,
 )
 from brim.simulator.scenario import Dimension, Spelling
+from brim.surfaces.client import run_loop
 
 __all__ = ["sim"]
 
@@ -79,7 +81,7 @@ def sim(
     chosen = _set(chosen, latency=_set(chosen.latency, first=latency, per_token=per_token))
     chosen = _set(chosen, lengths=_set(chosen.lengths, tokens=tokens))
     chosen = _set(chosen, headers=_set(chosen.headers, spelling=_spelling(headers)))
-    stats = asyncio.run(_run(chosen, host, port))
+    stats = run_loop(_run(chosen, host, port))
     typer.echo(json.dumps(stats, indent=2), err=True)
 
 
@@ -92,7 +94,9 @@ def _listing(*, faults: bool, show: str | None) -> str:
 
 
 def _about(kind: str) -> str:
-    return FAULTS[kind].about if kind in FAULTS else ""
+    if kind in FAULTS:
+        return FAULTS[kind].about
+    return f"an error answer, at OpenAI {ERRORS[kind].status}" if kind in ERRORS else "a 200 answer that is none"
 
 
 def _limits(**amounts: float | None) -> list[Limit]:
