@@ -128,7 +128,8 @@ def test_other_settings_are_refused_with_each_difference(path: Path) -> None:
     """
     The message names what changed, from what to what, and what to do; the journal stays as it is.
     """
-    open_journal(path).close()
+    with open_journal(path) as journal:
+        journal.record(result(0, "a"))
     before = path.read_bytes()
 
     with pytest.raises(JournalError) as caught:
@@ -139,6 +140,33 @@ def test_other_settings_are_refused_with_each_difference(path: Path) -> None:
     assert "params.seed was not set, now 1" in str(caught.value)
     assert "choose another -o" in str(caught.value)
     assert path.read_bytes() == before
+
+
+def test_settings_may_be_mended_as_long_as_nothing_was_answered(path: Path) -> None:
+    """
+    A first try that brought only failures gives way to other settings: nothing is lost.
+    """
+    with open_journal(path) as journal:
+        journal.record(result(0, "a", failure()))
+
+    with open_journal(path, model="n") as journal:
+        assert len(journal) == 0
+        journal.record(result(0, "a"))
+    with open_journal(path, model="n") as journal:
+        assert len(journal) == 1
+
+
+def test_parameters_that_were_none_are_not_named(path: Path) -> None:
+    """
+    An empty set of parameters is no parameter.
+    """
+    with open_journal(path, params={}) as journal:
+        journal.record(result(0, "a"))
+
+    with pytest.raises(JournalError) as caught:
+        open_journal(path, params={"temperature": 0.7})
+
+    assert "parameters: params.temperature was not set, now 0.7. " in str(caught.value)
 
 
 def test_settings_are_compared_as_json(path: Path) -> None:

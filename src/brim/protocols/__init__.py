@@ -7,15 +7,15 @@ walks through it. `decode` never raises, whatever the bytes: a strange answer is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
 from brim.values import Outcome, Request
 
-__all__ = ["Dialect", "WireRequest", "WireResponse", "fingerprint"]
+__all__ = ["Dialect", "Piece", "StreamReader", "StreamingDialect", "WireRequest", "WireResponse", "fingerprint"]
 
 
 class WireRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -68,6 +68,44 @@ class Dialect(Protocol):
 
     def decode(self, response: WireResponse) -> Outcome:
         """Read an answer. Never raises: what is no answer is a classified `Failure`."""
+
+
+class Piece(msgspec.Struct, frozen=True, gc=False):
+    """A piece of an answer under way: *text* that is part of the answer, or *reasoning* before it.
+
+    Both are empty for a part that is neither, such as a tool call's arguments: a sign of life, nothing to show.
+    """
+
+    text: str = ""
+    reasoning: str = ""
+
+
+class StreamReader(Protocol):
+    """Reads one answer that comes in pieces. Sans I/O, and never raises."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Is everything here that decides the outcome? The rest of the stream need not be read."""
+
+    def feed(self, data: bytes) -> Sequence[Piece]:
+        """Take the next bytes, cut anywhere, and give the pieces that are whole now."""
+
+    def close(self, received_at: float) -> Outcome:
+        """Nothing more comes: say what it was. A stream that broke off is a `Failure`, however much of it came.
+
+        *received_at* is when the answer began, in seconds since the epoch.
+        """
+
+
+@runtime_checkable
+class StreamingDialect(Dialect, Protocol):
+    """A provider API that can answer in pieces."""
+
+    def streamed(self, body: bytes) -> bytes:
+        """Turn an encoded request into one for a stream. It asks the same: the fingerprint is that of *body*."""
+
+    def reader(self, *, status: int, headers: Mapping[str, str]) -> StreamReader:
+        """A reader for an answer that begins with *status* and *headers* (names in lower case)."""
 
 
 def fingerprint(dialect: str, body: bytes) -> bytes:

@@ -14,11 +14,13 @@ from typing import Any, ClassVar, Final, Literal, get_args
 import msgspec
 
 from brim.errors import ConfigError, InputError
-from brim.protocols import WireResponse
+from brim.protocols import StreamReader, WireResponse
 from brim.protocols.answers import Parts, outcome_of
 from brim.protocols.classify import failure
+from brim.protocols.folds import MessagesFold
 from brim.protocols.openai import params_to_send
 from brim.protocols.reading import count, encode_body, is_success, joined_text, read
+from brim.protocols.streams import EventReader, ask_for_stream
 from brim.protocols.urls import join_url
 from brim.values import Message, Outcome, Request, Usage
 
@@ -127,6 +129,14 @@ class AnthropicMessages:
             tool_calls=_tool_calls(body.content),
         )
         return outcome_of(parts, response)
+
+    def streamed(self, body: bytes) -> bytes:
+        """Turn an encoded request into one for a stream."""
+        return ask_for_stream(body)
+
+    def reader(self, *, status: int, headers: Mapping[str, str]) -> StreamReader:
+        """A reader for an answer that begins with *status* and *headers*."""
+        return EventReader(MessagesFold(), decode=self.decode, status=status, headers=headers)
 
 
 def _renamed(params: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -192,6 +192,7 @@ _PHRASES: Final = (
     _Phrase(text="your credit balance is too low", kind=_K.QUOTA),
     _Phrase(text="insufficient balance", kind=_K.QUOTA),
     _Phrase(text="out of call volume quota", kind=_K.QUOTA),
+    _Phrase(text="output blocked by content filtering policy", kind=_K.REFUSED, statuses=_BAD),
     _Phrase(text="prompt is too long", kind=_K.TOO_LARGE, statuses=_BAD),
     _Phrase(text="input length and `max_tokens` exceed context limit", kind=_K.TOO_LARGE, statuses=_BAD),
     _Phrase(text="maximum context length", kind=_K.TOO_LARGE, is_start=False, statuses=_BAD),

@@ -13,10 +13,12 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
-from brim.protocols import WireResponse
+from brim.protocols import StreamReader, WireResponse
 from brim.protocols.answers import Parts, outcome_of
 from brim.protocols.classify import failure
+from brim.protocols.folds import ChatFold
 from brim.protocols.reading import count, encode_body, is_success, joined_text, read
+from brim.protocols.streams import EventReader, ask_for_stream
 from brim.protocols.urls import host_of, join_url
 from brim.values import Outcome, Request, Usage
 
@@ -26,6 +28,7 @@ OPENAI_URL: Final = "https://api.openai.com/v1"
 _CAPS: Final = frozenset({"max_tokens", "max_completion_tokens"})
 # How an answer travels is brim's own business, and no part of what is asked.
 _TRAVEL: Final = frozenset({"stream", "stream_options"})
+_STREAM: Final = b'"stream":true,"stream_options":{"include_usage":true}'
 
 
 class _Message(msgspec.Struct, gc=False):
@@ -109,6 +112,14 @@ class OpenAIChat:
             tool_calls=_tool_calls(message),
         )
         return outcome_of(parts, response)
+
+    def streamed(self, body: bytes) -> bytes:
+        """Turn an encoded request into one for a stream, its usage included."""
+        return ask_for_stream(body, _STREAM)
+
+    def reader(self, *, status: int, headers: Mapping[str, str]) -> StreamReader:
+        """A reader for an answer that begins with *status* and *headers*."""
+        return EventReader(ChatFold(), decode=self.decode, status=status, headers=headers)
 
 
 def openai_headers(key: str | None, base_url: str | None) -> dict[str, str]:

@@ -13,11 +13,13 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
-from brim.protocols import WireResponse
+from brim.protocols import StreamReader, WireResponse
 from brim.protocols.answers import Parts, outcome_of
 from brim.protocols.classify import failure
+from brim.protocols.folds import ResponsesFold
 from brim.protocols.openai import OPENAI_URL, openai_headers, openai_usage, params_to_send
 from brim.protocols.reading import encode_body, is_success, joined_text, read
+from brim.protocols.streams import EventReader, ask_for_stream
 from brim.protocols.urls import join_url
 from brim.values import Message, Outcome, Request
 
@@ -98,6 +100,14 @@ class OpenAIResponses:
             tool_calls=tuple([item for item in items if item.get("type") in _CALLS]),
         )
         return outcome_of(parts, response)
+
+    def streamed(self, body: bytes) -> bytes:
+        """Turn an encoded request into one for a stream."""
+        return ask_for_stream(body)
+
+    def reader(self, *, status: int, headers: Mapping[str, str]) -> StreamReader:
+        """A reader for an answer that begins with *status* and *headers*."""
+        return EventReader(ResponsesFold(), decode=self.decode, status=status, headers=headers)
 
 
 def _finish(body: _Response) -> object:

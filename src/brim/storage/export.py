@@ -46,6 +46,8 @@ def export(source: Journal | Path, output: Path | BinaryIO) -> ExportSummary:
         JournalError: the journal can't be read, or the output not be written. The results stay in the journal.
     """
     path = source.path if isinstance(source, Journal) else source
+    if not path.exists():
+        raise JournalError(f"there is no journal {path}; it lies beside the output of its run, as OUTPUT.journal")
     try:
         with path.open("rb", buffering=_READ_AHEAD) as stream:
             index = source.index if isinstance(source, Journal) else read_index(path, stream)

@@ -58,6 +58,11 @@ class Index:
         return len(self._entry_at) - self._entry_at.count(_NONE)
 
     @property
+    def has_replies(self) -> bool:
+        """Is any of the results an answer?"""
+        return any(not line & _FAILED for line in self._lines)
+
+    @property
     def end(self) -> int:
         """One more than the last position that may have a result."""
         return len(self._entry_at)

@@ -8,8 +8,9 @@ process loses none of it, a power cut at most the last `sync_every_s` seconds. T
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -110,8 +111,8 @@ class Journal:
                 fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
                 undo.callback(os.close, fd)
                 _lock(path, fd)
-                index = Index(retry_failed=retry_failed)
-                torn = _restore(path, fd, index, settings=_plain(settings), input_name=input_name)
+                begin = partial(_begin, path, fd, settings=_plain(settings), input_name=input_name)
+                index, torn = _restore(path, fd, begin, settings=_plain(settings), retry_failed=retry_failed)
                 journal = cls(path, fd, index, sync_every_s=sync_every_s)
                 undo.pop_all()
         except OSError as error:
@@ -239,21 +240,29 @@ def _lock(path: Path, fd: int) -> None:
         raise JournalError(f"another brim run is writing {path}; wait for it, or choose another -o")
 
 
-def _restore(path: Path, fd: int, index: Index, *, settings: dict[str, Any], input_name: str) -> int:
-    """Make the file a journal that ends with a whole line, and fill *index*; how many bytes were cut off."""
+def _restore(
+    path: Path, fd: int, begin: Callable[[], None], *, settings: dict[str, Any], retry_failed: bool
+) -> tuple[Index, int]:
+    """Make the file a journal that ends with a whole line; its index, and how many bytes were cut off."""
+    index, end = Index(retry_failed=retry_failed), 0
     with path.open("rb", buffering=1 << 20) as stream:
         first = stream.readline()
-        if is_torn_header(first):
-            os.ftruncate(fd, 0)
-            _begin(path, fd, settings=settings, input_name=input_name)
-            return len(first)
-        header = read_header(first, name=str(path))
-        _check_settings(path, header.settings, settings)
-        end = index.load(stream, start=len(first))
-        torn = os.fstat(fd).st_size - end
+        is_new = is_torn_header(first)
+        if not is_new:
+            header = read_header(first, name=str(path))
+            end = index.load(stream, start=len(first))
+            # Without an answer nothing would be lost: a first try with a wrong model or parameter may be mended.
+            is_new = header.settings != settings and not index.has_replies
+            if header.settings != settings and not is_new:
+                raise JournalError(_difference(path, header.settings, settings))
+    if is_new:
+        os.ftruncate(fd, 0)
+        begin()
+        return Index(retry_failed=retry_failed), len(first)
+    torn = os.fstat(fd).st_size - end
     if torn:
         os.ftruncate(fd, end)
-    return torn
+    return index, torn
 
 
 def _begin(path: Path, fd: int, *, settings: dict[str, Any], input_name: str) -> None:
@@ -269,13 +278,11 @@ def _write(fd: int, data: bytes) -> None:
         written += os.write(fd, data[written:])
 
 
-def _check_settings(path: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
-    if old == new:
-        return
+def _difference(path: Path, old: dict[str, Any], new: dict[str, Any]) -> str:
     before, now = dict(_leaves(old)), dict(_leaves(new))
     names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     changes = "; ".join(f"{name} was {before.get(name, 'not set')}, now {now.get(name, 'not set')}" for name in names)
-    raise JournalError(
+    return (
         f"{path} holds results of other parameters: {changes}. "
         "Run with the same parameters to go on, choose another -o, or delete the journal"
     )
@@ -283,7 +290,7 @@ def _check_settings(path: Path, old: dict[str, Any], new: dict[str, Any]) -> Non
 
 def _leaves(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     for name, value in settings.items():
-        if isinstance(value, dict) and value:
+        if isinstance(value, dict):
             yield from _leaves(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", msgspec.json.encode(value).decode()

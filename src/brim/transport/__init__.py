@@ -7,13 +7,15 @@ it at once and close its connection.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from enum import IntEnum
 from typing import Protocol
 
 from brim.protocols import WireRequest, WireResponse
 from brim.values import Sent
 
-__all__ = ["Phase", "Phases", "Transport", "TransportError"]
+__all__ = ["Phase", "Phases", "Stream", "Transport", "TransportError"]
 
 
 class Phase(IntEnum):
@@ -60,11 +62,36 @@ class TransportError(Exception):
         self.is_malformed = is_malformed
 
 
+class Stream(Protocol):
+    """An answer whose head is here and whose body comes in pieces."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers, names in lower case."""
+
+    @property
+    def received_at(self) -> float:
+        """When the head came, in seconds since the epoch."""
+
+    async def read(self) -> bytes:
+        """The next bytes as soon as there are any, decoded; none at the end. Raises `TransportError` on a break."""
+
+
 class Transport(Protocol):
     """Carries one request to the far end and its answer back."""
 
     async def exchange(self, request: WireRequest, phases: Phases) -> WireResponse:
         """Send *request* once and read the whole answer. Raises `TransportError` if the exchange breaks."""
+
+    def open(self, request: WireRequest, phases: Phases) -> AbstractAsyncContextManager[Stream]:
+        """Send *request* once and read the answer as it comes. Raises `TransportError` on entering, and from `read`.
+
+        Leaving the context before the end of the answer closes the connection at once.
+        """
 
     async def aclose(self) -> None:
         """Close every connection."""

@@ -1,9 +1,9 @@
-"""The transport over aiohttp. Only this file knows it: its errors, its defaults and its traps end here.
+"""The transport over aiohttp. Only this file and `http_errors` know it: its defaults, errors and traps end here.
 
 Nothing of aiohttp's own policy is left on: no timer (the engine has the clocks and cancels), no redirect, no cookie, no
 netrc, no proxy or certificate read behind our back, no limit of connections (the engine bounds them) and no decoding of
 bodies, since it takes a gzip stream that was cut short for a whole one. Its errors never leave this file, not even as
-the cause of ours: the repr of one of them prints every header of the request.
+the cause of ours.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ import asyncio
 import gzip
 import os
 import socket
-import ssl
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.connector import Connection
-from aiohttp.http import HttpProcessingError
 from multidict import CIMultiDict
 from yarl import URL
 
 from brim.protocols import WireRequest, WireResponse
-from brim.transport import Phase, Phases, TransportError
+from brim.transport import Phase, Phases, Stream, TransportError
+from brim.transport.http_errors import ERRORS, Target, translate
 from brim.transport.proxies import proxy_for
 from brim.transport.tls import tls_context
 from brim.values import Sent
@@ -38,7 +38,9 @@ _KEEP_ALIVE_S: Final = 15.0  # below what servers and load balancers commonly al
 _FIELD_BYTES: Final = 128 * 1024  # of one header, or of the status line; aiohttp's own 8,190 is less than servers send
 _HEADERS: Final = 512
 _DEFAULT_HEADERS: Final = {"Accept": "*/*", "Accept-Encoding": "gzip", "User-Agent": "brim"}
+_UNPACKED: Final = {"Accept-Encoding": "identity"}  # a piece that has come can be read, whatever follows
 _BODY_HEADERS: Final = CIMultiDict({"Content-Type": "application/json"})
+_GZIP: Final = 31  # zlib's word for a stream with gzip's header
 _NO_TIMERS: Final = aiohttp.ClientTimeout(total=None, connect=None, sock_read=None, sock_connect=None)
 
 
@@ -60,7 +62,7 @@ class HttpTransport:
     def __init__(self, *, ca: str | None = None, environ: Mapping[str, str] = os.environ) -> None:
         self._environ = environ
         self._tls = tls_context(ca=ca, environ=environ)
-        self._targets: dict[str, _Target] = {}
+        self._targets: dict[str, Target] = {}
         self._session: aiohttp.ClientSession | None = None
 
     async def exchange(self, request: WireRequest, phases: Phases) -> WireResponse:
@@ -76,8 +78,8 @@ class HttpTransport:
             body.phase = Phase.ANSWERING
             phases.reached(Phase.ANSWERING)
             answer = await _read(response, phases)
-        except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
-            failure = _translate(error, body.phase, target)
+        except ERRORS as error:
+            failure = translate(error, body.phase, target)
         except BaseException:
             body.hang_up(response)
             raise
@@ -91,6 +93,38 @@ class HttpTransport:
         body.hang_up(response)
         # Raised outside of the handler, so that not even __context__ leads to the error that holds the headers.
         raise failure
+
+    @asynccontextmanager
+    async def open(self, request: WireRequest, phases: Phases) -> AsyncIterator[Stream]:
+        """Send *request* once and read the answer as it comes; see `brim.transport.Transport.open`.
+
+        The connection goes back to the pool if the whole answer has come, read or not, and is closed otherwise.
+        """
+        target = self._targets.get(request.url) or self._add_target(request.url)
+        session = self._session or self._open()
+        body = _Body(request.body, phases)
+        headers = {**request.headers, **_UNPACKED}
+        failure = response = None
+        try:
+            response = await session.post(
+                target.url, data=body, headers=headers, proxy=target.proxy, allow_redirects=False
+            )
+        except ERRORS as error:
+            failure = translate(error, body.phase, target)
+        except BaseException:
+            body.hang_up(response)
+            raise
+        if response is None:
+            body.hang_up(response)
+            assert failure is not None, "a request ends with a response or an error"
+            raise failure
+        phases.reached(Phase.ANSWERING)
+        stream = _HttpStream(response, phases, target)
+        try:
+            yield stream
+        finally:
+            stream.forget()
+            body.hang_up(response)
 
     async def aclose(self) -> None:
         """Close every connection. What is still under way breaks."""
@@ -117,26 +151,11 @@ class HttpTransport:
         )
         return self._session
 
-    def _add_target(self, url: str) -> _Target:
+    def _add_target(self, url: str) -> Target:
         proxy = proxy_for(url, self._environ)
-        target = _Target(URL(url), URL(proxy) if proxy else None)
+        target = Target(URL(url), URL(proxy) if proxy else None)
         self._targets[url] = target
         return target
-
-
-class _Target(NamedTuple):
-    """Where an exchange goes."""
-
-    url: URL
-    proxy: URL | None
-
-    def __str__(self) -> str:
-        return _place(self.url) if self.proxy is None else f"{_place(self.url)} through proxy {_place(self.proxy)}"
-
-
-def _place(url: URL) -> str:
-    """Host and port: all of a URL that a message may hold."""
-    return f"{url.host_subcomponent}:{url.port}"
 
 
 class _Body(aiohttp.BytesPayload):
@@ -177,6 +196,62 @@ class _Body(aiohttp.BytesPayload):
             self._transport.abort()
 
 
+class _HttpStream:
+    """A `brim.transport.Stream` over a response whose head is here."""
+
+    def __init__(self, response: aiohttp.ClientResponse, phases: Phases, target: Target) -> None:
+        self.status = response.status
+        self.headers = {name.lower(): value for name, value in response.headers.items()}
+        self.received_at = time.time()
+        self._content = response.content
+        self._phases = phases
+        self._target = target
+        self._unpacker = zlib.decompressobj(wbits=_GZIP) if self._is_packed else None
+        self.forget: Callable[[], object] = (
+            _nothing if response.content.is_eof() else _watch(response, response.connection)
+        )
+
+    @property
+    def _is_packed(self) -> bool:
+        return self.headers.get("content-encoding", "identity").lower() != "identity"
+
+    async def read(self) -> bytes:
+        """See `brim.transport.Stream.read`."""
+        while piece := await self._next():
+            self._phases.reached(Phase.ANSWERING)
+            if piece := self._unpacked(piece):
+                return piece
+        if self._unpacker is not None and not self._unpacker.eof:
+            raise self._unreadable("that ends in the middle of its gzip stream")
+        self._phases.reached(Phase.DONE)
+        return b""
+
+    async def _next(self) -> bytes:
+        try:
+            piece = await self._content.readany()
+        except ERRORS as error:
+            cut: BaseException | None = error
+        else:
+            cut = None if piece else self._content.exception()
+            if cut is None:
+                return piece
+        assert isinstance(cut, Exception), "a body that breaks has an error of aiohttp's"
+        raise translate(cut, Phase.ANSWERING, self._target)
+
+    def _unpacked(self, piece: bytes) -> bytes:
+        """Undo an encoding that was not asked for."""
+        if self._unpacker is None:
+            return piece
+        try:
+            return self._unpacker.decompress(piece)
+        except zlib.error:
+            pass
+        raise self._unreadable("that is no gzip stream, although its header names an encoding")
+
+    def _unreadable(self, problem: str) -> TransportError:
+        return TransportError(f"{self._target} sent a body {problem}", sent=Sent.YES, is_malformed=True)
+
+
 async def _read(response: aiohttp.ClientResponse, phases: Phases) -> bytes:
     content = response.content
     if content.is_eof():
@@ -213,11 +288,15 @@ def _watch(response: aiohttp.ClientResponse, connection: Connection | None) -> C
 
     if closed is None:
         end(None)
-        return lambda: None
+        return _nothing
     closed.add_done_callback(end)
     closed.remove_done_callback(_retrieve)
     closed.add_done_callback(_retrieve)
     return partial(closed.remove_done_callback, end)
+
+
+def _nothing() -> None:
+    """Nothing is watched."""
 
 
 def _has_length(response: aiohttp.ClientResponse) -> bool:
@@ -230,7 +309,7 @@ def _retrieve(closed: asyncio.Future[None]) -> None:
         closed.exception()
 
 
-def _decoded(answer: bytes, encoding: str, target: _Target) -> bytes:
+def _decoded(answer: bytes, encoding: str, target: Target) -> bytes:
     """Undo the encoding of a body. A gzip stream that does not reach its end is a broken answer, not a short one."""
     if not answer or encoding.lower() == "identity":
         return answer
@@ -243,90 +322,6 @@ def _decoded(answer: bytes, encoding: str, target: _Target) -> bytes:
         except (OSError, zlib.error):
             problem = "that is no gzip stream, although its header says so"
     raise TransportError(f"{target} sent a body {problem}", sent=Sent.YES, is_malformed=True)
-
-
-def _translate(error: Exception, phase: Phase, target: _Target) -> TransportError:
-    """Say in our own words what broke. Nothing of *error*'s own text is kept but the name of its cause."""
-    is_malformed = isinstance(error, _MALFORMED) and phase is not Phase.CONNECTING
-    if is_malformed or _came_in_part(error):
-        phase = Phase.ANSWERING
-    say = next(say for kind, say in _MEANINGS if isinstance(error, kind))
-    return TransportError(say(error, phase, target), sent=phase.sent, is_malformed=is_malformed)
-
-
-def _came_in_part(error: Exception) -> bool:
-    """Did the connection end within the headers? Then aiohttp gives what it has of them in place of a message."""
-    return isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str)
-
-
-def _not_found(error: aiohttp.ClientConnectorDNSError, _phase: Phase, _target: _Target) -> str:
-    return f"can't find the address of {error.host}: {_reason(error.os_error)}"
-
-
-def _not_trusted(error: aiohttp.ClientConnectorCertificateError, _phase: Phase, target: _Target) -> str:
-    cause = error.certificate_error
-    why = cause.verify_message if isinstance(cause, ssl.SSLCertVerificationError) else "it does not verify"
-    return (
-        f"the certificate of {target} is not trusted: {why}; if that is expected, name the file of its certificate "
-        f"authority with --ca or SSL_CERT_FILE"
-    )
-
-
-def _no_tls(error: aiohttp.ClientConnectorSSLError, _phase: Phase, target: _Target) -> str:
-    return f"no TLS connection to {target}: {_reason(error.os_error)}"
-
-
-def _no_proxy(error: aiohttp.ClientProxyConnectionError, _phase: Phase, target: _Target) -> str:
-    return f"no connection to the proxy of {target}: {_reason(error.os_error)}"
-
-
-def _proxy_refused(error: aiohttp.ClientHttpProxyError, _phase: Phase, target: _Target) -> str:
-    return f"the proxy refused to connect to {target}: status {error.status}"
-
-
-def _no_connection(error: aiohttp.ClientConnectorError, _phase: Phase, target: _Target) -> str:
-    return f"no connection to {target}: {_reason(error.os_error)}"
-
-
-def _malformed(error: aiohttp.ClientResponseError | HttpProcessingError, _phase: Phase, target: _Target) -> str:
-    rule = error.message.strip().partition(":")[0]  # after the colon stands what was sent
-    return f"{target} answered with something that is not HTTP/1.1: {rule.lower() or 'unreadable'}"
-
-
-def _broken(error: Exception, phase: Phase, target: _Target) -> str:
-    why = _reason(error) if isinstance(error, OSError) else "closed by the far end"
-    return f"the connection to {target} broke {_WHEN[phase]}: {why}"
-
-
-_WHEN: Final = {
-    Phase.CONNECTING: "before the request was sent",
-    Phase.CONNECTED: "while the request was sent",
-    Phase.SENT: "before an answer came",
-    Phase.ANSWERING: "in the middle of the answer",
-}
-
-_MALFORMED: Final = (aiohttp.ClientResponseError, HttpProcessingError)
-
-_MEANINGS: Final[tuple[tuple[type[Exception], Callable[[Any, Phase, _Target], str]], ...]] = (
-    # The first that fits counts: derived classes stand before their bases.
-    (aiohttp.ClientConnectorDNSError, _not_found),
-    (aiohttp.ClientConnectorCertificateError, _not_trusted),
-    (aiohttp.ClientConnectorSSLError, _no_tls),
-    (aiohttp.ClientProxyConnectionError, _no_proxy),
-    (aiohttp.ClientHttpProxyError, _proxy_refused),
-    (aiohttp.ClientConnectorError, _no_connection),
-    *((kind, _malformed) for kind in _MALFORMED),
-    (Exception, _broken),
-)
-
-
-def _reason(error: BaseException) -> str:
-    """The system's name for what happened."""
-    if isinstance(error, ssl.SSLError):
-        return (error.reason or "handshake failed").replace("_", " ").lower()
-    if isinstance(error, OSError) and error.errno:
-        return error.strerror if isinstance(error, socket.gaierror) and error.strerror else os.strerror(error.errno)
-    return "closed by the far end"
 
 
 def _socket(address: aiohttp.AddrInfoType) -> socket.socket:

@@ -1,0 +1,109 @@
+"""What the headers of an answer say about the limits: every spelling of section 2.4 of the facts on protocols.
+
+Names decide which limit is meant, the shape of each value decides how it is read: OpenAI's names carry Go durations from
+OpenAI, plain seconds from Azure, nothing from some relays. What is no number, or below 0 (Azure's -1), is unknown; a
+reset in the past is 0. Nothing is believed here: whether what a server says is true is for the policies to find out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Final
+
+from brim.protocols.waits import parse_wait
+from brim.values import Dimension, LimitLevel
+
+__all__ = ["read_levels"]
+
+_NONE: Final[Sequence[LimitLevel]] = ()
+
+
+def _names(prefix: str, suffix: str, *parts: str) -> tuple[str, str, str]:
+    limit, remaining, reset = (f"{prefix}{part}{suffix}" for part in parts)
+    return limit, remaining, reset
+
+
+_OPENAI: Final = ("limit", "remaining", "reset")
+_ANTHROPIC: Final = ("-limit", "-remaining", "-reset")
+_SPELLINGS: Final[Sequence[tuple[str, Sequence[tuple[Dimension, tuple[str, str, str]]]]]] = (
+    (
+        "x-ratelimit-limit-requests",
+        (
+            (Dimension.REQUESTS, _names("x-ratelimit-", "-requests", *_OPENAI)),
+            (Dimension.TOKENS, _names("x-ratelimit-", "-tokens", *_OPENAI)),
+            (Dimension.PROJECT_TOKENS, _names("x-ratelimit-", "-project-tokens", *_OPENAI)),
+        ),
+    ),
+    (
+        "anthropic-ratelimit-requests-limit",
+        (
+            (Dimension.REQUESTS, _names("anthropic-ratelimit-requests", "", *_ANTHROPIC)),
+            (Dimension.INPUT_TOKENS, _names("anthropic-ratelimit-input-tokens", "", *_ANTHROPIC)),
+            (Dimension.OUTPUT_TOKENS, _names("anthropic-ratelimit-output-tokens", "", *_ANTHROPIC)),
+        ),
+    ),
+)
+"""By a name that tells the spelling: each limit's dimension and its three headers. Anthropic's `tokens` is left out: it
+is whichever of the others is tightest, or their sum."""
+
+_TELLTALES: Final[Mapping[str, str]] = {
+    name: telltale
+    for telltale, limits in _SPELLINGS
+    for _, (limit, remaining, _reset) in limits
+    for name in (limit, remaining)
+}
+_BY_TELLTALE: Final = dict(_SPELLINGS)
+
+
+def read_levels(headers: Mapping[str, str], now: float) -> Sequence[LimitLevel]:
+    """The limits that *headers* (lower-case names) show.
+
+    Args:
+        headers: of the answer.
+        now: when it came, in seconds since the epoch.
+    """
+    if "x-ratelimit-limit-requests" in headers:
+        spelling = "x-ratelimit-limit-requests"
+    elif "anthropic-ratelimit-requests-limit" in headers:
+        spelling = "anthropic-ratelimit-requests-limit"
+    else:
+        found = _TELLTALES.keys() & headers.keys()
+        if not found:
+            return _NONE
+        spelling = _TELLTALES[found.pop()]
+    levels = []
+    for dimension, (limit, remaining, reset) in _BY_TELLTALE[spelling]:
+        amount, left = _amount(headers.get(limit)), _amount(headers.get(remaining))
+        if amount is None and left is None:
+            continue
+        written = headers.get(reset)
+        levels.append(LimitLevel(dimension, amount, left, None if written is None else _reset(written, now)))
+    return levels
+
+
+def _amount(value: str | None) -> float | None:
+    if value is None:
+        return None
+    try:
+        amount = float(value)
+    except ValueError:
+        return None
+    return amount if 0.0 <= amount < float("inf") else None
+
+
+def _reset(value: str, now: float) -> float | None:
+    read = _read(value)
+    if read is None or read < _EPOCH:
+        return read
+    return max(0.0, read - now)
+
+
+_EPOCH: Final = 1e9
+"""A wait this long, counted from second 0 of the epoch, was written as a point in time."""
+
+
+@lru_cache(maxsize=4_096)
+def _read(value: str) -> float | None:
+    """The wait, or the time in seconds since the epoch; answers of one second repeat each other's."""
+    return 0.0 if value.startswith("-") else parse_wait(value, 0.0)
