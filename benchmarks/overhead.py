@@ -4,7 +4,7 @@ One run, one machine, the programs in turn against one loopback server in a proc
 processors where there are two. Ratios are to the bare loop of the same round, and medians over the rounds. Figures of
 different runs can't be compared; ratios can.
 
-    python benchmarks/overhead.py [--rounds 3] [--plain-only] [--memory]
+    python benchmarks/overhead.py [--rounds 3] [--plain-only] [--programs bare brim] [--memory]
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ def measure(name: str, count: int, url: str, ca: str, folder: Path) -> dict[str,
     command = [sys.executable, str(HERE / "programs.py"), name, str(source), str(output), url, ca]
     environ = {**os.environ, "OPENAI_API_KEY": "none"}
     environ.pop("PYTHONDONTWRITEBYTECODE", None)  # compiling every module anew is no part of a call
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True, env=environ, preexec_fn=pin(0))  # noqa: PLW1509 - no threads yet
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True, env=environ, preexec_fn=pin(0)
+    )
     answered = sum(json.loads(line)["text"] == "positive" for line in output.open())
     assert answered == count, f"{name} answered {answered} of {count}"
     figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
@@ -73,11 +75,11 @@ def write_rows(path: Path, count: int) -> None:
             file.write(json.dumps({"id": f"r{number}", "prompt": prompt + "Positive or negative?"}) + "\n")
 
 
-def compare(rounds: int, url: str, ca: str, folder: Path) -> dict[str, dict[str, float]]:
+def compare(names: list[str], rounds: int, url: str, ca: str, folder: Path) -> dict[str, dict[str, float]]:
     """Medians for every program: CPU a call at 10,000 rows, its slope from 1,000, calls a second, ratio to bare."""
-    samples: dict[str, list[dict[str, float]]] = {name: [] for name in PEERS}
+    samples: dict[str, list[dict[str, float]]] = {name: [] for name in names}
     for number in range(rounds):
-        for name in PEERS:
+        for name in names:
             if name in SLOW and number:
                 continue
             small, large = (measure(name, count, url, ca, folder) for count in (SMALL, LARGE))
@@ -117,7 +119,9 @@ def memory(url: str, folder: Path) -> None:
         write_rows(folder / f"{count}.jsonl", count)
         peaks[count] = measure("brim", count, url, "", folder)["peak_mb"]
     grown = peaks[200_000] - peaks[2_000]
-    print(f"brim's peak memory: {peaks[2_000]:.0f} MB at 2,000 rows, {peaks[200_000]:.0f} MB at 200,000: +{grown:.0f} MB")
+    print(
+        f"brim's peak memory: {peaks[2_000]:.0f} MB at 2,000 rows, {peaks[200_000]:.0f} MB at 200,000: +{grown:.0f} MB"
+    )
 
 
 def main() -> None:
@@ -125,22 +129,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--plain-only", action="store_true")
+    parser.add_argument("--programs", nargs="+", choices=PEERS, default=list(PEERS), help="bare is always among them")
     parser.add_argument("--memory", action="store_true", help="also measure peak memory at 200,000 rows")
     arguments = parser.parse_args()
+    names = ["bare", *(name for name in arguments.programs if name != "bare")]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for count in (SMALL, LARGE):
             write_rows(folder / f"{count}.jsonl", count)
         report: dict[str, Any] = {}
         with stub(None) as url:
-            report["plain"] = compare(arguments.rounds, url, "", folder)
+            report["plain"] = compare(names, arguments.rounds, url, "", folder)
             show("plain HTTP", report["plain"])
             if arguments.memory:
                 memory(url, folder)
         if not arguments.plain_only:
             files = make_certificates(folder)
             with stub(files[:2]) as url:
-                report["tls"] = compare(arguments.rounds, url, files[2], folder)
+                report["tls"] = compare(names, arguments.rounds, url, files[2], folder)
                 show("TLS", report["tls"])
 
 

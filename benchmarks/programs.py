@@ -119,20 +119,21 @@ def brim(source: str, output: str, url: str, ca: str) -> None:
     app([*command, "--concurrency", str(IN_FLIGHT)], standalone_mode=False)
 
 
-def brim_alone(source: str, output: str, url: str, ca: str) -> None:
+def brim_alone(source: str, output: str, url: str, _ca: str) -> None:
     """Ours with a transport that answers at once: what is left is brim's own share."""
+    from stub import BODY  # noqa: PLC0415
+
     from brim.config import Limits  # noqa: PLC0415
     from brim.protocols import WireRequest, WireResponse  # noqa: PLC0415
     from brim.storage.rows import RowShape  # noqa: PLC0415
     from brim.surfaces.bulk import Job, carry_out  # noqa: PLC0415
     from brim.surfaces.client import run_loop  # noqa: PLC0415
     from brim.transport import Phase, Phases  # noqa: PLC0415
-    from stub import BODY  # noqa: PLC0415
 
     headers = {"content-type": "application/json", "x-request-id": "req_1"}
 
     class Instant:
-        async def exchange(self, request: WireRequest, phases: Phases) -> WireResponse:
+        async def exchange(self, _request: WireRequest, phases: Phases) -> WireResponse:
             await asyncio.sleep(0)
             for phase in (Phase.CONNECTED, Phase.SENT, Phase.ANSWERING, Phase.DONE):
                 phases.reached(phase)

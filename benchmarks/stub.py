@@ -33,9 +33,11 @@ class Stub(asyncio.Protocol):
         self._buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Remember the way back."""
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
+        """Answer every request that is whole by now."""
         self._buffer += data
         while (head := self._buffer.find(b"\r\n\r\n")) >= 0:
             fields = self._buffer[:head].lower()

@@ -10,11 +10,18 @@
         reply = await client.complete("ping")
         async for result in client.complete_each(prompts):
             ...
+        async for piece in client.stream("Tell me a story"):
+            ...
+
+A single call that fails raises `CallFailed`; of many calls each has its own `Result`, failed or not.
 """
 
 from brim.config import Limits, Timeouts
 from brim.errors import BrimError, CallFailed, ConfigError, InputError, JournalError
+from brim.protocols import Piece
 from brim.surfaces.client import Client, Options, Prompt, complete, complete_many
+from brim.surfaces.conversation import Conversation
+from brim.surfaces.streaming import AnswerStream
 from brim.values import (
     Event,
     Failure,
@@ -29,10 +36,12 @@ from brim.values import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "AnswerStream",
     "BrimError",
     "CallFailed",
     "Client",
     "ConfigError",
+    "Conversation",
     "Event",
     "Failure",
     "FailureKind",
@@ -41,6 +50,7 @@ __all__ = [
     "JournalError",
     "Limits",
     "Options",
+    "Piece",
     "Prompt",
     "Reply",
     "Request",

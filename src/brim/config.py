@@ -9,7 +9,7 @@ import msgspec
 
 from brim.errors import ConfigError
 
-__all__ = ["Endpoint", "Limits", "Secret", "Timeouts"]
+__all__ = ["Endpoint", "Limits", "Secret", "Timeouts", "Window"]
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -75,23 +75,51 @@ def _split(url: str) -> SplitResult:
         raise ConfigError(f"base URL {url!r} can't be read: {error}") from None
 
 
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """So many requests in any stretch of so many seconds, wherever it begins.
+
+    Attributes:
+        requests: attempts, at least 1.
+        seconds: length of the stretch, above 0.
+    """
+
+    requests: int
+    seconds: float
+
+    def __post_init__(self) -> None:
+        if self.requests < 1 or not 0 < self.seconds < float("inf"):
+            raise ConfigError(
+                f"limit {self.requests}/{self.seconds:g}s can't be kept; it needs 1 request or more and a time above 0"
+            )
+
+
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """The limits a user states for each lane; None means "find out".
 
     Attributes:
         requests_per_minute: attempts a minute.
         tokens_per_minute: input and output tokens together a minute.
+        input_tokens_per_minute: input tokens a minute.
+        output_tokens_per_minute: output tokens a minute.
+        requests_per_day: attempts in any 24 hours; when they are used up the lane parks.
+        tokens_per_day: input and output tokens together in any 24 hours; when they are used up the lane parks.
+        windows: sliding windows, each of which holds in every stretch of its length.
         concurrency: a ceiling for attempts on the wire at once, not a target.
     """
 
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
+    input_tokens_per_minute: float | None = None
+    output_tokens_per_minute: float | None = None
+    requests_per_day: float | None = None
+    tokens_per_day: float | None = None
+    windows: tuple[Window, ...] = ()
     concurrency: int = 1_000
 
     def __post_init__(self) -> None:
-        for name in ("requests_per_minute", "tokens_per_minute", "concurrency"):
+        for name in self.__struct_fields__:
             value = getattr(self, name)
-            if value is not None and not 0 < value < float("inf"):
+            if name != "windows" and value is not None and not 0 < value < float("inf"):
                 raise ConfigError(f"limit {name} is {value}; it must be a number above 0")
 
 
@@ -100,16 +128,19 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         connect: until the connection stands, TLS included.
+        first: until the answer begins: the first piece of content of a stream (reasoning counts, a keep-alive does
+            not), the first byte of a plain answer. None leaves that to the total.
         silence: between two pieces of an answer that has begun.
         total: the whole attempt; None learns it from the answers that come.
     """
 
     connect: float = 10.0
+    first: float | None = None
     silence: float = 120.0
     total: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("connect", "silence", "total"):
+        for name in ("connect", "first", "silence", "total"):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
                 raise ConfigError(f"timeout {name} is {value}; it must be a number of seconds above 0")

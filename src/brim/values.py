@@ -17,12 +17,14 @@ __all__ = [
     "Answer",
     "Attempt",
     "AttemptEnded",
+    "Dimension",
     "Event",
     "Failure",
     "FailureKind",
     "FinishReason",
     "LaneParked",
     "LanePaused",
+    "LimitLevel",
     "Message",
     "Outcome",
     "Reply",
@@ -233,12 +235,45 @@ Outcome: TypeAlias = Reply | Failure
 """How an attempt ended."""
 
 
+class Dimension(StrEnum):
+    """What a limit counts."""
+
+    REQUESTS = "requests"
+    TOKENS = "tokens"
+    """Input and output together."""
+    PROJECT_TOKENS = "project tokens"
+    """The same, within a project of the organization (OpenAI)."""
+    INPUT_TOKENS = "input tokens"
+    OUTPUT_TOKENS = "output tokens"
+
+
+class LimitLevel(msgspec.Struct, frozen=True, gc=False):
+    """What a server says about one of its limits. Nothing of it need be true.
+
+    Attributes:
+        dimension: what is counted.
+        limit: how much there is per period; None if unknown.
+        remaining: how much of it is left; None if unknown.
+        reset_in: seconds until all of it is there again, at least 0; None if unknown.
+    """
+
+    dimension: Dimension
+    limit: float | None
+    remaining: float | None
+    reset_in: float | None = None
+
+
 class Answer(msgspec.Struct, frozen=True, gc=False):
-    """What came back from one attempt, and when by the engine's clock; both times are the same if nothing was sent."""
+    """What came back from one attempt, and when by the engine's clock; both times are the same if nothing was sent.
+
+    *levels* is what the server says about its limits. *was_sent* is false where admission said no: no attempt was made.
+    """
 
     outcome: Outcome
     sent_at: float
     ended_at: float
+    levels: Sequence[LimitLevel] = ()
+    was_sent: bool = True
 
     @property
     def latency_s(self) -> float:

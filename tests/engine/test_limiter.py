@@ -9,7 +9,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brim.config import Limits
+from brim.config import Limits, Window
 from brim.engine.limiter import STALL_SECONDS, Limiter, Permit
 from brim.simulator.clock import run_virtual
 from brim.values import Answer, Attempt, Failure, FailureKind, Outcome, Reply, Request, Usage
@@ -58,26 +58,28 @@ def throttled(retry_after: float | None = None) -> Failure:
 
 def test_goes_at_once_while_there_is_room() -> None:
     """
-    The first eight need not wait, the ninth waits for the first to come back.
+    The first eight need not wait, the ninth waits for one to come back, or for a second without resistance.
     """
 
     async def test() -> None:
         lane = Lane()
         permits = [await lane.enter() for _ in range(8)]
         ninth = asyncio.create_task(lane.enter())
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(0.9)
         assert not ninth.done()
 
         permits[0].release()
         settle(await ninth, Reply(text=""))
-        assert lane.limiter.in_flight == 7
+        more = [await lane.enter() for _ in range(9)]
+        assert asyncio.get_running_loop().time() == 1.0
+        assert lane.limiter.in_flight == 7 + len(more)
 
     virtual(test)
 
 
 def test_paces_a_stated_rate() -> None:
     """
-    At 60 requests a minute the hundredth goes 99 seconds after the first.
+    At 60 requests a minute the hundredth goes 99 seconds after the first, three thousandths for safety added.
     """
 
     async def test() -> None:
@@ -87,7 +89,7 @@ def test_paces_a_stated_rate() -> None:
             with await lane.enter() as permit:
                 times.append(asyncio.get_running_loop().time())
                 permit.settle(Answer(Reply(text=""), times[-1], times[-1]))
-        assert all(abs(time - position) < 1e-6 for position, time in enumerate(times))
+        assert all(abs(time - position / 0.997) < 1e-3 for position, time in enumerate(times))
 
     virtual(test)
 
@@ -169,7 +171,8 @@ def test_one_refusal_closes_the_lane_for_all() -> None:
                 tasks.create_task(go())
         opened = min(went)
         assert 10.0 <= opened <= 11.0
-        assert went.count(opened) == 8
+        assert went.count(opened) == 1
+        assert max(went) <= 40.0
         assert len(lane.pauses) == 1
 
     virtual(test)
@@ -282,5 +285,93 @@ def test_permits_out_are_permits_back(
         assert lane.limiter.in_flight == 0
         assert most <= concurrency
         assert isinstance(await lane.enter(), Permit)
+
+    virtual(test)
+
+
+def test_a_stated_day_parks_the_lane_when_it_is_used_up() -> None:
+    """
+    The third of two requests a day is told when there is room again, and the lane parks.
+    """
+
+    async def test() -> None:
+        lane = Lane(Limits(requests_per_day=2))
+        for _ in range(2):
+            settle(await lane.enter(), Reply(text=""))
+        failure = await lane.limiter.admit(attempt())
+        assert isinstance(failure, Failure)
+        assert failure.kind is FailureKind.DAILY
+        assert failure.message == "the stated limit of 2 requests a day is used up; there is room in 24.0 hours"
+        await asyncio.sleep(0)
+        assert lane.parked == [failure]
+
+    virtual(test)
+
+
+def test_input_and_output_tokens_bind_on_their_own() -> None:
+    """
+    Whichever limit is tighter for a request holds it up, and is named.
+    """
+
+    async def test() -> None:
+        for limits, name in (
+            (Limits(input_tokens_per_minute=600), "input tokens a minute"),
+            (Limits(output_tokens_per_minute=6_000), "output tokens a minute"),
+        ):
+            lane = Lane(limits)
+            settle(await lane.enter(body=b"words " * 80), Reply(text=""))
+            waiting = asyncio.create_task(lane.enter(body=b"words " * 80))
+            await asyncio.sleep(0.1)
+            assert lane.limiter.binding() == name
+            settle(await waiting, Reply(text=""))
+            assert asyncio.get_running_loop().time() > 2.0
+
+    virtual(test)
+
+
+def test_binding_names_what_holds_up() -> None:
+    """
+    A pause, concurrency, and nothing at all.
+    """
+
+    async def test() -> None:
+        lane = Lane(Limits(concurrency=1))
+        assert lane.limiter.binding() is None
+        permit = await lane.enter()
+        assert lane.limiter.binding() == "concurrency"
+        settle(permit, throttled(retry_after=5.0))
+        assert lane.limiter.binding() == "the server asked to wait"
+
+    virtual(test)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    requests=st.integers(1, 600),
+    seconds=st.floats(0.5, 100.0),
+    gaps=st.lists(st.floats(0.0, 3.0), min_size=1, max_size=60),
+    crowd=st.integers(1, 40),
+)
+def test_a_sliding_window_holds_in_every_window(requests: int, seconds: float, gaps: list[float], crowd: int) -> None:
+    """
+    Never more than stated in any stretch of the stated length, wherever it begins.
+    """
+
+    async def test() -> None:
+        lane = Lane(Limits(windows=(Window(requests=requests, seconds=seconds),)))
+        went: list[float] = []
+
+        async def go() -> None:
+            with await lane.enter():
+                went.append(asyncio.get_running_loop().time())
+
+        async with asyncio.TaskGroup() as tasks:
+            for gap in gaps:
+                await asyncio.sleep(gap)
+                for _ in range(crowd):
+                    tasks.create_task(go())
+        assert len(went) == len(gaps) * crowd
+        for first, last in zip(went, went[requests:], strict=False):
+            assert last - first > seconds
 
     virtual(test)

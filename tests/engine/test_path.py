@@ -87,19 +87,19 @@ def test_a_broken_connection_says_whether_it_may_be_paid(phase: Phase) -> None:
     ("step", "clock_s", "kind", "sent", "times"),
     [
         (Hangs(phase=Phase.CONNECTING), 10.0, FailureKind.CONNECTION, Sent.NO, 5),
-        (Hangs(phase=Phase.SENT), 600.0, FailureKind.TIMEOUT, Sent.MAYBE, 3),
-        (Hangs(phase=Phase.ANSWERING), 120.0, FailureKind.TIMEOUT, Sent.YES, 3),
+        (Hangs(phase=Phase.SENT), 150.0, FailureKind.TIMEOUT, Sent.MAYBE, 4),
+        (Hangs(phase=Phase.ANSWERING), 120.0, FailureKind.TIMEOUT, Sent.YES, 4),
     ],
 )
 def test_a_hung_connection_costs_its_clock(
     step: Hangs, clock_s: float, kind: FailureKind, sent: Sent, times: int
 ) -> None:
     """
-    Connecting, first byte and silence run out at their own time, and a timeout is repeated twice.
+    Connecting, first byte and silence run out at their own time, and a timeout is repeated three times.
     """
     far_end = Scripted(then=step)
 
-    result = play_one(far_end, Settings(seed=1, backoff=QUICK))
+    result = play_one(far_end, Settings(seed=1, backoff=QUICK, timeouts=Timeouts(total=150.0)))
 
     assert isinstance(result.outcome, Failure)
     assert (result.outcome.kind, result.outcome.sent) == (kind, sent)
@@ -117,7 +117,7 @@ def test_a_slow_drip_ends_at_the_total() -> None:
 
     assert isinstance(result.outcome, Failure)
     assert result.outcome.message == "timed out after 32 s (the whole attempt)"
-    assert far_end.sent_at == [0.0, 32.0, 64.0]
+    assert far_end.sent_at == [0.0, 32.0, 64.0, 96.0]
 
 
 def test_an_answer_within_its_clocks_is_not_cut() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brim.config import Limits
+from brim.config import Limits, Timeouts
 from brim.engine.lane import Settings
 from brim.engine.run import READ_AHEAD, Run
 from brim.protocols import WireRequest
@@ -199,7 +199,8 @@ def test_one_result_each_whatever_happens(fates: list[list[str]], seed: int) -> 
         }
         return steps.get(row.pop(0) if row else "reply", echo(request))
 
-    played = play(Scripted(then=far), [ask(n, str(n)) for n in range(len(fates))], Settings(seed=seed))
+    quick = Settings(seed=seed, timeouts=Timeouts(total=60.0))
+    played = play(Scripted(then=far), [ask(n, str(n)) for n in range(len(fates))], quick)
 
     assert played.positions == list(range(len(fates)))
     assert not played.left

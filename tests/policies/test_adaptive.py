@@ -1,6 +1,8 @@
-"""The window: doubles while clean and busy, shrinks by the share pushed back, stays within its bounds."""
+"""The window: opens while nothing resists, follows what just fills the hardware, finds a cap on calls at once."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,12 +10,12 @@ from hypothesis import strategies as st
 from brim.policies.adaptive import START, AdaptiveWindow
 
 
-def play_round(window: AdaptiveWindow, *, pushed_back: int = 0, in_flight: int | None = None) -> None:
-    """One whole round: as many outcomes as the window is wide."""
+def play_round(window: AdaptiveWindow, now: float, *, takes: float = 1.0, in_flight: int | None = None) -> float:
+    """A second in which as many answers come as the window is wide; returns the time after it."""
     width = window.size
-    for number in range(width):
-        end = window.pushed_back if number < pushed_back else window.replied
-        end(width if in_flight is None else in_flight)
+    for _ in range(width):
+        window.replied(width if in_flight is None else in_flight, sent_at=now, now=now + takes)
+    return now + takes
 
 
 def test_doubles_every_clean_round_up_to_the_ceiling() -> None:
@@ -22,11 +24,25 @@ def test_doubles_every_clean_round_up_to_the_ceiling() -> None:
     """
     window = AdaptiveWindow(ceiling=50)
     sizes = [window.size]
+    now = 10.0
     for _ in range(4):
-        play_round(window)
+        now = play_round(window, now)
         sizes.append(window.size)
 
     assert sizes == [START, 16, 32, 50, 50]
+
+
+def test_doubles_each_second_while_no_answer_has_come() -> None:
+    """
+    A provider whose answers take a minute must not cost a minute for each doubling.
+    """
+    window = AdaptiveWindow(ceiling=1_000)
+    for second in range(1, 7):
+        assert window.grows_by_time
+        window.ticked(window.size, float(second))
+
+    assert window.size == 512
+    assert not window.grows_by_time
 
 
 def test_does_not_grow_while_it_is_not_used() -> None:
@@ -34,58 +50,107 @@ def test_does_not_grow_while_it_is_not_used() -> None:
     Replies while hardly anything is in flight say nothing about a wider window.
     """
     window = AdaptiveWindow(ceiling=1_000)
-    play_round(window, in_flight=2)
+    play_round(window, 10.0, in_flight=2)
 
     assert window.size == START
 
 
-def test_a_storm_halves_and_a_stray_one_hardly_hurts() -> None:
+def test_stands_open_where_a_rate_holds_back() -> None:
     """
-    A round refused as a whole halves the window; one refusal in 64 costs less than one slot in a hundred.
+    A known rate is protection enough.
     """
-    stormy, stray = AdaptiveWindow(ceiling=1_000, start=64), AdaptiveWindow(ceiling=1_000, start=64)
+    window = AdaptiveWindow(ceiling=300)
+    window.open()
 
-    play_round(stormy, pushed_back=64)
-    play_round(stray, pushed_back=1)
+    assert window.size == 300
+
+
+def test_a_storm_of_overload_halves_and_a_stray_one_hardly_hurts() -> None:
+    """
+    A round refused as a whole halves the window; a single one costs nothing.
+    """
+    stormy, stray = AdaptiveWindow(ceiling=64, start=64), AdaptiveWindow(ceiling=64, start=64)
+
+    for _ in range(64):
+        stormy.overloaded(1.0)
+    stray.overloaded(1.0)
 
     assert stormy.size == 32
-    assert stray.size == 63
+    assert stray.size == 64
 
 
-def test_grows_by_one_a_round_after_the_first_push_back() -> None:
+def test_follows_what_just_fills_the_hardware() -> None:
     """
-    Once it has found resistance the window probes gently.
+    Where 20 calls run at full speed and more only slow each other down, the window settles near 20.
     """
-    window = AdaptiveWindow(ceiling=1_000, start=10)
-    play_round(window, pushed_back=10)
-    play_round(window)
-    play_round(window)
+    window = AdaptiveWindow(ceiling=1_000)
+    now = 10.0
+    for _ in range(60):
+        width = window.size
+        takes = max(1.0, width / 20)
+        for _ in range(50):
+            window.replied(width, sent_at=now, now=now + takes)
+        now += takes
 
-    assert window.size == 7
+    assert 19 <= window.size <= 26
+
+
+def test_finds_a_cap_on_calls_at_once() -> None:
+    """
+    Refused again and again at the same number and never let through there, the window stays just below.
+    """
+    window = AdaptiveWindow(ceiling=1_000)
+    window.open()
+    for strike in range(9):
+        window.replied(50, sent_at=0.0, now=2.0 * strike)
+        window.refused(51, 2.0 * strike + 1.0)
+
+    assert window.size == 50
+
+
+def test_what_was_let_through_before_is_no_cap() -> None:
+    """
+    A refusal at a number that has been let through is about the rate, not about calls at once.
+    """
+    window = AdaptiveWindow(ceiling=1_000)
+    window.open()
+    window.replied(80, sent_at=0.0, now=1.0)
+    for strike in range(10):
+        window.refused(51, 2.0 * strike + 1.0)
+
+    assert window.size == 1_000
 
 
 def test_reopens_as_a_ramp() -> None:
     """
-    After a pause a quarter of the window goes first, but no fewer than at the start of a run.
+    After a pause half of the window goes first, but no fewer than at the start of a run.
     """
     window = AdaptiveWindow(ceiling=1_000, start=100)
-    window.reopen()
-    assert window.size == 25
+    window.reopen(1.0)
+    assert window.size == 50
 
     for _ in range(5):
-        window.reopen()
+        window.reopen(1.0)
     assert window.size == START
 
 
-@given(st.lists(st.tuples(st.booleans(), st.integers(0, 2_000)), max_size=500), st.integers(1, 1_000))
-def test_stays_within_its_bounds(outcomes: list[tuple[bool, int]], ceiling: int) -> None:
+_EVENTS = ["reply", "refuse", "overload", "tick", "grant", "reopen"]
+
+
+@given(st.lists(st.tuples(st.sampled_from(_EVENTS), st.integers(1, 2_000)), max_size=300), st.integers(1, 1_000))
+def test_stays_within_its_bounds(events: list[tuple[str, int]], ceiling: int) -> None:
     """
     Whatever comes back, between 1 and the ceiling may be on the wire.
     """
     window = AdaptiveWindow(ceiling=ceiling)
-    for is_reply, in_flight in outcomes:
-        if is_reply:
-            window.replied(in_flight)
-        else:
-            window.pushed_back(in_flight)
+    acts: dict[str, Callable[[int, float], object]] = {
+        "reply": lambda among, now: window.replied(among, sent_at=now - 1.0, now=now),
+        "refuse": window.refused,
+        "overload": lambda _, now: window.overloaded(now),
+        "tick": window.ticked,
+        "grant": window.granted,
+        "reopen": lambda _, now: window.reopen(now),
+    }
+    for now, (event, among) in enumerate(events):
+        acts[event](min(among, ceiling), float(now))
         assert 1 <= window.size <= ceiling

@@ -92,3 +92,15 @@ def test_never_opens_earlier_than_it_said(events: list[tuple[float, float | None
         gate.pushed_back(sent_at=now, now=now, retry_after=retry_after)
         assert gate.opens_at >= before
         assert gate.opens_at >= now + (retry_after or 0.0) or not retry_after
+
+
+def test_strays_among_many_close_nothing() -> None:
+    """
+    A refusal comes back sooner than an answer; where one attempt in twenty is refused, no lane closes.
+    """
+    gate, now = Gate(Random(1)), 0.0
+    for number in range(2_000):
+        now += 0.01
+        gate.went()
+        if number % 20 == 19:
+            assert gate.pushed_back(sent_at=now, now=now, retry_after=None) == 0.0

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brim.policies.limits import Bucket
+from brim.policies.limits import Bucket, Sliding
 
 
 def test_starts_full_and_refills_at_its_rate() -> None:
@@ -105,3 +105,49 @@ def test_ready_in_keeps_its_word(cost: float) -> None:
     wait = bucket.ready_in(cost, 0.0)
 
     assert bucket.ready_in(cost, wait) == 0.0
+
+
+def test_a_sliding_window_gives_back_what_left_it() -> None:
+    """
+    Full, it waits until the oldest is a window old, and no shorter.
+    """
+    window = Sliding(amount=2.0, seconds=10.0)
+    window.take(1.0, 0.0)
+    window.take(1.0, 4.0)
+
+    assert window.level(4.0) == 0.0
+    assert 6.0 < window.ready_in(1.0, 4.0) < 6.01
+    assert window.ready_in(1.0, 10.01) == 0.0
+
+
+def test_a_sliding_window_takes_back_what_was_reserved_in_excess() -> None:
+    """
+    A negative cost makes room again.
+    """
+    window = Sliding(amount=100.0, seconds=10.0)
+    window.take(100.0, 0.0)
+    window.take(-30.0, 1.0)
+
+    assert window.level(1.0) == 30.0
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.0, 2.0), st.floats(0.1, 40.0)), min_size=1, max_size=120),
+    st.floats(50.0, 5_000.0),
+)
+def test_no_stretch_holds_more_than_a_sliding_window_allows(steps: list[tuple[float, float]], amount: float) -> None:
+    """
+    Sent as early as `ready_in` allows, no stretch of ten seconds holds more than the amount.
+    """
+    window = Sliding(amount=amount, seconds=10.0)
+    now = 0.0
+    sent: list[tuple[float, float]] = []
+    for step, cost in steps:
+        now += step
+        while wait := window.ready_in(cost, now):
+            now += wait
+        window.take(cost, now)
+        sent.append((now, cost))
+
+    for index, (begin, _) in enumerate(sent):
+        assert sum(cost for at, cost in sent[index:] if at - begin <= 10.0) <= amount + 1e-6

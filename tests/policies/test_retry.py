@@ -34,7 +34,7 @@ def attempts_until_stop(policy: StandardRetry, kind: FailureKind, *, most: int =
         (FailureKind.SERVER, 5),
         (FailureKind.CONNECTION, 5),
         (FailureKind.MALFORMED, 5),
-        (FailureKind.TIMEOUT, 3),
+        (FailureKind.TIMEOUT, 4),
         (FailureKind.INVALID, 1),
         (FailureKind.TOO_LARGE, 1),
         (FailureKind.REFUSED, 1),
@@ -49,7 +49,7 @@ def attempts_until_stop(policy: StandardRetry, kind: FailureKind, *, most: int =
 )
 def test_every_kind_has_its_number_of_attempts(kind: FailureKind, sent: int) -> None:
     """
-    Retryable failures five times, timeouts three times, final ones once, throttled ones without end.
+    Retryable failures five times, timeouts four times, final ones once, throttled ones without end.
     """
     assert attempts_until_stop(StandardRetry(rng=Random(1)), kind) == sent
 

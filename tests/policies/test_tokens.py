@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from brim.policies.tokens import TokenCosts, estimate_tokens
+from brim.policies.tokens import Charging, TokenCosts, estimate_tokens
 from brim.values import Usage
 
 # Token counts of the o200k encoding.
 SAMPLES = [
     ("The quick brown fox jumps over the lazy dog near the river bank.", 14, 0.75, 1.5),
-    ("你好，世界。今天天气很好，我们去公园散步吧。", 16, 0.75, 1.6),
+    ("你好，世界。今天天气很好，我们去公园散步吧。", 16, 0.75, 1.6),  # noqa: RUF001 - Chinese has commas of its own
     ('{"a":[1,2,3],"b":{"c":null,"d":"x"},"e":12345}', 25, 0.6, 1.5),
     ("def add(a: int, b: int) -> int:\n    return a + b\n", 19, 0.7, 1.6),
 ]
+
+
+def output(costs: TokenCosts, max_tokens: int | None = None) -> float:
+    return costs.reserve(b"", max_tokens).amounts[3]
 
 
 @pytest.mark.parametrize(("text", "tokens", "low", "high"), SAMPLES)
@@ -31,17 +35,50 @@ def test_nothing_costs_nothing() -> None:
     assert estimate_tokens(b"") == 0.0
 
 
+def test_a_request_is_one_request() -> None:
+    """
+    Requests come first among the amounts, then tokens as the sum of input and output.
+    """
+    requests, tokens, given, made = TokenCosts().reserve(b"some words to count", 10).amounts
+
+    assert requests == 1.0
+    assert tokens == given + made
+    assert made == 10.0
+
+
+def test_openai_keeps_the_whole_cap() -> None:
+    """
+    What a cap reserves stays charged although the answer is shorter.
+    """
+    costs = TokenCosts(Charging.RESERVES_CAP)
+    held = costs.reserve(b"", 500)
+
+    assert held.amounts[3] == 500.0
+    assert costs.true_up(held, 500, Usage(input_tokens=7, output_tokens=40)) == (1.0, 507.0, 7.0, 500.0)
+
+
+def test_anthropic_counts_what_is_generated_and_no_cached_input() -> None:
+    """
+    The cap bounds the reserve and nothing else; what was read from the cache is free.
+    """
+    costs = TokenCosts(Charging.COUNTS_OUTPUT)
+    held = costs.reserve(b"", 10)
+    usage = Usage(input_tokens=1_000, output_tokens=40, cache_read_tokens=900)
+
+    assert held.amounts[3] == 10.0
+    assert costs.true_up(held, 10, usage) == (1.0, 140.0, 100.0, 40.0)
+
+
 def test_reserves_the_output_it_has_seen() -> None:
     """
-    The output reserve follows the answers, and the cap bounds it.
+    Where no cap is set the output reserve follows the answers.
     """
     costs = TokenCosts()
-    first = costs.reserve(b"", None)
-    costs.learn(Usage(output_tokens=40))
+    first = output(costs)
+    costs.true_up(costs.reserve(b"", None), None, Usage(output_tokens=40))
 
     assert first == 256.0
-    assert costs.reserve(b"", None) == 40.0
-    assert costs.reserve(b"", 10) == 10.0
+    assert output(costs) == 40.0
 
 
 def test_follows_answers_that_grow() -> None:
@@ -50,6 +87,19 @@ def test_follows_answers_that_grow() -> None:
     """
     costs = TokenCosts()
     for tokens in [10] + [100] * 100:
-        costs.learn(Usage(output_tokens=tokens))
+        costs.true_up(costs.reserve(b"", None), None, Usage(output_tokens=tokens))
 
-    assert 95.0 < costs.reserve(b"", None) <= 100.0
+    assert 95.0 < output(costs) <= 100.0
+
+
+def test_calibrates_the_input_by_what_comes_back() -> None:
+    """
+    A provider that counts three times as many tokens is believed from its first answer on.
+    """
+    costs = TokenCosts()
+    body = b"a few words that make up the body of a request " * 20
+    before = costs.reserve(body, None)
+    for _ in range(5):
+        costs.true_up(costs.reserve(body, None), None, Usage(input_tokens=round(3 * before.guessed)))
+
+    assert costs.reserve(body, None).amounts[2] == pytest.approx(3 * before.guessed, rel=0.01)

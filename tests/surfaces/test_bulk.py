@@ -12,7 +12,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from engine.support import refusal, reply
 
 from brim.errors import ConfigError, InputError, JournalError
 from brim.protocols import WireRequest
@@ -20,6 +19,7 @@ from brim.storage.rows import RowShape
 from brim.surfaces.bulk import Exit, Job, carry_out, journal_path
 from brim.surfaces.client import Options
 from brim.transport.scripted import Answers, Scripted, Step
+from engine.support import refusal, reply
 
 
 def prompt_of(request: WireRequest) -> str:

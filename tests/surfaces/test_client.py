@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Iterator
 
 import msgspec
 import pytest
-from engine.support import refusal, reply
 
 import brim
 from brim.protocols import WireRequest
@@ -15,6 +14,7 @@ from brim.simulator.clock import run_virtual
 from brim.surfaces.client import Options
 from brim.transport.scripted import Answers, Scripted
 from brim.values import AttemptEnded, Event, RequestEnded
+from engine.support import refusal, reply
 
 URL = "http://127.0.0.1:1"
 
@@ -151,8 +151,8 @@ def test_a_prompt_that_is_none_fails_alone() -> None:
     assert results[0].text == "m: ping"
     failures = [result.failure for result in results[1:]]
     assert [failure.message for failure in failures if failure] == [
-        "prompt 1 is a int; it must be a str, a list of messages or a brim.Request",
-        "prompt 2 is a list; it must be a str, a list of messages or a brim.Request",
+        "prompt 1 is of type int; it must be a str, a list of messages or a brim.Request",
+        "prompt 2 is of type list; it must be a str, a list of messages or a brim.Request",
     ]
 
 

@@ -63,7 +63,7 @@ def test_says_which_variable_is_missing() -> None:
     """
     Without a key the message names the variable to set.
     """
-    with pytest.raises(ConfigError, match="no API key for https://api.anthropic.com.*set ANTHROPIC_API_KEY"):
+    with pytest.raises(ConfigError, match=r"no API key for https://api\.anthropic\.com.*set ANTHROPIC_API_KEY"):
         find("anthropic:claude-haiku-5-5")
 
 

@@ -110,7 +110,8 @@ def test_a_parked_lane_says_why_and_what_next(kind: FailureKind, step: str) -> N
     lines = report(tally)
 
     assert "9 untouched" in lines[0]
-    assert f"brim: stopped: openai:a: {kind}: the reason" in lines
+    why = "the reason" if kind == "stopped" else f"{kind}: the reason"
+    assert f"brim: stopped: openai:a: {why}" in lines
     assert lines[-1] == f"brim: next: {step}: it goes on with the untouched rows"
 
 
@@ -139,7 +140,7 @@ def test_cut_answers_over_one_percent_are_worth_a_hint(cut: int, is_told: bool) 
     good(tally, cut, reason=FinishReason.LENGTH)
     good(tally, 100 - cut)
 
-    hint = "brim: hint: 2 answers (2.0 %) were cut by the token cap: raise --max-tokens"
+    hint = "brim: hint: 2 answers (2.0 %) cut by the token cap: raise --max-tokens"
     assert (hint in report(tally)) is is_told
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,14 @@ import msgspec
 from brim.config import Endpoint, Limits, Timeouts
 from brim.engine.limiter import Limiter
 from brim.engine.path import Admit, Path, Prepared, Send, Service
+from brim.engine.stream import StreamSend, WhileUnheard
 from brim.engine.tenacity_retry import Strategies, TenacityRetry
+from brim.errors import ConfigError
 from brim.policies.retry import Backoff, RetryPolicy, StandardRetry
 from brim.policies.same_fault import SameFault
 from brim.policies.timeouts import LearntTotal
-from brim.protocols import fingerprint
+from brim.policies.tokens import CHARGING, Charging
+from brim.protocols import Piece, StreamingDialect, fingerprint
 from brim.values import Event, Failure, LaneParked, LanePaused, Reply, Request, RequestEnded, Result
 
 if TYPE_CHECKING:
@@ -34,30 +38,62 @@ __all__ = ["Lane", "Settings", "build_service"]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """How a lane behaves. *seed* fixes the jitter; None draws it."""
+    """How a lane behaves. *stream* has answers come in pieces; *seed* fixes the jitter, None draws it."""
 
     limits: Limits = msgspec.field(default_factory=Limits)
     timeouts: Timeouts = msgspec.field(default_factory=Timeouts)
     max_attempts: int = 5
-    max_timeouts: int = 3
+    max_timeouts: int = 4
     backoff: Backoff = msgspec.field(default_factory=Backoff)
     strategies: Strategies = msgspec.field(default_factory=Strategies)
+    stream: bool = False
     seed: int | None = None
 
 
-def build_service(
-    endpoint: Endpoint, dialect: Dialect, transport: Transport, limiter: Limiter, timeouts: Timeouts
-) -> Service:
-    """Stack the stages, innermost first. Nowhere else knows the order."""
-    send = Send(
-        dialect=dialect,
-        transport=transport,
-        url=dialect.url(endpoint.base_url),
-        headers=dialect.headers(endpoint.key.reveal() if endpoint.key else None),
-        timeouts=timeouts,
-        total=LearntTotal(timeouts.total),
-    )
-    return Admit(send, limiter)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """What the stages of a lane are made from."""
+
+    endpoint: Endpoint
+    dialect: Dialect
+    transport: Transport
+    limiter: Limiter
+    timeouts: Timeouts
+    total: LearntTotal
+
+
+def build_service(line: Line, on_piece: Callable[[Piece], None] | None = None) -> Service:
+    """Stack the stages, innermost first. Nowhere else knows the order.
+
+    With *on_piece* answers are streamed. Raises `ConfigError` if the dialect has no streams.
+    """
+    endpoint, dialect = line.endpoint, line.dialect
+    url = dialect.url(endpoint.base_url)
+    headers = dialect.headers(endpoint.key.reveal() if endpoint.key else None)
+    send: Service
+    if on_piece is None:
+        send = Send(
+            dialect=dialect,
+            transport=line.transport,
+            url=url,
+            headers=headers,
+            timeouts=line.timeouts,
+            total=line.total,
+        )
+    elif isinstance(dialect, StreamingDialect):
+        send = StreamSend(
+            dialect=dialect,
+            transport=line.transport,
+            url=url,
+            # llama.cpp closes a connection after a stream although it announced to keep it.
+            headers={**headers, "connection": "close"} if endpoint.is_loopback else headers,
+            timeouts=line.timeouts,
+            total=line.total,
+            on_piece=on_piece,
+        )
+    else:
+        raise ConfigError(f"the dialect {dialect.name!r} can't stream; leave streaming out, or choose another --model")
+    return Admit(send, line.limiter)
 
 
 def build_retry(settings: Settings, rng: Random) -> RetryPolicy:
@@ -102,22 +138,49 @@ class Lane:
         self._dialect = dialect
         self._emit = emit
         rng = Random(settings.seed)
-        self.limiter = Limiter(settings.limits, rng=rng, on_pause=self._paused, on_park=self._parked)
+        self.limiter = Limiter(
+            settings.limits,
+            rng=rng,
+            on_pause=self._paused,
+            on_park=self._parked,
+            charging=CHARGING.get(dialect.name, Charging.RESERVES_CAP),
+        )
         self._most_alive = 2 * settings.limits.concurrency
         self.alive = 0
         self.held: deque[Prepared] = deque()
         self._resting: set[asyncio.Future[None]] = set()
         self._same_fault = SameFault()
-        service = build_service(endpoint, dialect, transport, self.limiter, settings.timeouts)
+        self._line = Line(
+            endpoint=endpoint,
+            dialect=dialect,
+            transport=transport,
+            limiter=self.limiter,
+            timeouts=settings.timeouts,
+            total=LearntTotal(settings.timeouts.total),
+        )
         self.path = Path(
             lane=self.name,
-            service=service,
+            service=build_service(self._line, _unheard if settings.stream else None),
             retry=build_retry(settings, rng),
             rest=self._rest,
             price=price,
             emit=emit,
             wall=wall,
         )
+
+    def streaming(self, on_piece: Callable[[Piece], None], take_back: Callable[[], bool]) -> Path:
+        """The path of one request whose answer is handed out while it comes.
+
+        Args:
+            on_piece: told every piece, the moment it comes; must not block.
+            take_back: forgets the pieces nobody has taken yet, and says whether that were all of them: only then the
+                request may be sent again.
+
+        Raises:
+            ConfigError: the dialect has no streams.
+        """
+        service = build_service(self._line, on_piece)
+        return replace(self.path, service=service, retry=WhileUnheard(self.path.retry, take_back))
 
     def prepare(self, request: Request) -> Prepared:
         """Encode *request*. Raises `InputError` for what the dialect can't express."""
@@ -176,6 +239,10 @@ class Lane:
 
     def __repr__(self) -> str:
         return f"Lane({self.name}, alive={self.alive}, held={len(self.held)}, {self.limiter!r})"
+
+
+def _unheard(piece: Piece) -> None:
+    """A run wants whole answers: its pieces only show that the far end is alive."""
 
 
 def _wake(rested: asyncio.Future[None]) -> None:

@@ -14,11 +14,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from brim.config import Limits
-from brim.policies.adaptive import AdaptiveWindow
-from brim.policies.gate import Gate
-from brim.policies.limits import BURST_SECONDS, Bucket
-from brim.policies.tokens import TokenCosts
-from brim.values import Answer, Attempt, Failure, FailureKind, Reply, Sent
+from brim.policies.adaptive import GROWS_EACH_S, AdaptiveWindow
+from brim.policies.admission import Admission, Charge
+from brim.policies.gate import LONGEST_PAUSE, Gate
+from brim.policies.tokens import Charging, Cost
+from brim.values import Answer, Attempt, Failure, FailureKind, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +32,14 @@ STALL_SECONDS: Final = 900.0
 _RAMP_AFTER_S: Final = 1.0
 """A pause this long ends in a ramp."""
 
+_TICK_S: Final = 1e-5
+"""The timer is set for no less, since a clock may be too coarse to ever reach what rounding has left."""
+
+_BLIND_PAUSE_S: Final = 8.0
+_ALIVE_S: Final = 120.0
+"""A lane that got something through lately looks again this often when it is refused and not told how long to wait: the
+window of a limit a minute long ends somewhere."""
+
 
 class Limiter:
     """Admits attempts to one lane.
@@ -41,6 +49,7 @@ class Limiter:
         rng: chance for jitter.
         on_pause: told the seconds and the reason whenever the lane closes for longer than it was.
         on_park: told the reason when the lane closes for good.
+        charging: how the provider counts output tokens.
     """
 
     def __init__(
@@ -50,18 +59,21 @@ class Limiter:
         rng: Random,
         on_pause: Callable[[float, Failure], None],
         on_park: Callable[[Failure], None],
+        charging: Charging = Charging.RESERVES_CAP,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._requests = _bucket(limits.requests_per_minute, self._loop.time())
-        self._tokens = _bucket(limits.tokens_per_minute, self._loop.time())
-        self._tokens_per_minute = limits.tokens_per_minute
+        self._admission = Admission(limits, charging=charging, now=self._loop.time())
         self._window = AdaptiveWindow(ceiling=limits.concurrency)
+        if self._admission.is_rate_known:
+            self._window.open()
         self._gate = Gate(rng)
-        self._costs = TokenCosts()
         self._on_pause = on_pause
         self._on_park = on_park
         self._queue: deque[_Waiter] = deque()
         self._timer: asyncio.TimerHandle | None = None
+        self._growth: asyncio.TimerHandle | None = None
+        self._struck_at = float("-inf")
+        self.on_room: Callable[[], None] = _nothing
         self._stalled_since: float | None = None
         self.in_flight = 0
         self.parked: Failure | None = None
@@ -73,14 +85,25 @@ class Limiter:
 
     async def admit(self, attempt: Attempt) -> Permit | Failure:
         """Wait for the right to send *attempt*; a `Failure` if it can never go, or the lane is parked."""
-        cost = 0.0 if self._tokens is None else self._costs.reserve(attempt.body, attempt.request.max_tokens)
-        if self._tokens_per_minute is not None and cost > self._tokens_per_minute:
-            return _too_large(cost, self._tokens_per_minute)
-        if self.parked is not None:
-            return self.parked
+        max_tokens = attempt.request.max_tokens
+        cost = self._admission.cost(attempt.body, max_tokens)
+        failure = self.parked or self._admission.too_large(cost)
+        if failure is not None:
+            return failure
         if not self._queue and self._delay(cost) == 0.0:
-            return self._grant(cost)
-        return await self._wait(cost)
+            return self._grant(cost, max_tokens)
+        return await self._wait(cost, max_tokens)
+
+    def binding(self) -> str | None:
+        """What holds up the next attempt: the name of a limit, `concurrency`, a pause; None if nothing does."""
+        if self.parked is not None:
+            return "parked"
+        now = self._loop.time()
+        if self._gate.opens_at > now:
+            return "the server asked to wait"
+        cost = self._queue[0].cost if self._queue else self._admission.cost(b"", None)
+        limit = self._admission.binding(cost, now)
+        return limit or ("concurrency" if self.in_flight >= self._window.size else None)
 
     def park(self, failure: Failure) -> None:
         """Send nothing more: whoever waits, and whoever comes, is told *failure*. The first reason stays."""
@@ -92,8 +115,8 @@ class Limiter:
             self._queue.popleft().tell(failure)
         self._disarm()
 
-    async def _wait(self, cost: float) -> Permit | Failure:
-        waiter = _Waiter(cost, self._loop.create_future())
+    async def _wait(self, cost: Cost, max_tokens: int | None) -> Permit | Failure:
+        waiter = _Waiter(cost, max_tokens, self._loop.create_future())
         self._queue.append(waiter)
         self._pump()
         try:
@@ -122,60 +145,88 @@ class Limiter:
             if delay is None:
                 return
             if delay > 0.0:
-                self._timer = self._loop.call_later(delay, self._pump)
+                self._timer = self._loop.call_later(max(delay, _TICK_S), self._pump)
                 return
             waiter = self._queue.popleft()
-            waiter.tell(self._grant(waiter.cost))
+            waiter.tell(self._grant(waiter.cost, waiter.max_tokens))
 
-    def _delay(self, cost: float) -> float | None:
+    def _delay(self, cost: Cost) -> float | None:
         """Seconds until an attempt of *cost* may go: 0 if now, None if only a returning permit can tell."""
         if self.in_flight >= self._window.size:
             return None
         now = self._loop.time()
-        delay = max(0.0, self._gate.opens_at - now)
-        if self._requests is not None:
-            delay = max(delay, self._requests.ready_in(1.0, now))
-        if self._tokens is not None:
-            delay = max(delay, self._tokens.ready_in(cost, now))
-        return delay
+        delay = self._admission.ready_in(cost, now)
+        paused = self._gate.opens_at - now
+        return max(delay, paused)
 
-    def _grant(self, cost: float) -> Permit:
+    def _grant(self, cost: Cost, max_tokens: int | None) -> Permit | Failure:
         now = self._loop.time()
-        if self._requests is not None:
-            self._requests.take(1.0, now)
-        if self._tokens is not None:
-            self._tokens.take(cost, now)
+        over = self._admission.day_over(cost, now)
+        if over is not None:
+            self._loop.call_soon(self.park, over)
+            return over
         self.in_flight += 1
-        return Permit(self, cost)
+        self._gate.went()
+        charge = self._admission.take(cost, now, among=self.in_flight, max_tokens=max_tokens)
+        self._window.granted(self.in_flight, now)
+        if self._growth is None and self.in_flight >= self._window.size and self._window.grows_by_time:
+            self._growth = self._loop.call_later(GROWS_EACH_S, self._grow)
+        return Permit(self, charge)
+
+    def _grow(self) -> None:
+        self._growth = None
+        self._window.ticked(self.in_flight, self._loop.time())
+        self._pump()
+        if self.in_flight < self._window.size:
+            self.on_room()
 
     def _disarm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _settled(self, answer: Answer, reserved: float) -> None:
+    def _settled(self, answer: Answer, charge: Charge) -> None:
         """One attempt came back: true up its charge, and learn."""
         outcome = answer.outcome
-        if self._tokens is not None and outcome.usage is not None:
-            self._tokens.take(outcome.usage.total_tokens - reserved, self._loop.time())
-            self._costs.learn(outcome.usage)
+        now = self._loop.time()
+        self._admission.answered(charge, answer, now)
+        if self._admission.is_rate_known:
+            self._window.open()
         if isinstance(outcome, Reply):
             self._stalled_since = None
             self._gate.passed(sent_at=answer.sent_at)
-            self._window.replied(self.in_flight)
+            tokens = outcome.usage.output_tokens if outcome.usage is not None else 0
+            self._window.replied(charge.among, sent_at=charge.at, now=now, tokens=tokens)
             return
-        if outcome.kind.is_waited_out:
+        if outcome.kind is FailureKind.THROTTLED:
+            self._throttled(outcome, answer, charge, now)
+        elif outcome.kind is FailureKind.OVERLOADED:
+            self._window.overloaded(now)
             self._push_back(outcome, answer)
         if outcome.kind.parks_lane:
             self.park(outcome)
         else:
             self._watch_for_stall(outcome)
 
-    def _push_back(self, failure: Failure, answer: Answer) -> None:
-        self._window.pushed_back(self.in_flight)
-        pause = self._gate.pushed_back(sent_at=answer.sent_at, now=self._loop.time(), retry_after=failure.retry_after)
-        if pause >= _RAMP_AFTER_S:
-            self._window.reopen()
+    def _throttled(self, failure: Failure, answer: Answer, charge: Charge, now: float) -> None:
+        is_crowd = self._window.blames(charge.among)
+        verdict = self._admission.refused(charge, answer, failure, now, is_crowd=is_crowd)
+        if self._admission.is_paced:
+            self._window.open()
+        if verdict.is_strike and not verdict.is_explained and charge.at > self._struck_at:
+            self._struck_at = now
+            if self._window.refused(charge.among, now):
+                self._admission.forget_paces()
+        if verdict.is_strike or failure.retry_after is not None:
+            is_alive = self._stalled_since is None or now - self._stalled_since < _ALIVE_S
+            self._push_back(failure, answer, longest=_BLIND_PAUSE_S if is_alive else LONGEST_PAUSE)
+
+    def _push_back(self, failure: Failure, answer: Answer, longest: float = LONGEST_PAUSE) -> None:
+        now = self._loop.time()
+        wait = failure.retry_after
+        pause = self._gate.pushed_back(sent_at=answer.sent_at, now=now, retry_after=wait, longest=longest)
+        if pause >= _RAMP_AFTER_S and not self._admission.is_paced:
+            self._window.reopen(now)
         if pause > 0.0:
             self._on_pause(pause, failure)
 
@@ -200,16 +251,16 @@ class Limiter:
 class Permit:
     """The right to have one attempt on the wire, as a context: leaving it gives the slot back."""
 
-    __slots__ = ("_limiter", "_reserved")
+    __slots__ = ("_charge", "_limiter")
 
-    def __init__(self, limiter: Limiter, reserved: float) -> None:
+    def __init__(self, limiter: Limiter, charge: Charge) -> None:
         self._limiter: Limiter | None = limiter
-        self._reserved = reserved
+        self._charge = charge
 
     def settle(self, answer: Answer) -> None:
         """Tell the limiter what came of the attempt. Once; an attempt that is not settled keeps its charge."""
         assert self._limiter is not None, "a permit is settled while it is held"
-        self._limiter._settled(answer, self._reserved)  # noqa: SLF001 - the other half of one hand-off
+        self._limiter._settled(answer, self._charge)  # noqa: SLF001 - the other half of one hand-off
 
     def release(self) -> None:
         """Give the slot back. Only the first call counts."""
@@ -229,10 +280,11 @@ class Permit:
 class _Waiter:
     """One attempt in the queue."""
 
-    __slots__ = ("cost", "told")
+    __slots__ = ("cost", "max_tokens", "told")
 
-    def __init__(self, cost: float, told: asyncio.Future[Permit | Failure]) -> None:
+    def __init__(self, cost: Cost, max_tokens: int | None, told: asyncio.Future[Permit | Failure]) -> None:
         self.cost = cost
+        self.max_tokens = max_tokens
         self.told = told
 
     def tell(self, decision: Permit | Failure) -> None:
@@ -242,17 +294,5 @@ class _Waiter:
             decision.release()
 
 
-def _bucket(per_minute: float | None, now: float) -> Bucket | None:
-    if per_minute is None:
-        return None
-    rate = per_minute / 60.0
-    return Bucket(rate=rate, burst=max(1.0, rate * BURST_SECONDS), now=now)
-
-
-def _too_large(cost: float, limit: float) -> Failure:
-    return Failure(
-        kind=FailureKind.TOO_LARGE,
-        message=f"the request needs about {cost:,.0f} tokens but the limit is {limit:,.0f} tokens a minute; "
-        "raise --tpm or shorten the request",
-        sent=Sent.NO,
-    )
+def _nothing() -> None:
+    """Nobody wants to know."""

@@ -8,7 +8,7 @@ balancing over endpoints) are new classes between the two. A failed attempt is a
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -16,6 +16,7 @@ import msgspec
 from brim.engine.clocks import Watch
 from brim.policies.retry import Tries
 from brim.protocols import WireRequest
+from brim.protocols.levels import LevelReader
 from brim.transport import TransportError
 from brim.values import Answer, Attempt, AttemptEnded, Event, Failure, FailureKind, Outcome, Reply, Result
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from brim.transport import Transport
     from brim.values import Request
 
-__all__ = ["Admit", "Path", "Prepared", "Send", "Service", "fulfil"]
+__all__ = ["Admit", "Path", "Prepared", "Send", "Service", "answer_of", "broken", "fulfil"]
 
 
 class Prepared(msgspec.Struct, frozen=True, gc=False):
@@ -69,6 +70,8 @@ async def fulfil(prepared: Prepared, path: Path) -> Result:
     while True:
         attempt = Attempt(request=prepared.request, number=number, body=prepared.body)
         answer = await path.service(attempt)
+        if not answer.was_sent:
+            return _result(prepared, answer, tries, path)
         started_at = answer.sent_at if started_at is None else started_at
         tries.elapsed_s = answer.ended_at - started_at
         tries.count(answer.outcome)
@@ -92,7 +95,7 @@ class Admit:
         permit = await self.limiter.admit(attempt)
         if isinstance(permit, Failure):
             now = asyncio.get_running_loop().time()
-            return Answer(permit, now, now)
+            return Answer(permit, now, now, was_sent=False)
         with permit:
             answer = await self.inner(attempt)
             permit.settle(answer)
@@ -109,6 +112,7 @@ class Send:
     headers: Mapping[str, str]
     timeouts: Timeouts
     total: LearntTotal
+    levels: LevelReader = field(default_factory=LevelReader)
 
     async def __call__(self, attempt: Attempt) -> Answer:
         """Encode, exchange, decode."""
@@ -116,22 +120,34 @@ class Send:
         outcome: Outcome | None = None
         with Watch(self.timeouts, self.total) as watch:
             outcome = await self._exchange(wire, watch)
-        outcome = outcome or watch.expired
-        assert outcome is not None, "an exchange ends with an outcome unless a clock of ours ran out"
-        answer = Answer(outcome, watch.started_at, asyncio.get_running_loop().time())
-        if isinstance(outcome, Reply):
-            self.total.answered(answer.latency_s)
-        return answer
+        return answer_of(outcome, watch, self.total)
 
     async def _exchange(self, wire: WireRequest, watch: Watch) -> Outcome:
         try:
-            return self.dialect.decode(await self.transport.exchange(wire, watch))
+            response = await self.transport.exchange(wire, watch)
+            watch.levels = self.levels.read(response.status, response.headers, response.received_at)
+            return self.dialect.decode(response)
         except TransportError as error:
-            kind = FailureKind.MALFORMED if error.is_malformed else FailureKind.CONNECTION
-            return Failure(kind=kind, message=str(error), sent=error.sent)
+            return broken(error)
 
     def __repr__(self) -> str:
         return f"Send({self.dialect.name} to {self.url})"
+
+
+def answer_of(outcome: Outcome | None, watch: Watch, total: LearntTotal) -> Answer:
+    """Close an exchange: with its outcome, or the clock of ours that ended it. Teaches *total* how long it took."""
+    outcome = outcome or watch.expired
+    assert outcome is not None, "an exchange ends with an outcome unless a clock of ours ran out"
+    answer = Answer(outcome, watch.started_at, watch.now(), watch.levels)
+    if isinstance(outcome, Reply):
+        total.answered(answer.latency_s)
+    return answer
+
+
+def broken(error: TransportError) -> Failure:
+    """The failure that a broken exchange is."""
+    kind = FailureKind.MALFORMED if error.is_malformed else FailureKind.CONNECTION
+    return Failure(kind=kind, message=str(error), sent=error.sent)
 
 
 def _result(prepared: Prepared, answer: Answer, tries: Tries, path: Path) -> Result:

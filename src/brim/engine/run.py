@@ -8,6 +8,7 @@ its own, a full lane holds up only its own requests until the read-ahead is used
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from brim.engine.path import Prepared, fulfil
@@ -61,7 +62,9 @@ class Run:
 
     async def _read(self, source: AsyncIterator[tuple[Lane, Prepared]]) -> None:
         async for lane, prepared in source:
-            self._lanes.add(lane)
+            if lane not in self._lanes:
+                self._lanes.add(lane)
+                lane.limiter.on_room = partial(self._start, lane)
             if lane.limiter.parked is not None:
                 self._leave(Result(request=prepared.request, outcome=lane.limiter.parked))
                 continue

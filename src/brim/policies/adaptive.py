@@ -1,8 +1,17 @@
 """How many attempts may be on the wire at once, learnt from their outcomes: outcomes in, a number out.
 
-The window starts small and doubles with every clean round while it is really used. A round in which some were pushed
-back (throttled, overloaded) shrinks it by half of the share that was, so that a stray 429 costs little and a storm
-halves it; from then on it grows by one a round. A round is as many outcomes as the window was wide when it began.
+Four kinds of evidence, each with its own answer:
+
+- *nothing known yet*: the window starts small and doubles with every second, or every round of answers, in which it was
+  full and nothing was pushed back. Waiting for answers alone would take minutes where an answer does.
+- *answers that take longer*: on hardware without limits more at once only makes all of them slower. The time an answer
+  takes for its length is held against that of the first few answers; the window follows the number at which both are
+  nearly the same (by Little's law, the number that just fills the hardware), so throughput decides and no knob.
+- *overload* (503, 529): strays cost nothing; where they are many, each takes half a slot away, so that a storm halves
+  the window.
+- *refusals at always the same number*: a cap on calls at once. The window stays just below and tries one more, rarely.
+
+Where a rate binds (stated, shown or measured) the window is thrown open: the rate does the holding back.
 """
 
 from __future__ import annotations
@@ -14,8 +23,31 @@ __all__ = ["START", "AdaptiveWindow"]
 START: Final = 8
 """Attempts at once before anything is known (design section 5)."""
 
-_BUSY: Final = 0.75
-"""A window that is used less than this tells nothing about whether a wider one would do."""
+GROWS_EACH_S: Final = 1.0
+"""A full window that meets no resistance doubles after so many seconds."""
+
+_MOST_UNANSWERED: Final = 512
+_HEARD: Final = 4
+_FIRST_ANSWERS: Final = 24
+_LEAST_ANSWERS: Final = 48
+_SLACK: Final = 1.12
+"""A little more than what just fills the hardware, so that a slot which comes free finds a request waiting."""
+_SLOWER: Final = 1.4
+_PER_ANSWER_TOKENS: Final = 64.0
+_VOTES: Final = 4
+_CAP_VOTES: Final = 8
+_MISTAKEN: Final = 4
+_STRAYS: Final = 0.1
+"""Overloads up to this share of the answers are strays."""
+_DOUBTS: Final = 4
+_LOOSE: Final = 1.25
+"""What is let through among more than this says that there is no cap. Not among one more: those being refused just then
+are counted here and not there."""
+_VOTING_S: Final = 10.0
+_ALIKE: Final = 1.15
+_TRIED_AFTER_S: Final = 1.0
+_HOLD: Final = 16
+_LONGEST_HOLD: Final = 2_000
 
 
 class AdaptiveWindow:
@@ -26,54 +58,213 @@ class AdaptiveWindow:
         start: how wide at first.
     """
 
-    __slots__ = ("_busiest", "_ends_in", "_exact", "_pushed_back", "_round", "_slow_start", "ceiling")
+    __slots__ = (
+        "_accepted",
+        "_against",
+        "_base",
+        "_cap",
+        "_changed_at",
+        "_exact",
+        "_full",
+        "_hold",
+        "_is_open",
+        "_is_ramping",
+        "_lowest",
+        "_needed",
+        "_now",
+        "_overloads",
+        "_resisted_at",
+        "_step",
+        "_tried",
+        "_voted_at",
+        "_votes",
+        "ceiling",
+        "size",
+    )
 
     def __init__(self, *, ceiling: int, start: int = START) -> None:
         self.ceiling = ceiling
         self._exact = float(min(start, ceiling))
-        self._slow_start = True
-        self._busiest = 0
-        self._begin_round()
+        self._is_ramping = True
+        self._is_open = False
+        self._changed_at = float("-inf")
+        self._resisted_at = float("-inf")
+        self._base = _Speed()
+        self._now = _Speed()
+        self._cap = ceiling
+        self._accepted = 0
+        self._tried = (0, 0.0)
+        self._lowest = ceiling + 1
+        self._votes = 0
+        self._full = 0
+        self._hold = _HOLD
+        self._step = 1
+        self._voted_at = 0.0
+        self._against = 0
+        self._needed = _CAP_VOTES
+        self._resize(0.0)
 
     @property
-    def size(self) -> int:
-        """Attempts that may be on the wire now, from 1 to the ceiling."""
-        return int(self._exact)
+    def grows_by_time(self) -> bool:
+        """Would a full window double by itself?"""
+        is_unheard = self._base.answers < _HEARD
+        return is_unheard and self._is_ramping and not self._is_open and self.size < min(self._cap, _MOST_UNANSWERED)
 
-    def replied(self, in_flight: int) -> None:
-        """An answer came while *in_flight* attempts, itself included, were on the wire."""
-        self._busiest = max(self._busiest, in_flight)
-        self._count()
+    def open(self) -> None:
+        """A rate is known that holds us back: no need to be careful here."""
+        if not self._is_open:
+            self._is_open = True
+            self._exact = float(self.ceiling)
+            self._resize(self._changed_at)
 
-    def pushed_back(self, in_flight: int) -> None:
-        """The far end said that it was too much."""
-        self._pushed_back += 1
-        self.replied(in_flight)
+    def granted(self, in_flight: int, now: float) -> None:
+        """One more attempt is on the wire, *in_flight* with it."""
+        if in_flight > self._accepted:
+            self._settle_trial(now)
+            if self._tried[0] <= self._accepted < in_flight:
+                self._tried = (in_flight, now)
+        if in_flight >= self._cap < self.ceiling:
+            self._full += 1
+            if self._full >= self._hold:
+                self._full = 0
+                self._cap = min(self.ceiling, self._cap + self._step)
+                self._step *= 2
+                self._resize(now)
 
-    def reopen(self) -> None:
-        """The lane was closed and opens again: come back as a ramp, not as a stampede.
+    def ticked(self, in_flight: int, now: float) -> None:
+        """A second has passed in which *in_flight* were on the wire."""
+        if self.grows_by_time and in_flight >= self.size and now - self._resisted_at > GROWS_EACH_S:
+            self._exact *= 2.0
+            self._resize(now)
 
-        No lower than where a run starts: a pause is about the rate, and a window of one would hang with the one
-        connection that hangs.
+    def replied(self, among: int, *, sent_at: float, now: float, tokens: float = 0.0) -> None:
+        """An answer came.
+
+        Args:
+            among: attempts on the wire when it was sent, itself included.
+            sent_at: when that was.
+            now: when the answer was there.
+            tokens: its length.
         """
-        self._exact = max(min(self._exact, START), self._exact / 4)
-        self._begin_round()
-
-    def _count(self) -> None:
-        self._ends_in -= 1
-        if self._ends_in > 0:
+        self._accepted = max(self._accepted, among)
+        if self._votes and among >= self._lowest and sent_at > self._voted_at:
+            self._against += 1
+            if self._against > _DOUBTS and self._cap == self.ceiling:
+                self._lowest, self._votes = self.ceiling + 1, 0
+        if self._is_open:
+            if self._exact < self.ceiling:
+                self._exact += 1.0 / self._exact
+                self._resize(self._changed_at)
             return
-        if self._pushed_back:
-            self._slow_start = False
-            self._exact *= 1 - self._pushed_back / self._round / 2
-        elif self._busiest >= self._exact * _BUSY:
-            self._exact = self._exact * 2 if self._slow_start else self._exact + 1
-        self._exact = min(max(self._exact, 1.0), self.ceiling)
-        self._begin_round()
+        work = tokens + _PER_ANSWER_TOKENS
+        if self._base.answers < _FIRST_ANSWERS and among <= 2 * START:
+            self._base.add(now - sent_at, work)
+        if sent_at >= self._changed_at:
+            self._now.add(now - sent_at, work)
+            self._now.most = max(self._now.most, among)
+            needed = max(self.size, START) if self._is_ramping else max(self.size, _LEAST_ANSWERS)
+            if self._now.answers >= needed:
+                self._end_round(now)
 
-    def _begin_round(self) -> None:
-        self._round = self._ends_in = self.size
-        self._pushed_back = self._busiest = 0
+    def _end_round(self, now: float) -> None:
+        ratio = self._now.seconds_each / (self._base.seconds_each or self._now.seconds_each or 1.0)
+        was_full = self._now.most >= 0.75 * self.size
+        if ratio > _SLOWER or not self._is_ramping:
+            self._is_ramping = False
+            wanted = self._exact / max(ratio, 0.5) * _SLACK
+            if wanted < self._exact or was_full:
+                self._exact += (wanted - self._exact) * (1.0 if ratio > _SLOWER else 0.5)
+        elif was_full and now - self._resisted_at > GROWS_EACH_S:
+            self._exact *= 2.0
+        self._resize(now)
+
+    def overloaded(self, now: float) -> None:
+        """The far end said that it was too much for it. A stray one among many answers says nothing."""
+        self._overloads += 1
+        if self._overloads < _VOTES or self._overloads < _STRAYS * self._now.answers:
+            return
+        self._is_ramping = False
+        self._resisted_at = now
+        self._exact -= 0.5 * self._overloads
+        self._resize(self._changed_at)
+
+    def refused(self, among: int, now: float) -> bool:
+        """A limit refused an attempt that was sent as one of *among*; told once for each burst of refusals.
+
+        Returns whether that has shown a cap on calls at once.
+        """
+        self._resisted_at = now
+        self._settle_trial(now, refused=among)
+        is_refuted = self._cap < self.ceiling and among * _LOOSE + _DOUBTS < self._cap
+        if is_refuted:
+            # Refused far below the cap: it was the size of a burst that some other limit lets through.
+            self._cap, self._needed = self.ceiling, self._needed * _MISTAKEN
+        if is_refuted or among * _LOOSE + _DOUBTS < self._accepted:
+            self._lowest, self._votes = self.ceiling + 1, 0
+            return False
+        if self._votes and not self._lowest <= among * _ALIKE + _DOUBTS <= self._lowest * _ALIKE**2 + 2 * _DOUBTS:
+            self._lowest, self._votes = among, 0  # a cap is always the same number
+        self._lowest = min(self._lowest, among)
+        self._votes += 1
+        if self._votes == 1:
+            self._voted_at, self._against = now, 0
+        is_capped = self._cap < self.ceiling
+        if is_capped or (self._votes >= self._needed and now - self._voted_at >= _VOTING_S):
+            self._hold = min(_LONGEST_HOLD, self._hold * 2) if is_capped else _HOLD
+            self._cap = max(1, (among if is_capped else self._lowest) - 1)
+            self._full, self._step = 0, 1
+            self._resize(now)
+            return True
+        return False
+
+    def blames(self, among: int) -> bool:
+        """Was an attempt refused as one of *among* because of a known cap on calls at once?"""
+        return self._cap < self.ceiling and among > self._cap - 1
+
+    def _settle_trial(self, now: float, refused: int = 0) -> None:
+        """What was tried a while ago and not refused has been let through, answered or not."""
+        most, at = self._tried
+        if refused == most:
+            self._tried = (0, at)
+        elif most > self._accepted and now - at > _TRIED_AFTER_S:
+            self._accepted = most
+        if self._accepted > self._lowest * _LOOSE + _DOUBTS:
+            self._lowest, self._votes = self.ceiling + 1, 0
+            self._cap = self.ceiling
+
+    def reopen(self, now: float) -> None:
+        """The lane was closed and opens again: come back as a ramp, not as a stampede."""
+        if not self._is_open:
+            self._exact = max(min(self._exact, START), self._exact / 2)
+            self._resize(now)
+
+    def _resize(self, now: float) -> None:
+        self._exact = min(max(self._exact, 1.0), float(self.ceiling))
+        self.size = min(int(self._exact), self._cap)
+        self._changed_at = now
+        self._now = _Speed()
+        self._overloads = 0
 
     def __repr__(self) -> str:
         return f"AdaptiveWindow({self.size}/{self.ceiling})"
+
+
+class _Speed:
+    """Seconds of answers and the work in them."""
+
+    __slots__ = ("_seconds", "_work", "answers", "most")
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+        self._work = 0.0
+        self.answers = 0
+        self.most = 0
+
+    def add(self, seconds: float, work: float) -> None:
+        self._seconds += seconds
+        self._work += work
+        self.answers += 1
+
+    @property
+    def seconds_each(self) -> float:
+        return self._seconds / self._work if self._work else 0.0

@@ -11,32 +11,46 @@ from __future__ import annotations
 from random import Random
 from typing import Final
 
-__all__ = ["Gate"]
+__all__ = ["LONGEST_PAUSE", "Gate"]
 
 _FIRST_PAUSE: Final = 0.25
-_LONGEST_PAUSE: Final = 60.0
+LONGEST_PAUSE: Final = 60.0
 _JITTER: Final = 0.1
+_LATELY: Final = 1 / 16
+_MOST: Final = 0.5
 
 
 class Gate:
     """Says until when a lane sends nothing. *rng* gives the jitter."""
 
-    __slots__ = ("_rng", "_strikes", "_struck_at", "opens_at")
+    __slots__ = ("_refused", "_rng", "_sent", "_strikes", "_struck_at", "opens_at")
 
     def __init__(self, rng: Random) -> None:
         self._rng = rng
+        self._refused = 0.0
+        self._sent = 0.0
         self._strikes = 0
         self._struck_at = float("-inf")
         self.opens_at = float("-inf")
+
+    def went(self) -> None:
+        """An attempt goes."""
+        self._sent += 1.0 - self._sent * _LATELY
+        self._refused -= self._refused * _LATELY
 
     def passed(self, *, sent_at: float) -> None:
         """An attempt sent at *sent_at* got through."""
         if sent_at >= self._struck_at:
             self._strikes = 0
 
-    def pushed_back(self, *, sent_at: float, now: float, retry_after: float | None) -> float:
-        """An attempt sent at *sent_at* was throttled. Returns by how many seconds the lane opens later."""
-        pause = self._strike(sent_at, now) if retry_after is None else retry_after
+    def pushed_back(
+        self, *, sent_at: float, now: float, retry_after: float | None, longest: float = LONGEST_PAUSE
+    ) -> float:
+        """An attempt sent at *sent_at* was throttled. Returns by how many seconds the lane opens later.
+
+        *longest* bounds the pause where the server names none.
+        """
+        pause = min(longest, self._strike(sent_at, now)) if retry_after is None else retry_after
         if pause <= 0:
             return 0.0
         before = max(self.opens_at, now)
@@ -44,10 +58,11 @@ class Gate:
         return self.opens_at - before
 
     def _strike(self, sent_at: float, now: float) -> float:
-        if sent_at < self._struck_at:
+        self._refused += 1.0
+        if sent_at < self._struck_at or self._refused < _MOST * self._sent:
             return 0.0
         self._struck_at = now
         self._strikes += 1
         if self._strikes == 1:
             return 0.0
-        return min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(self._strikes - 2, 16))
+        return min(LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(self._strikes - 2, 16))

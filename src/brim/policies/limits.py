@@ -7,9 +7,10 @@ holds over any longer time. Nothing here waits; the limiter asks `ready_in` and 
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
-__all__ = ["BURST_SECONDS", "Bucket"]
+__all__ = ["BURST_SECONDS", "Bucket", "Sliding"]
 
 BURST_SECONDS: Final = 0.1
 """The burst a paced lane allows itself: seconds of its rate, at least one request. Providers may enforce a limit per
@@ -18,22 +19,27 @@ minute by the second (facts sheet, section 2.1), so a burst of a whole minute wo
 _SLACK: Final = 1e-9
 """Rounding: a level this far below a cost still covers it."""
 
+_SLICES: Final = 256
+_AFTER: Final = 1e-3
+"""A stretch counts its both ends: what was taken is free again this many seconds after it is over."""
+
 
 class Bucket:
-    """A limit of *rate* units a second with room for *burst* units at once. It starts full.
+    """A limit of *rate* units a second with room for *burst* units at once.
 
     Args:
         rate: refill in units a second, above 0.
         burst: the highest level, above 0.
-        now: the time at which it is full.
+        start: the level at *now*; full if not given.
+        now: the time at which it begins.
     """
 
     __slots__ = ("_at", "_level", "burst", "rate")
 
-    def __init__(self, *, rate: float, burst: float, now: float = 0.0) -> None:
+    def __init__(self, *, rate: float, burst: float, start: float | None = None, now: float = 0.0) -> None:
         self.rate = rate
         self.burst = burst
-        self._level = burst
+        self._level = burst if start is None else start
         self._at = now
 
     def level(self, now: float) -> float:
@@ -54,3 +60,70 @@ class Bucket:
 
     def __repr__(self) -> str:
         return f"Bucket(level={self._level:.1f}/{self.burst:.1f}, rate={self.rate:.3f}/s)"
+
+
+class Sliding:
+    """At most *amount* units in every stretch of *seconds*, wherever it begins.
+
+    Memory is bounded: what was taken is kept in at most 256 slices, each counted as if all of it had come last, so the
+    limit may be a little stricter than stated, never laxer.
+
+    Args:
+        amount: units in a stretch, above 0.
+        seconds: length of the stretch, above 0.
+    """
+
+    __slots__ = ("_slices", "_used", "_width", "amount", "seconds")
+
+    def __init__(self, *, amount: float, seconds: float) -> None:
+        self.amount = amount
+        self.seconds = seconds
+        self._width = seconds / _SLICES if amount > _SLICES else 0.0
+        self._slices: deque[_Slice] = deque()
+        self._used = 0.0
+
+    def level(self, now: float) -> float:
+        """What may be taken at *now*; below 0 while in debt."""
+        slices = self._slices
+        while slices and slices[0].last_at + self.seconds < now:
+            self._used -= slices.popleft().units
+        return self.amount - (self._used if slices else 0.0)
+
+    def ready_in(self, cost: float, now: float) -> float:
+        """Seconds until *cost* may be taken; 0 if it may be now. More than *amount* goes when nothing is taken."""
+        missing = min(cost, self.amount) - self.level(now)
+        if missing <= _SLACK:
+            return 0.0
+        for each in self._slices:
+            missing -= each.units
+            if missing <= _SLACK:
+                return max(each.last_at + self.seconds - now, 0.0) + _AFTER
+        return self.seconds
+
+    def take(self, cost: float, now: float) -> None:
+        """Take *cost*. A negative cost gives back what was reserved in excess."""
+        self.level(now)
+        if not self._slices:
+            self._used = 0.0
+        if self._slices and (cost < 0.0 or now - self._slices[-1].first_at < self._width):
+            last = self._slices[-1]
+            last.units += cost
+            last.last_at = max(last.last_at, now) if cost > 0.0 else last.last_at
+        elif cost > 0.0:
+            self._slices.append(_Slice(cost, now))
+        else:
+            return
+        self._used += cost
+
+    def __repr__(self) -> str:
+        return f"Sliding({self._used:.0f}/{self.amount:.0f} in {self.seconds:g} s)"
+
+
+class _Slice:
+    """Units taken between two times."""
+
+    __slots__ = ("first_at", "last_at", "units")
+
+    def __init__(self, units: float, at: float) -> None:
+        self.units = units
+        self.first_at = self.last_at = at

@@ -80,12 +80,12 @@ class StandardRetry:
     Args:
         rng: chance for the jitter.
         max_attempts: how often a request is sent at most, throttled attempts not counted; at least 1.
-        max_timeouts: how many of them may end in a timeout, since a timed-out generation may be billed: two repeats.
+        max_timeouts: how many of them may end in a timeout, since a timed-out generation may be billed: three repeats.
         backoff: the wait where the server names none.
     """
 
     def __init__(
-        self, *, rng: Random, max_attempts: int = 5, max_timeouts: int = 3, backoff: Backoff | None = None
+        self, *, rng: Random, max_attempts: int = 5, max_timeouts: int = 4, backoff: Backoff | None = None
     ) -> None:
         if max_attempts < 1:
             raise ConfigError(f"max attempts is {max_attempts}; it must be at least 1")

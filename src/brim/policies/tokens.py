@@ -1,17 +1,23 @@
-"""Tokens before they are known: what an attempt is charged when it is admitted.
+"""Tokens before they are known: what an attempt is charged when it is admitted, and when its answer has come.
 
 Input is estimated from the bytes of the body by three classes of characters (facts sheet, section 5: within -13 % to
-+23 % for English, Chinese, code and dense JSON, over for Cyrillic and Arabic). Output is the mean of what answers have
-used. Both are trued up when the answer says what it cost.
++23 % for English, Chinese, code and dense JSON, over for Cyrillic and Arabic) and calibrated by the usage that comes
+back. Output is charged as the provider counts it (section 2.2): OpenAI's relatives reserve the whole cap and keep it,
+Anthropic counts what is generated and lets the cache be read for free. What no cap bounds is reserved as the mean of
+the answers so far: a bucket that may go into debt needs no more, and less would let a heavy tail run ahead.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from enum import Enum
+from typing import Final, TypeAlias
+
+import msgspec
 
 from brim.values import Usage
 
-__all__ = ["TokenCosts", "estimate_tokens"]
+__all__ = ["CHARGING", "Amounts", "Charging", "Cost", "TokenCosts", "estimate_tokens"]
 
 _PLAIN: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ "
 _ASCII: Final = bytes(range(128))
@@ -22,6 +28,30 @@ _PER_OTHER_BYTE: Final = 0.8 / 3
 
 _FIRST_GUESS: Final = 256.0
 _WEIGHT: Final = 0.05
+_MOST_OFF: Final = 4.0
+"""An estimate further off than this is about something else (an image, a cached file), not about the text."""
+
+
+class Charging(Enum):
+    """How a provider counts output against a limit."""
+
+    RESERVES_CAP = "the whole cap, when a request comes in"
+    COUNTS_OUTPUT = "what is generated; cached input is free"
+
+
+Amounts: TypeAlias = tuple[float, float, float, float]
+"""What an attempt takes: requests, tokens, input tokens, output tokens, always in this order."""
+
+
+CHARGING: Final[Mapping[str, Charging]] = {"anthropic": Charging.COUNTS_OUTPUT}
+"""By the name of the dialect; the others are OpenAI's relatives."""
+
+
+class Cost(msgspec.Struct, frozen=True, gc=False):
+    """What one attempt takes out of each limit; *guessed* is its input as it was estimated, uncalibrated."""
+
+    amounts: Amounts
+    guessed: float = 0.0
 
 
 def estimate_tokens(text: bytes) -> float:
@@ -35,17 +65,36 @@ def estimate_tokens(text: bytes) -> float:
 class TokenCosts:
     """Reserves tokens for an attempt and learns from what answers used."""
 
-    __slots__ = ("_output",)
+    __slots__ = ("_charging", "_output", "_ratio", "_seen")
 
-    def __init__(self) -> None:
+    def __init__(self, charging: Charging = Charging.RESERVES_CAP) -> None:
+        self._charging = charging
         self._output: float | None = None
+        self._ratio = 1.0
+        self._seen = 0
 
-    def reserve(self, body: bytes, max_tokens: int | None) -> float:
+    def reserve(self, body: bytes, max_tokens: int | None) -> Cost:
         """Tokens to charge for *body* before its answer is known."""
+        guessed = estimate_tokens(body)
         output = _FIRST_GUESS if self._output is None else self._output
-        return estimate_tokens(body) + (output if max_tokens is None else min(output, max_tokens))
+        if max_tokens is not None:
+            keeps = self._charging is Charging.RESERVES_CAP
+            output = float(max_tokens) if keeps else min(output, float(max_tokens))
+        given = guessed * self._ratio
+        return Cost((1.0, given + output, given, output), guessed)
 
-    def learn(self, usage: Usage) -> None:
-        """An answer used *usage*."""
-        used = float(usage.output_tokens)
-        self._output = used if self._output is None else self._output + (used - self._output) * _WEIGHT
+    def true_up(self, cost: Cost, max_tokens: int | None, usage: Usage) -> Amounts:
+        """What the attempt that reserved *cost* is charged now that its *usage* is known; learn from it."""
+        made = float(usage.output_tokens)
+        self._output = made if self._output is None else self._output + (made - self._output) * _WEIGHT
+        if cost.guessed > 0.0 and usage.input_tokens > 0:
+            # The first answers count most: without any the ratio is no more than a guess.
+            self._seen += 1
+            ratio = min(_MOST_OFF, max(1.0 / _MOST_OFF, usage.input_tokens / cost.guessed))
+            self._ratio += (ratio - self._ratio) * max(_WEIGHT, 1.0 / self._seen)
+        if self._charging is Charging.COUNTS_OUTPUT:
+            given = float(max(0, usage.input_tokens - usage.cache_read_tokens))
+            return (1.0, given + made, given, made)
+        given = float(usage.input_tokens)
+        kept = made if max_tokens is None else max(made, float(max_tokens))
+        return (1.0, given + kept, given, kept)

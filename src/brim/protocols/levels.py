@@ -1,8 +1,8 @@
 """What the headers of an answer say about the limits: every spelling of section 2.4 of the facts on protocols.
 
-Names decide which limit is meant, the shape of each value decides how it is read: OpenAI's names carry Go durations from
-OpenAI, plain seconds from Azure, nothing from some relays. What is no number, or below 0 (Azure's -1), is unknown; a
-reset in the past is 0. Nothing is believed here: whether what a server says is true is for the policies to find out.
+Names decide which limit is meant, the shape of each value decides how it is read: OpenAI's names carry Go durations
+from OpenAI, plain seconds from Azure, nothing from some relays. What is no number, or below 0 (Azure's -1), is unknown;
+a reset in the past is 0. Nothing is believed here: whether what a server says is true is for the policies to find out.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 from brim.protocols.waits import parse_wait
 from brim.values import Dimension, LimitLevel
 
-__all__ = ["read_levels"]
+__all__ = ["LevelReader", "read_levels"]
 
 _NONE: Final[Sequence[LimitLevel]] = ()
 
@@ -80,6 +80,26 @@ def read_levels(headers: Mapping[str, str], now: float) -> Sequence[LimitLevel]:
         written = headers.get(reset)
         levels.append(LimitLevel(dimension, amount, left, None if written is None else _reset(written, now)))
     return levels
+
+
+class LevelReader:
+    """Reads the limits of one lane's answers, of good ones at most fifty a second: more would tell nothing new."""
+
+    __slots__ = ("_read_at",)
+
+    def __init__(self) -> None:
+        self._read_at = float("-inf")
+
+    def read(self, status: int, headers: Mapping[str, str], now: float) -> Sequence[LimitLevel]:
+        """What an answer that came at *now* (seconds since the epoch) shows; nothing where one came just before."""
+        if status == _OK and 0.0 <= now - self._read_at < _EACH_S:
+            return _NONE
+        self._read_at = now
+        return read_levels(headers, now)
+
+
+_OK: Final = 200
+_EACH_S: Final = 0.02
 
 
 def _amount(value: str | None) -> float | None:

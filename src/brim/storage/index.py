@@ -14,8 +14,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
-import numpy as np
-
 from brim.storage.lines import REPLY, Bind, End, Head, Line, read_line
 
 __all__ = ["Index", "key_of"]
@@ -211,6 +209,8 @@ class Index:
     def _sorted(self) -> array[int]:
         """The entries that were read back by key, then by number."""
         if self._order is None:
+            import numpy as np  # noqa: PLC0415 - a tenth of a second that only a resumed run need spend
+
             self._order = array("I")
             keys = np.frombuffer(self._keys, dtype=np.uint32)
             # part by part, because sorting all at once would need 16 bytes a row for a moment

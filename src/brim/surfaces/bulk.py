@@ -110,20 +110,22 @@ async def carry_out(job: Job, *, stdin: BinaryIO | None = None) -> Exit:
             retry_failed=job.retry_failed,
         ) as journal:
             with Progress(tally):
-                interrupted = await _run(job, client, journal, tally, stdin or sys.stdin.buffer)
+                interrupts = await _run(job, client, journal, tally, stdin or sys.stdin.buffer)
+            if interrupts > 1:  # no time for an output: the journal has it all
+                return Exit.INTERRUPTED
             exported = await asyncio.to_thread(export, journal, job.output)
     print_report(tally, output=job.output, rows=exported.rows)
-    return Exit.INTERRUPTED if interrupted else _status(tally)
+    return Exit.INTERRUPTED if interrupts else _status(tally)
 
 
-async def _run(job: Job, client: Client, journal: Journal, tally: Tally, stdin: BinaryIO) -> bool:
-    """Carry every row. Returns whether the run was interrupted."""
+async def _run(job: Job, client: Client, journal: Journal, tally: Tally, stdin: BinaryIO) -> int:
+    """Carry every row. Returns how often the run was interrupted."""
     run = Run(record=journal.record, leave=lambda _: tally.left())
     rows = read_rows(job.inputs, shape=job.shape, stdin=stdin)
     source = _from_pipe(rows) if "-" in job.inputs else _in_turns(rows)
-    with _interruptible(run) as was_interrupted, _deadline(run, job.deadline_s):
+    with _interruptible(run) as interrupts, _deadline(run, job.deadline_s):
         await run.carry(_unrecorded(source, client, journal, tally))
-    return was_interrupted()
+    return interrupts()
 
 
 async def _unrecorded(
@@ -189,26 +191,29 @@ async def _from_pipe(rows: Iterator[Request | Result]) -> AsyncIterator[Request 
 
 
 @contextmanager
-def _interruptible(run: Run) -> Iterator[Callable[[], bool]]:
-    """The first interrupt drains the run, the second cancels it."""
+def _interruptible(run: Run) -> Iterator[Callable[[], int]]:
+    """The first interrupt drains the run, the second cancels it and is over with that."""
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
     assert task is not None, "a run is a task"
-    asked = 0
+    interrupts = 0
 
     def interrupt() -> None:
-        nonlocal asked
-        asked += 1
-        if asked == 1:
+        nonlocal interrupts
+        interrupts += 1
+        if interrupts == 1:
             run.stop(Failure(kind=FailureKind.STOPPED, message="interrupted", sent=Sent.NO))
-        else:
+        elif interrupts == 2:
             task.cancel()
 
     signals = (signal.SIGINT, signal.SIGTERM) if os.name == "posix" else ()
     for number in signals:
         loop.add_signal_handler(number, interrupt)
     try:
-        yield lambda: asked > 0
+        yield lambda: interrupts
+    except asyncio.CancelledError:
+        if interrupts < 2 or task.uncancel():  # cancelled by somebody else
+            raise
     finally:
         for number in signals:
             loop.remove_signal_handler(number)

@@ -17,7 +17,7 @@ import msgspec
 
 from brim.config import Limits, Timeouts
 from brim.engine.lane import Lane, Settings
-from brim.engine.path import Prepared, fulfil
+from brim.engine.path import Path, Prepared, fulfil
 from brim.engine.run import Run
 from brim.engine.tenacity_retry import RetryState, Strategies
 from brim.errors import CallFailed, InputError
@@ -25,7 +25,7 @@ from brim.local import LocalModel
 from brim.policies.prices import price_of
 from brim.protocols import fingerprint
 from brim.surfaces.endpoints import LOCAL, resolve, split_model
-from brim.transport.http import HttpTransport
+from brim.surfaces.streaming import AnswerStream, Inbox
 from brim.values import Event, Failure, FailureKind, Message, Reply, Request, Result, Sent
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ class Options(TypedDict, total=False):
         max_attempts: how often a request is sent at most, throttled attempts not counted.
         wait, stop, retry, before_sleep: tenacity's strategies, see `brim.engine.tenacity_retry`; `stop` takes the place
             of *max_attempts*.
+        stream: have answers come in pieces under the hood, so that a long one keeps its connection alive and the clocks
+            see whether the far end still writes. The results are the same.
         ca: a file of certificates to trust beside `SSL_CERT_FILE`.
         on_event: told every event, synchronously; it must not block.
         environ: where keys, base URLs and proxies are looked up; by default `os.environ`.
@@ -79,6 +81,7 @@ class Options(TypedDict, total=False):
     stop: Callable[[RetryState], bool]
     retry: Callable[[RetryState], bool]
     before_sleep: Callable[[RetryState], object]
+    stream: bool
     ca: str | None
     on_event: Callable[[Event], None]
     environ: Mapping[str, str]
@@ -104,6 +107,7 @@ class Client:
         self._options = options
         self._lanes: dict[str, Lane] = {}
         self._local: LocalModel | None = None
+        self._streams: set[asyncio.Task[Result]] = set()
 
     async def __aenter__(self) -> Self:
         options = self._options
@@ -117,7 +121,7 @@ class Client:
         )
         if self._endpoint.is_loopback:  # no proxy can reach a server on this machine
             environ = {name: value for name, value in environ.items() if not name.lower().endswith("_proxy")}
-        self._transport = options.get("transport") or HttpTransport(ca=options.get("ca"), environ=environ)
+        self._transport = options.get("transport") or _http_transport(options.get("ca"), environ)
         self._settings = Settings(
             limits=self._bounded(options.get("limits", Limits())),
             timeouts=options.get("timeouts", Timeouts()),
@@ -128,6 +132,7 @@ class Client:
                 retry=options.get("retry"),
                 before_sleep=options.get("before_sleep"),
             ),
+            stream=options.get("stream", False),
             seed=options.get("seed"),
         )
         if self._is_official:
@@ -137,22 +142,37 @@ class Client:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for call in self._streams:
+            call.cancel()
+        await asyncio.gather(*self._streams, return_exceptions=True)
         await self._transport.aclose()
         if self._local is not None:
             await asyncio.to_thread(self._local.stop)
 
     async def complete(self, prompt: Prompt) -> Reply:
         """Answer one prompt. Raises `CallFailed` if that fails for good."""
-        sendable = self.prepare(_as_request(prompt, 0))
-        if isinstance(sendable, Result):
-            result = sendable
-        else:
-            lane, prepared = sendable
-            result = await fulfil(prepared, lane.path)
-            lane.ended(result)
+        result = await self._fulfil(prompt, lambda lane: lane.path)
         if isinstance(result.outcome, Failure):
             raise CallFailed.of(result.outcome)
         return result.outcome
+
+    def stream(self, prompt: Prompt) -> AnswerStream:
+        """Answer one prompt, handing out the answer while it comes; see `AnswerStream`."""
+
+        def call(inbox: Inbox) -> Coroutine[Any, Any, Result]:
+            return self._fulfil(prompt, lambda lane: lane.streaming(inbox.put, inbox.take_back))
+
+        return AnswerStream(call, self._streams)
+
+    async def _fulfil(self, prompt: Prompt, path_of: Callable[[Lane], Path]) -> Result:
+        """Carry one prompt to its result, over one of its lane's paths."""
+        sendable = self.prepare(_as_request(prompt, 0))
+        if isinstance(sendable, Result):
+            return sendable
+        lane, prepared = sendable
+        result = await fulfil(prepared, path_of(lane))
+        lane.ended(result)
+        return result
 
     async def complete_each(self, prompts: Iterable[Prompt] | AsyncIterable[Prompt]) -> AsyncIterator[Result]:
         """Answer every prompt, giving each result as it is there, in no fixed order and in flat memory.
@@ -253,7 +273,7 @@ class Client:
         )
 
 
-_NO_MODEL: Final = InputError("the request names no model and there is no default; give one with --model")
+_NO_MODEL: Final = InputError("the request names no model and there is no default; name one for it or for all")
 _SYSTEM_ROLES: Final = frozenset({"system", "developer"})
 
 
@@ -304,6 +324,12 @@ def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
+def _http_transport(ca: str | None, environ: Mapping[str, str]) -> Transport:
+    from brim.transport.http import HttpTransport  # noqa: PLC0415 - aiohttp reads all certificates when imported
+
+    return HttpTransport(ca=ca, environ=environ)
+
+
 async def _numbered(prompts: Iterable[Prompt] | AsyncIterable[Prompt]) -> AsyncIterator[tuple[int, Prompt]]:
     position = 0
     if isinstance(prompts, AsyncIterable):
@@ -324,7 +350,7 @@ def _as_request(prompt: Prompt, position: int) -> Request:
     if _is_conversation(prompt):
         return Request(position=position, messages=prompt)
     raise InputError(
-        f"prompt {position} is a {type(prompt).__name__}; it must be a str, a list of messages or a brim.Request"
+        f"prompt {position} is of type {type(prompt).__name__}; it must be a str, a list of messages or a brim.Request"
     )
 
 
@@ -338,7 +364,8 @@ def _unsendable(request: Request, error: InputError) -> Result:
     return Result(
         request=request,
         outcome=Failure(kind=FailureKind.INVALID, message=str(error), sent=Sent.NO),
-        fingerprint=fingerprint("unsendable", msgspec.json.encode((request.messages, request.params))),
+        # What JSON can't carry is just what stands here.
+        fingerprint=fingerprint("unsendable", repr((request.messages, request.params)).encode(errors="replace")),
     )
 
 

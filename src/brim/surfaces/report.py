@@ -14,7 +14,7 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
-from brim.surfaces.screen import Screen, duration, money, one_line, reason
+from brim.surfaces.screen import Screen, counted, duration, money, one_line, reason
 from brim.surfaces.tally import Tally
 from brim.values import Failure, FailureKind
 
@@ -109,7 +109,7 @@ def summarize(tally: Tally) -> Summary:
 
 def print_report(tally: Tally, *, output: Path, rows: int, stderr: TextIO | None = None) -> None:
     """Show what *tally* came to, and that *output* now holds so many *rows*."""
-    lines = _lines(summarize(tally), Text(f"{output} ({rows:,} rows)"))
+    lines = _lines(summarize(tally), Text(f"{output} ({counted(rows, 'row')})"))
     screen = Screen(stderr or sys.stderr)
     console = screen.console()
     if not console.is_terminal:
@@ -177,7 +177,7 @@ def _failure(failure: FailureCount) -> Text:
 
 def _truncated(summary: Summary) -> Text:
     share = _percent(summary.truncated / summary.answered)
-    return Text(f"{summary.truncated:,} answers ({share}) were cut by the token cap: raise --max-tokens", "yellow")
+    return Text(f"{counted(summary.truncated, 'answer')} ({share}) cut by the token cap: raise --max-tokens", "yellow")
 
 
 def _next(summary: Summary) -> Text:

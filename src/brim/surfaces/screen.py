@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import Any, Final, TextIO
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from brim.values import Failure
+from brim.values import Failure, FailureKind
 
-__all__ = ["Fields", "Screen", "compact", "duration", "money", "one_line", "reason"]
+__all__ = ["Fields", "Screen", "compact", "counted", "duration", "money", "one_line", "reason"]
 
 _GAP: Final = "  "
 
@@ -87,8 +86,15 @@ def one_line(text: str, limit: int = 200) -> str:
 
 
 def reason(failure: Failure, limit: int = 200) -> str:
-    """What went wrong, in one line: kind and message."""
+    """What went wrong, in one line: kind and message; a run that was stopped says why by its message alone."""
+    if failure.kind is FailureKind.STOPPED:
+        return one_line(failure.message, limit)
     return f"{failure.kind}: {one_line(failure.message, limit)}"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:

@@ -1,0 +1,88 @@
+"""Whole lanes before a provider that refuses: told, shown, told nothing, and where refusals count."""
+
+from __future__ import annotations
+
+import pytest
+
+from brim.config import Limits
+from brim.engine.lane import Settings
+from brim.simulator import Capacity, Headers, Latency, Limit, Provider, Scenario, SimTransport
+from engine.support import Played, ask, play
+
+RATE = 10.0
+COUNT = 3_000
+
+
+def carry(scenario: Scenario, limits: Limits | None = None) -> tuple[Played, Provider, float]:
+    """Carry the requests; the last value is the share that was refused."""
+    provider = Provider(scenario)
+    requests = (ask(position, f"question {position}") for position in range(COUNT))
+    played = play(SimTransport(provider), requests, Settings(limits=limits or Limits(), seed=1))
+    assert played.positions == list(range(COUNT))
+    return played, provider, provider.tally.refused.total() / COUNT
+
+
+def limited(
+    *, spelling: str, span: float = 60.0, counts: bool = False, waits: tuple[str, ...] = ("seconds",)
+) -> Scenario:
+    return Scenario(
+        limits=[Limit(of="requests", amount=RATE * 60, burst=RATE * span)],
+        headers=Headers(spelling=spelling, waits=waits),  # type: ignore[arg-type] # literals of the callers below
+        latency=Latency(first=2.0, spread=0.3),
+        refusals_count=counts,
+    )
+
+
+def test_told_the_limit_fills_it_without_a_refusal() -> None:
+    """
+    Even pacing, one hundredth above the ideal at most.
+    """
+    played, _, refused = carry(limited(spelling="none", span=1.0), Limits(requests_per_minute=RATE * 60))
+
+    assert played.ended_at <= 1.01 * (COUNT / RATE + 2.0) + 3.0
+    assert refused == 0.0
+
+
+def test_shown_the_limit_uses_the_burst_too() -> None:
+    """
+    With a minute's burst in hand a run of five minutes takes one minute less.
+    """
+    played, _, refused = carry(limited(spelling="openai"))
+
+    assert played.ended_at <= 0.87 * COUNT / RATE
+    assert refused <= 0.005
+
+
+@pytest.mark.parametrize("waits", [("seconds",), ()])
+@pytest.mark.parametrize("counts", [False, True])
+def test_told_nothing_finds_the_rate(waits: tuple[str, ...], *, counts: bool) -> None:
+    """
+    Refusals alone teach it, whether they count against the limit or not, whether they name a wait or not.
+    """
+    played, _, refused = carry(limited(spelling="none", span=5.0, counts=counts, waits=waits))
+
+    assert played.ended_at <= 1.1 * COUNT / RATE
+    assert refused <= 0.03
+
+
+def test_finds_a_cap_on_calls_at_once() -> None:
+    """
+    A provider that limits nothing but concurrency is kept busy.
+    """
+    scenario = Scenario(concurrency=40, latency=Latency(first=2.0), headers=Headers(spelling="none", waits=()))
+    played, _, refused = carry(scenario)
+
+    assert played.ended_at <= 1.25 * COUNT * 2.0 / 40
+    assert refused <= 0.05
+
+
+def test_fills_hardware_without_limits() -> None:
+    """
+    A server of one's own that saturates at 24 calls is filled, and not flooded.
+    """
+    scenario = Scenario(vendor="vllm", capacity=Capacity(knee=24, power=1.2), latency=Latency(first=1.0, spread=0.2))
+    played, provider, refused = carry(scenario)
+
+    assert played.ended_at <= 1.1 * COUNT * 1.02 / 24
+    assert provider.tally.peak <= 80
+    assert refused == 0.0

@@ -1,0 +1,197 @@
+"""The server's level, followed from its headers: bursts used, windows and rivals recognized, lies survived."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from math import inf
+
+import pytest
+
+from brim.policies.level import ServerLevel
+from brim.values import Dimension, LimitLevel
+
+
+class Server:
+    """A limit of requests that shows its headers, and a client that sends exactly when the level allows.
+
+    Args:
+        rate: true refill a second.
+        capacity: of the bucket, or the allowance of a window of *span* seconds.
+        shown: what the header calls the limit a minute; the truth if None.
+        latency: seconds until an answer, and what it shows, is there.
+        span: seconds of a fixed window; None for a bucket.
+        twist: what is shown for what is true.
+    """
+
+    def __init__(
+        self,
+        rate: float,
+        capacity: float,
+        *,
+        shown: float | None = None,
+        latency: float = 0.5,
+        span: float | None = None,
+        twist: Callable[[float], float | None] = lambda remaining: remaining,
+    ) -> None:
+        self.rate, self.capacity, self.span = rate, capacity, span
+        self.shown = 60.0 * rate if shown is None else shown
+        self.latency = latency
+        self.twist = twist
+        self.left = capacity
+        self.totals = [0.0]
+        self.level = ServerLevel(self.totals, 0)
+        self.answers: deque[tuple[float, float, float, LimitLevel]] = deque()
+        self.now = 0.0
+        self.let_through = 0
+        self.refused = 0
+
+    def run(self, seconds: float) -> None:
+        """Send for so long."""
+        until = self.now + seconds
+        while self.now < until:
+            wait = max(self.level.ready_in(1.0, self.now), 0.002 if self.level.is_known else 0.5)
+            due = self.answers[0][0] - self.now if self.answers else inf
+            self._pass(min(wait, max(due, 0.0)))
+            if due <= wait:
+                _, sent_at, sent, shown = self.answers.popleft()
+                self.level.observe(shown, sent_at=sent_at, sent=sent, now=self.now, cost=1.0)
+            else:
+                self._send()
+
+    def _pass(self, seconds: float) -> None:
+        if self.span is None:
+            self.left = min(self.capacity, self.left + seconds * self.rate)
+        elif int((self.now + seconds) / self.span) > int(self.now / self.span):
+            self.left = self.capacity
+        self.now += seconds
+
+    def _send(self) -> None:
+        self.totals[0] += 1.0
+        if self.level.is_known:
+            self.level.take(1.0, self.now)
+        if self.left >= 1.0:
+            self.left -= 1.0
+            self.let_through += 1
+        else:
+            self.refused += 1
+        missing = self.capacity - self.left
+        reset = missing / self.rate if self.span is None else self.span - self.now % self.span
+        remaining = self.twist(float(int(self.left)))
+        shown = LimitLevel(Dimension.REQUESTS, self.shown, remaining, reset)
+        self.answers.append((self.now + self.latency, self.now, self.totals[0], shown))
+
+    def measure(self, seconds: float) -> tuple[float, float]:
+        """What gets through a second, and the share refused, over so long."""
+        through, refused = self.let_through, self.refused
+        self.run(seconds)
+        passed, turned_away = self.let_through - through, self.refused - refused
+        return passed / seconds, turned_away / max(1, passed + turned_away)
+
+
+@pytest.mark.parametrize(
+    ("capacity", "latency"),
+    [(8.0, 0.1), (8.0, 5.0), (60.0, 0.1), (60.0, 5.0), (60.0, 60.0), (480.0, 0.1), (480.0, 5.0), (480.0, 60.0)],
+)
+def test_uses_all_of_the_refill_at_any_latency(capacity: float, latency: float) -> None:
+    """
+    In steady state 97.5 % of the refill is used and hardly anything is refused, however old the news is.
+    """
+    server = Server(8.0, capacity, latency=latency)
+    server.run(300.0)
+    through, refused = server.measure(300.0)
+
+    assert through >= 0.975 * 8.0
+    assert refused <= 0.005
+
+
+def test_a_burst_that_is_shown_is_used() -> None:
+    """
+    A bucket that starts with a minute's worth is emptied within seconds, and without a refusal.
+    """
+    server = Server(10.0, 600.0)
+    server.run(30.0)
+
+    assert server.let_through >= 0.85 * (600 + 300)
+    assert server.refused == 0
+
+
+@pytest.mark.parametrize("span", [10.0, 60.0])
+def test_a_fixed_window_is_filled_and_not_overrun(span: float) -> None:
+    """
+    The reset tells a window from a bucket: what is left is spread over the time to it.
+    """
+    server = Server(5.0, 5.0 * span, span=span)
+    server.run(120.0)
+    through, refused = server.measure(300.0)
+
+    assert through >= 0.95 * 5.0
+    assert refused <= 0.01
+
+
+def test_a_rival_is_lived_with() -> None:
+    """
+    The limit says ten a second, another client takes half: the refill that is seen is what is used.
+    """
+    server = Server(5.0, 100.0, shown=600.0)
+    server.run(200.0)
+    through, refused = server.measure(200.0)
+
+    assert through >= 0.95 * 5.0
+    assert refused <= 0.01
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_a_limit_that_changes_is_followed(factor: float) -> None:
+    """
+    Within half a minute the new rate is used.
+    """
+    server = Server(8.0, 80.0)
+    server.run(120.0)
+    server.rate *= factor
+    server.capacity *= factor
+    server.shown *= factor
+    server.run(30.0)
+    through, refused = server.measure(120.0)
+
+    assert through >= 0.95 * server.rate
+    assert refused <= 0.01
+
+
+def test_unknown_remaining_still_sets_the_pace() -> None:
+    """
+    A limit without a level is paced evenly.
+    """
+    server = Server(8.0, 80.0, twist=lambda _: None)
+    server.run(60.0)
+    through, refused = server.measure(60.0)
+
+    assert 0.98 * 8.0 <= through <= 8.0
+    assert refused == 0.0
+
+
+def test_a_server_that_contradicts_itself_loses_its_credit() -> None:
+    """
+    Refused three times although all seems left, the limit alone sets the pace.
+    """
+    server = Server(8.0, 80.0, twist=lambda _: 480.0)
+    server.run(1.0)
+    for _ in range(3):
+        server.level.contradicted()
+    server.run(60.0)
+    through, _ = server.measure(60.0)
+
+    assert through <= 1.1 * 8.0
+
+
+def test_a_limit_per_day_sets_no_pace() -> None:
+    """
+    A reset hours away means a limit per day, which is no reason to go slowly.
+    """
+    level = ServerLevel([1.0], 0)
+    shown = LimitLevel(Dimension.REQUESTS, 14_400.0, 14_370.0, 179.56)
+    level.observe(shown, sent_at=0.0, sent=1.0, now=0.5, cost=1.0)
+
+    assert level.is_daily
+    assert not level.is_known
+    assert level.ready_in(1.0, 0.5) == 0.0

@@ -1,0 +1,175 @@
+"""The learnt pace: settles just below what a server allows, follows it, and is not led astray by strays."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from brim.policies.pace import Mode, Pace
+
+
+class Server:
+    """A bucket of requests that refuses, and a client that sends exactly when its pace allows."""
+
+    def __init__(
+        self, rate: float, capacity: float, *, counts_refusals: bool = False, ceiling: float | None = None
+    ) -> None:
+        self.rate = rate
+        self.capacity = self.level = capacity
+        self.counts_refusals = counts_refusals
+        self.passed = [0.0]
+        self.pace = Pace(self.passed, 0, ceiling=ceiling, now=0.0)
+        self.now = 0.0
+        self.sent = 0
+        self.refused = 0
+        self.strays = Random(7)
+        self.stray_share = 0.0
+
+    def run(self, seconds: float, *, fastest: float = 100.0) -> None:
+        """Send for so long, at most *fastest* a second."""
+        until = self.now + seconds
+        while self.now < until:
+            wait = max(self.pace.ready_in(self.now), 1.0 / fastest)
+            self.now += wait
+            self.level = min(self.capacity, self.level + wait * self.rate)
+            self._send()
+
+    def _send(self) -> None:
+        self.sent += 1
+        self.passed[0] += 1.0
+        self.pace.took(1.0, self.now)
+        is_stray = self.strays.random() < self.stray_share
+        if self.level >= 1.0 and not is_stray:
+            self.level -= 1.0
+            return
+        if self.counts_refusals and not is_stray:
+            self.level = 0.0
+        self.refused += 1
+        self.passed[0] -= 1.0
+        self.pace.refused(1.0, sent_at=self.now, now=self.now, wait=0.0)
+
+    def measure(self, seconds: float) -> tuple[float, float]:
+        """What gets through a second, and the share that is refused, over so long."""
+        passed, sent, refused = self.passed[0], self.sent, self.refused
+        self.run(seconds)
+        return (self.passed[0] - passed) / seconds, (self.refused - refused) / (self.sent - sent)
+
+
+@pytest.mark.parametrize("capacity", [2.0, 10.0, 300.0])
+@pytest.mark.parametrize("counts", [False, True])
+@pytest.mark.parametrize("rate", [1.0, 5.0, 40.0])
+def test_settles_just_below_what_is_allowed(rate: float, capacity: float, *, counts: bool) -> None:
+    """
+    Whatever the rate and the burst, refusals counting or not: at least 94 % gets through, at most 3.5 % is refused.
+    """
+    server = Server(rate, capacity, counts_refusals=counts)
+    server.run(max(300.0, 100.0 / rate))
+    through, refused = server.measure(max(600.0, 600.0 / rate))
+
+    assert through >= 0.94 * rate
+    assert refused <= 0.035
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_follows_a_limit_that_changes(factor: float) -> None:
+    """
+    Halved or doubled, within three minutes nine tenths of the new rate get through.
+    """
+    server = Server(10.0, 50.0)
+    server.run(300.0)
+    server.rate *= factor
+    server.run(180.0)
+    through, refused = server.measure(120.0)
+
+    assert through >= 0.9 * server.rate
+    assert refused <= 0.03
+
+
+def test_strays_hardly_cost_anything() -> None:
+    """
+    Three bare refusals in a hundred, of no limit at all, don't slow a lane down for long.
+    """
+    server = Server(1_000.0, 1_000.0)
+    server.stray_share = 0.03
+    server.run(400.0, fastest=10.0)
+    through, _ = server.measure(200.0)
+
+    assert through >= 0.8 * 9.7
+
+
+def test_never_passes_its_ceiling() -> None:
+    """
+    A stated rate bounds what is learnt.
+    """
+    server = Server(50.0, 5.0, ceiling=8.0)
+    server.run(1.0)
+    server.pace.refused(1.0, sent_at=server.now, now=server.now, wait=1.0)
+    server.run(300.0)
+
+    assert server.pace.rate <= 8.0
+
+
+def test_a_burst_of_refusals_is_one_measurement() -> None:
+    """
+    What was sent before the last strike tells nothing new.
+    """
+    passed = [100.0]
+    pace = Pace(passed, 0, ceiling=None, now=0.0)
+    assert pace.refused(1.0, sent_at=9.9, now=10.0, wait=5.0)
+    rate = pace.rate
+    for _ in range(20):
+        passed[0] -= 1.0
+        assert pace.refused(1.0, sent_at=9.95, now=10.1, wait=5.0)
+
+    assert pace.rate == rate
+    assert pace.mode is Mode.SEARCHING
+
+
+def test_is_free_until_something_is_refused() -> None:
+    """
+    Nothing refused, nothing to wait for.
+    """
+    pace = Pace([0.0], 0, ceiling=None, now=0.0)
+    for number in range(100):
+        pace.took(1.0, number / 1_000)
+        assert pace.ready_in(number / 1_000) == 0.0
+
+
+def test_no_limit_is_asked_about_more_seldom_than_it_has_to_be() -> None:
+    """
+    However often it is refused, the next attempt goes within 20 seconds, or after the wait that the server names.
+    """
+    for wait in (0.0, 50.0):
+        passed = [0.0]
+        pace, now = Pace(passed, 0, ceiling=None, now=0.0), 0.0
+        for _ in range(60):
+            now += max(0.01, pace.ready_in(now))
+            pace.took(1.0, now)
+            pace.refused(1.0, sent_at=now, now=now, wait=wait)
+            assert pace.ready_in(now) <= max(20.0, wait) + 1e-6
+
+
+def test_a_limit_that_is_shown_to_have_doubled_doubles_the_pace() -> None:
+    """
+    What the server says about its limit scales what its refusals taught.
+    """
+    server = Server(10.0, 50.0)
+    server.run(300.0)
+    before = server.pace.rate
+    server.pace.scaled(2.0)
+
+    assert server.pace.rate == 2.0 * before
+
+
+def test_a_server_that_shows_plenty_relieves_the_pace() -> None:
+    """
+    Answer by answer the pace rises while nearly all of the limit is left.
+    """
+    server = Server(10.0, 50.0)
+    server.run(300.0)
+    before = server.pace.rate
+    for _ in range(24):
+        server.pace.relieved()
+
+    assert server.pace.rate > 2.0 * before

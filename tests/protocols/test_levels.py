@@ -1,0 +1,107 @@
+"""Limits in headers: every spelling of the facts sheet, by the shape of the value, nonsense included."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brim.protocols.levels import LevelReader, read_levels
+from brim.values import Dimension, LimitLevel
+
+NOW = 1_800_000_000.0
+REQUESTS, TOKENS, PROJECT, INPUT, OUTPUT = (
+    Dimension.REQUESTS,
+    Dimension.TOKENS,
+    Dimension.PROJECT_TOKENS,
+    Dimension.INPUT_TOKENS,
+    Dimension.OUTPUT_TOKENS,
+)
+
+
+def openai(requests: tuple[str, str, str], tokens: tuple[str, str, str]) -> dict[str, str]:
+    parts = ("limit", "remaining", "reset")
+    headers = {f"x-ratelimit-{part}-requests": value for part, value in zip(parts, requests, strict=True)}
+    return headers | {f"x-ratelimit-{part}-tokens": value for part, value in zip(parts, tokens, strict=True)}
+
+
+CASES: list[tuple[str, Mapping[str, str], list[LimitLevel]]] = [
+    (
+        "OpenAI: Go durations",
+        openai(("500", "499", "120ms"), ("30000", "29000", "1m2.5s")),
+        [LimitLevel(REQUESTS, 500.0, 499.0, 0.12), LimitLevel(TOKENS, 30_000.0, 29_000.0, 62.5)],
+    ),
+    (
+        "OpenAI: a project's tokens",
+        {"x-ratelimit-limit-project-tokens": "100", "x-ratelimit-remaining-project-tokens": "7"},
+        [LimitLevel(PROJECT, 100.0, 7.0, None)],
+    ),
+    (
+        "Azure: plain seconds, and -1 for unknown",
+        openai(("60", "-1", "3"), ("-1", "0", "59")),
+        [LimitLevel(REQUESTS, 60.0, None, 3.0), LimitLevel(TOKENS, None, 0.0, 59.0)],
+    ),
+    (
+        "LiteLLM: no resets",
+        {"x-ratelimit-limit-requests": "10", "x-ratelimit-remaining-requests": "9"},
+        [LimitLevel(REQUESTS, 10.0, 9.0, None)],
+    ),
+    (
+        "Anthropic: RFC 3339, in the past too; its `tokens` is none of its own",
+        {
+            "anthropic-ratelimit-requests-limit": "50",
+            "anthropic-ratelimit-requests-remaining": "49",
+            "anthropic-ratelimit-requests-reset": "2027-01-15T08:00:02Z",
+            "anthropic-ratelimit-input-tokens-limit": "50000",
+            "anthropic-ratelimit-input-tokens-remaining": "49000",
+            "anthropic-ratelimit-input-tokens-reset": "2027-01-15T07:00:00Z",
+            "anthropic-ratelimit-output-tokens-limit": "10000",
+            "anthropic-ratelimit-output-tokens-remaining": "10000",
+            "anthropic-ratelimit-tokens-limit": "60000",
+            "anthropic-ratelimit-tokens-remaining": "59000",
+        },
+        [
+            LimitLevel(REQUESTS, 50.0, 49.0, 2.0),
+            LimitLevel(INPUT, 50_000.0, 49_000.0, 0.0),
+            LimitLevel(OUTPUT, 10_000.0, 10_000.0, None),
+        ],
+    ),
+    ("none of it", {"content-type": "application/json", "retry-after": "7"}, []),
+    ("nonsense", openai(("many", "nan", "soon"), ("inf", "", "-3")), []),
+]
+
+
+@pytest.mark.parametrize(("headers", "levels"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_reads_every_spelling(headers: Mapping[str, str], levels: list[LimitLevel]) -> None:
+    """
+    Names say which limit, the shape of the value says how it is read.
+    """
+    assert list(read_levels(headers, NOW)) == levels
+
+
+_NAMES = [name for _, headers, _ in CASES for name in headers]
+
+
+@given(st.dictionaries(st.sampled_from(_NAMES), st.text(max_size=12), max_size=9))
+def test_never_raises_and_never_shows_less_than_nothing(headers: dict[str, str]) -> None:
+    """
+    Whatever stands in a header, amounts and resets are at least 0 or unknown.
+    """
+    for level in read_levels(headers, NOW):
+        for value in (level.limit, level.remaining, level.reset_in):
+            assert value is None or value >= 0.0
+
+
+def test_reads_good_answers_at_most_fifty_a_second() -> None:
+    """
+    Answers that crowd tell nothing new, refusals always do.
+    """
+    reader = LevelReader()
+    headers = CASES[0][1]
+
+    assert reader.read(200, headers, NOW)
+    assert not reader.read(200, headers, NOW + 0.01)
+    assert reader.read(429, headers, NOW + 0.015)
+    assert reader.read(200, headers, NOW + 0.04)
