@@ -16,7 +16,7 @@
 A single call that fails raises `CallFailed`; of many calls each has its own `Result`, failed or not.
 """
 
-from brim.config import Limits, Timeouts
+from brim.config import Limits, Timeouts, Window
 from brim.errors import BrimError, CallFailed, ConfigError, InputError, JournalError
 from brim.protocols import Piece
 from brim.surfaces.client import Client, Options, Prompt, complete, complete_many
@@ -57,6 +57,7 @@ __all__ = [
     "Result",
     "Timeouts",
     "Usage",
+    "Window",
     "complete",
     "complete_many",
 ]

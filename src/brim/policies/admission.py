@@ -132,6 +132,8 @@ class Admission:
 
     def too_large(self, cost: Cost) -> Failure | None:
         """Why an attempt can never go; None if it can."""
+        if not self._stated:
+            return None
         for place, limit in enumerate(self._minutes):
             if limit is not None and cost.amounts[place] > limit:
                 return _too_large(cost.amounts[place], limit, place)

@@ -16,7 +16,7 @@ from brim.config import Limits, Timeouts
 from brim.errors import BrimError
 from brim.surfaces.chat_command import chat
 from brim.surfaces.client import Options, run_loop
-from brim.surfaces.params import parse_params, text_or_file
+from brim.surfaces.params import parse_params, parse_window, text_or_file
 from brim.surfaces.sim_command import sim
 
 __all__ = ["app", "main"]
@@ -85,6 +85,13 @@ def run(  # noqa: PLR0917 - each is an option of the command line
     tpm: Annotated[
         float | None, typer.Option(metavar="N", help="Tokens a minute you may use, input and output together.")
     ] = None,
+    itpm: Annotated[float | None, typer.Option(metavar="N", help="Input tokens a minute you may use.")] = None,
+    otpm: Annotated[float | None, typer.Option(metavar="N", help="Output tokens a minute you may use.")] = None,
+    rpd: Annotated[float | None, typer.Option(metavar="N", help="Requests in 24 hours you may send.")] = None,
+    tpd: Annotated[float | None, typer.Option(metavar="N", help="Tokens in 24 hours you may use.")] = None,
+    limit: Annotated[
+        list[str] | None, typer.Option(metavar="N/TIME", help="So many requests in any such time, as 40/60s.")
+    ] = None,
     concurrency: Annotated[
         int, typer.Option(metavar="N", min=1, help="Ceiling for requests in flight, not a target.")
     ] = 1_000,
@@ -129,7 +136,16 @@ def run(  # noqa: PLR0917 - each is an option of the command line
         "system": text_or_file(system),
         "max_tokens": max_tokens,
         "params": params,
-        "limits": Limits(requests_per_minute=rpm, tokens_per_minute=tpm, concurrency=concurrency),
+        "limits": Limits(
+            requests_per_minute=rpm,
+            tokens_per_minute=tpm,
+            input_tokens_per_minute=itpm,
+            output_tokens_per_minute=otpm,
+            requests_per_day=rpd,
+            tokens_per_day=tpd,
+            windows=tuple(parse_window(each) for each in limit or ()),
+            concurrency=concurrency,
+        ),
         "timeouts": Timeouts(first=first_timeout, total=timeout),
         "max_attempts": max_attempts,
         "stream": stream,

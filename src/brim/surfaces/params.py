@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from brim.config import Window
 from brim.errors import ConfigError
 
-__all__ = ["parse_params", "text_or_file"]
+__all__ = ["parse_params", "parse_window", "text_or_file"]
 
 _FILE: Final = "@"
 
@@ -46,6 +48,25 @@ def parse_params(pairs: Iterable[str]) -> dict[str, Any]:
             raise ConfigError(f"--param {key} is given twice")
         params[key] = _value(key, value)
     return params
+
+
+def parse_window(text: str) -> Window:
+    """Read a sliding window as people write it: `40/60s`, `5/1s`, `1000/10m`, `500/1h`.
+
+    Raises:
+        ConfigError: it is written otherwise, or can't be kept.
+    """
+    match = _WINDOW.fullmatch(text.strip())
+    if match is None:
+        raise ConfigError(
+            f"--limit {text!r} should look like 40/60s: requests, and seconds (s), minutes (m) or hours (h)"
+        )
+    requests, number, unit = match.groups()
+    return Window(requests=int(requests), seconds=float(number or 1) * _UNITS[unit])
+
+
+_WINDOW: Final = re.compile(r"(\d+)\s*/\s*(\d+(?:\.\d+)?)?\s*(s|m|min|h)")
+_UNITS: Final = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3_600.0}
 
 
 def _value(key: str, value: str) -> object:
