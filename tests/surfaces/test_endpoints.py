@@ -104,3 +104,19 @@ def test_no_key_is_ever_shown() -> None:
 
     assert KEY not in repr(endpoint)
     assert KEY not in f"{endpoint.key} {endpoint.key!r}"
+
+
+def test_settings_reach_the_dialect() -> None:
+    """
+    Anthropic's version header and the header that carries the key are settings; an unknown one is refused by name.
+    """
+    environ = {"ANTHROPIC_API_KEY": KEY}
+    settings = {"version": "2026-10-21", "auth": "bearer"}
+    _, dialect = resolve("anthropic:c", base_url=None, api_key=None, api="chat", environ=environ, settings=settings)
+
+    headers = dialect.headers(KEY)
+    assert headers["anthropic-version"] == "2026-10-21"
+    assert "x-api-key" not in headers
+    assert headers["authorization"] == f"Bearer {KEY}"
+    with pytest.raises(ConfigError, match="has no setting 'colour'"):
+        resolve("anthropic:c", base_url=None, api_key=None, api="chat", environ=environ, settings={"colour": "red"})

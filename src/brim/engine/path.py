@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -65,22 +66,18 @@ class Path:
 async def fulfil(prepared: Prepared, path: Path) -> Result:
     """Carry one request to its result, retrying for as long as the path's policy allows."""
     tries = Tries()
-    number = 1
-    started_at: float | None = None
-    while True:
+    for number in count(1):
         attempt = Attempt(request=prepared.request, number=number, body=prepared.body)
         answer = await path.service(attempt)
         if not answer.was_sent:
             return _result(prepared, answer, tries, path)
-        started_at = answer.sent_at if started_at is None else started_at
-        tries.elapsed_s = answer.ended_at - started_at
-        tries.count(answer.outcome)
+        tries.enter(answer)
         delay = path.retry.next_delay(answer.outcome, tries)
         path.emit(AttemptEnded(path.lane, attempt, answer.outcome, answer.latency_s, delay))
         if delay is None:
             return _result(prepared, answer, tries, path)
         await path.rest(delay)  # holds no permit while it waits
-        number += 1
+    raise AssertionError("counting never ends")
 
 
 @dataclass(frozen=True, slots=True)

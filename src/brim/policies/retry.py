@@ -12,7 +12,7 @@ from typing import Final, Protocol
 import msgspec
 
 from brim.errors import ConfigError
-from brim.values import Failure, FailureKind, Outcome, Reply
+from brim.values import Answer, Failure, FailureKind, Outcome, Reply
 
 __all__ = ["Backoff", "RetryPolicy", "StandardRetry", "Tries"]
 
@@ -29,6 +29,7 @@ class Tries(msgspec.Struct):
         perhaps_paid: attempts that brought nothing and may be billed.
         elapsed_s: seconds from its first sending to the end of its latest attempt.
         rested_s: seconds of that spent waiting between attempts.
+        started_at: when it was first sent, by the engine's clock; None before.
     """
 
     attempts: int = 0
@@ -37,6 +38,14 @@ class Tries(msgspec.Struct):
     perhaps_paid: int = 0
     elapsed_s: float = 0.0
     rested_s: float = 0.0
+    started_at: float | None = None
+
+    def enter(self, answer: Answer) -> None:
+        """Enter an attempt that came back."""
+        if self.started_at is None:
+            self.started_at = answer.sent_at
+        self.elapsed_s = answer.ended_at - self.started_at
+        self.count(answer.outcome)
 
     def count(self, outcome: Outcome) -> None:
         """Enter what an attempt ended with."""

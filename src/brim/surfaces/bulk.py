@@ -77,6 +77,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         return {
             "model": self.model,
             "api": self.options.get("api", "chat"),
+            "api_settings": dict(self.options.get("api_settings", {})),
             "system": self.options.get("system"),
             "max_tokens": self.options.get("max_tokens"),
             "params": dict(self.options.get("params", {})),

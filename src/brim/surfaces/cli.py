@@ -16,7 +16,7 @@ from brim.config import Limits, Timeouts
 from brim.errors import BrimError
 from brim.surfaces.chat_command import chat
 from brim.surfaces.client import Options, run_loop
-from brim.surfaces.params import parse_params, parse_window, text_or_file
+from brim.surfaces.params import parse_params, parse_settings, parse_window, text_or_file
 from brim.surfaces.sim_command import sim
 
 __all__ = ["app", "main"]
@@ -68,6 +68,10 @@ def run(  # noqa: PLR0917 - each is an option of the command line
     api: Annotated[
         str, typer.Option(metavar="API", help="Which of OpenAI's APIs to speak: chat or responses.")
     ] = "chat",
+    api_setting: Annotated[
+        list[str] | None,
+        typer.Option(metavar="K=V", help="Setting of the API, as version=2026-10-21 or auth=bearer for Anthropic's."),
+    ] = None,
     base_url: Annotated[
         str | None, typer.Option(metavar="URL", help="Where the API listens, with or without /v1.")
     ] = None,
@@ -133,6 +137,7 @@ def run(  # noqa: PLR0917 - each is an option of the command line
     options: Options = {
         "base_url": base_url,
         "api": api,
+        "api_settings": parse_settings(api_setting or ()),
         "system": text_or_file(system),
         "max_tokens": max_tokens,
         "params": params,

@@ -51,6 +51,8 @@ class Options(TypedDict, total=False):
         base_url: where the API listens, with or without a trailing `/v1`.
         api_key: the credential; by default the official SDK's environment variable.
         api: which of OpenAI's APIs to speak, "chat" or "responses".
+        api_settings: settings of the dialect: Anthropic's `version` (the header) and `auth` (which header carries the
+            key: "both", "x-api-key" or "bearer").
         system: the system prompt of every request that brings none.
         max_tokens: the cap on generated tokens of every request that brings none.
         params: body fields of every request, those of the request itself win.
@@ -71,6 +73,7 @@ class Options(TypedDict, total=False):
     base_url: str | None
     api_key: str | None
     api: str
+    api_settings: Mapping[str, str]
     system: str | None
     max_tokens: int | None
     params: Mapping[str, Any]
@@ -117,7 +120,12 @@ class Client:
             self._local = await LocalModel.start_async(split_model(spec)[1] or "")
             spec, base_url = self._local.model, self._local.base_url
         self._endpoint, self._dialect = resolve(
-            spec, base_url=base_url, api_key=options.get("api_key"), api=options.get("api", "chat"), environ=environ
+            spec,
+            base_url=base_url,
+            api_key=options.get("api_key"),
+            api=options.get("api", "chat"),
+            environ=environ,
+            settings=options.get("api_settings"),
         )
         if self._endpoint.is_loopback:  # no proxy can reach a server on this machine
             environ = {name: value for name, value in environ.items() if not name.lower().endswith("_proxy")}

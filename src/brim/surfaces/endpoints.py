@@ -41,6 +41,7 @@ def resolve(
     api_key: str | None,
     api: str,
     environ: Mapping[str, str],
+    settings: Mapping[str, str] | None = None,
 ) -> tuple[Endpoint, Dialect]:
     """Find the endpoint and the dialect of *spec*.
 
@@ -50,6 +51,7 @@ def resolve(
         api_key: beats the environment.
         api: the OpenAI API to speak, "chat" or "responses".
         environ: where keys and base URLs are looked up.
+        settings: of the dialect itself, such as Anthropic's `version` and `auth`.
 
     Raises:
         ConfigError: no key where one is needed, or a URL that is none.
@@ -65,7 +67,7 @@ def resolve(
             f"no API key for {url}: set {plain.key_variable} in the environment "
             "(a server on this machine needs none: give its address with --base-url)"
         )
-    return endpoint, find_dialect(name, base_url=url, api=api)
+    return endpoint, find_dialect(name, base_url=url, api=api, **(settings or {}))
 
 
 def _refuse_wrong_provider(name: str, model: str | None, base_url: str | None) -> None:

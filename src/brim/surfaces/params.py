@@ -12,7 +12,7 @@ import msgspec
 from brim.config import Window
 from brim.errors import ConfigError
 
-__all__ = ["parse_params", "parse_window", "text_or_file"]
+__all__ = ["parse_params", "parse_settings", "parse_window", "text_or_file"]
 
 _FILE: Final = "@"
 
@@ -48,6 +48,21 @@ def parse_params(pairs: Iterable[str]) -> dict[str, Any]:
             raise ConfigError(f"--param {key} is given twice")
         params[key] = _value(key, value)
     return params
+
+
+def parse_settings(pairs: Iterable[str]) -> dict[str, str]:
+    """Read `key=value` pairs whose values are plain text.
+
+    Raises:
+        ConfigError: a pair has no `=` or no key.
+    """
+    settings = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"--api-setting {pair!r} should look like key=value")
+        settings[key] = value
+    return settings
 
 
 def parse_window(text: str) -> Window:
