@@ -120,6 +120,8 @@ class Index:
 
         From the last: where many rows ask the same, each keeps its own answer and a gap is filled from the end.
         """
+        if not self._keys:  # a fresh run: nothing was read back
+            return
         held = self.at(position)
         if held is not None and self._is_free(held) and self._keys[held] == key:
             yield held
