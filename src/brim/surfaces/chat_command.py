@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from brim.surfaces.client import Options
-from brim.surfaces.params import parse_params, text_or_file
+from brim.surfaces.options import Api, BaseUrl, Ca, MaxTokens, Pairs, System, Temperature, asked_params
+from brim.surfaces.params import text_or_file
 
 __all__ = ["chat"]
 
@@ -21,27 +22,17 @@ def chat(
         str | None,
         typer.Option(metavar="[openai:|anthropic:|local:]NAME", help="Who answers.", show_default="local:smollm2"),
     ] = None,
-    api: Annotated[
-        str, typer.Option(metavar="API", help="Which of OpenAI's APIs to speak: chat or responses.")
-    ] = "chat",
-    base_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="Where the API listens, with or without /v1.")
-    ] = None,
-    system: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="System prompt; @FILE reads it from a file.")
-    ] = None,
-    max_tokens: Annotated[int | None, typer.Option(metavar="N", min=1, help="Cap on generated tokens.")] = None,
-    temperature: Annotated[
-        float | None, typer.Option(metavar="X", min=0.0, help="Sampling temperature; not sent by default.")
-    ] = None,
-    param: Annotated[
-        list[str] | None, typer.Option(metavar="K=V", help="Further body field; JSON, text or @FILE.")
-    ] = None,
+    api: Api = "chat",
+    base_url: BaseUrl = None,
+    system: System = None,
+    max_tokens: MaxTokens = None,
+    temperature: Temperature = None,
+    param: Pairs = None,
     history: Annotated[
         int | None,
         typer.Option(metavar="N", min=1, help="Tokens of history sent along; what fits the model by default."),
     ] = None,
-    ca: Annotated[str | None, typer.Option(metavar="FILE", help="File of certificates to trust.")] = None,
+    ca: Ca = None,
 ) -> None:
     r"""Chat with any model, answers shown as they come; the embedded model needs no key.
 
@@ -51,10 +42,13 @@ def chat(
     """
     from brim.surfaces.chat import ChatSettings, chat_with  # noqa: PLC0415 - `brim --help` needs none of the chat
 
-    params: dict[str, Any] = parse_params(param or ())
-    if temperature is not None:
-        params.setdefault("temperature", temperature)
-    options: Options = {"base_url": base_url, "api": api, "max_tokens": max_tokens, "params": params, "ca": ca}
+    options: Options = {
+        "base_url": base_url,
+        "api": api,
+        "max_tokens": max_tokens,
+        "params": asked_params(param, temperature),
+        "ca": ca,
+    }
     settings = ChatSettings(model=model, options=options, system=text_or_file(system), history=history)
     try:
         status: int = asyncio.run(chat_with(settings))

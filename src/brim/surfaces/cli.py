@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -16,7 +16,37 @@ from brim.config import Limits, Timeouts
 from brim.errors import BrimError
 from brim.surfaces.chat_command import chat
 from brim.surfaces.client import Options, run_loop
-from brim.surfaces.params import parse_params, parse_settings, parse_window, text_or_file
+from brim.surfaces.options import (
+    Api,
+    ApiSetting,
+    BaseUrl,
+    Ca,
+    Concurrency,
+    Deadline,
+    FirstTimeout,
+    InPieces,
+    Inputs,
+    Itpm,
+    MaxAttempts,
+    MaxTokens,
+    Otpm,
+    Output,
+    Pairs,
+    PromptField,
+    RetryFailed,
+    Rpd,
+    Rpm,
+    RunModel,
+    System,
+    Temperature,
+    Template,
+    Timeout,
+    Tpd,
+    Tpm,
+    Windows,
+    asked_params,
+)
+from brim.surfaces.params import parse_settings, parse_window, text_or_file
 from brim.surfaces.sim_command import sim
 
 __all__ = ["app", "main"]
@@ -58,70 +88,34 @@ def _all(
 
 @app.command()
 def run(  # noqa: PLR0917 - each is an option of the command line
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="JSONL, or plain text lines; - is stdin.")],
-    output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="FILE", help="Where the results go, as JSONL in input order.")
-    ],
-    model: Annotated[
-        str | None, typer.Option(metavar="[openai:|anthropic:|local:]NAME", help="Who answers rows that name no model.")
-    ] = None,
-    api: Annotated[
-        str, typer.Option(metavar="API", help="Which of OpenAI's APIs to speak: chat or responses.")
-    ] = "chat",
-    api_setting: Annotated[
-        list[str] | None,
-        typer.Option(metavar="K=V", help="Setting of the API, as version=2026-10-21 or auth=bearer for Anthropic's."),
-    ] = None,
-    base_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="Where the API listens, with or without /v1.")
-    ] = None,
-    system: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="System prompt; @FILE reads it from a file.")
-    ] = None,
-    max_tokens: Annotated[int | None, typer.Option(metavar="N", min=1, help="Cap on generated tokens.")] = None,
-    temperature: Annotated[
-        float | None, typer.Option(metavar="X", min=0.0, help="Sampling temperature; not sent by default.")
-    ] = None,
-    param: Annotated[
-        list[str] | None, typer.Option(metavar="K=V", help="Further body field; JSON, text or @FILE.")
-    ] = None,
-    rpm: Annotated[float | None, typer.Option(metavar="N", help="Requests a minute you may send.")] = None,
-    tpm: Annotated[
-        float | None, typer.Option(metavar="N", help="Tokens a minute you may use, input and output together.")
-    ] = None,
-    itpm: Annotated[float | None, typer.Option(metavar="N", help="Input tokens a minute you may use.")] = None,
-    otpm: Annotated[float | None, typer.Option(metavar="N", help="Output tokens a minute you may use.")] = None,
-    rpd: Annotated[float | None, typer.Option(metavar="N", help="Requests in 24 hours you may send.")] = None,
-    tpd: Annotated[float | None, typer.Option(metavar="N", help="Tokens in 24 hours you may use.")] = None,
-    limit: Annotated[
-        list[str] | None, typer.Option(metavar="N/TIME", help="So many requests in any such time, as 40/60s.")
-    ] = None,
-    concurrency: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Ceiling for requests in flight, not a target.")
-    ] = 1_000,
-    timeout: Annotated[
-        float | None, typer.Option(metavar="S", help="Seconds for one attempt in all; learnt by default.")
-    ] = None,
-    first_timeout: Annotated[
-        float | None,
-        typer.Option(metavar="S", help="Seconds until an answer must begin; with --stream, its first token."),
-    ] = None,
-    max_attempts: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Attempts per row; throttled ones don't count.")
-    ] = 5,
-    deadline: Annotated[
-        float | None, typer.Option(metavar="S", min=0.0, help="Seconds after which the run stops sending.")
-    ] = None,
-    template: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Prompt with {field} placeholders; @FILE reads it.")
-    ] = None,
-    prompt_field: Annotated[str, typer.Option(metavar="NAME", help="Which field of a row is the prompt.")] = "prompt",
-    ca: Annotated[str | None, typer.Option(metavar="FILE", help="File of certificates to trust.")] = None,
+    inputs: Inputs,
+    output: Output,
+    model: RunModel = None,
+    api: Api = "chat",
+    api_setting: ApiSetting = None,
+    base_url: BaseUrl = None,
+    system: System = None,
+    max_tokens: MaxTokens = None,
+    temperature: Temperature = None,
+    param: Pairs = None,
+    rpm: Rpm = None,
+    tpm: Tpm = None,
+    itpm: Itpm = None,
+    otpm: Otpm = None,
+    rpd: Rpd = None,
+    tpd: Tpd = None,
+    limit: Windows = None,
+    concurrency: Concurrency = 1_000,
+    timeout: Timeout = None,
+    first_timeout: FirstTimeout = None,
+    max_attempts: MaxAttempts = 5,
+    deadline: Deadline = None,
+    template: Template = None,
+    prompt_field: PromptField = "prompt",
+    ca: Ca = None,
     *,
-    stream: Annotated[
-        bool, typer.Option("--stream", help="Have answers come in pieces; the results are the same.")
-    ] = False,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Send recorded failures again.")] = False,
+    stream: InPieces = False,
+    retry_failed: RetryFailed = False,
 ) -> None:
     """Turn a file of prompts into a file of answers.
 
@@ -131,16 +125,13 @@ def run(  # noqa: PLR0917 - each is an option of the command line
     from brim.storage.rows import RowShape  # noqa: PLC0415 - `brim --help` needs none of the run
     from brim.surfaces.bulk import Exit, Job, carry_out  # noqa: PLC0415
 
-    params: dict[str, Any] = parse_params(param or ())
-    if temperature is not None:
-        params.setdefault("temperature", temperature)
     options: Options = {
         "base_url": base_url,
         "api": api,
         "api_settings": parse_settings(api_setting or ()),
         "system": text_or_file(system),
         "max_tokens": max_tokens,
-        "params": params,
+        "params": asked_params(param, temperature),
         "limits": Limits(
             requests_per_minute=rpm,
             tokens_per_minute=tpm,
