@@ -222,6 +222,22 @@ def test_a_lane_that_gets_nothing_through_parks() -> None:
     virtual(test)
 
 
+def test_a_wait_that_is_longer_than_a_stall_parks_at_once() -> None:
+    """
+    Nobody sleeps through a day because the server says so: the lane parks and says how long it would be.
+    """
+
+    async def test() -> None:
+        lane = Lane()
+        settle(await lane.enter(), throttled(retry_after=86_400.0))
+
+        assert [failure.kind for failure in lane.parked] == [FailureKind.STOPPED]
+        assert lane.parked[0].message == "the server asks to wait for 1,440 minutes: slow down"
+        assert asyncio.get_running_loop().time() == 0.0
+
+    virtual(test)
+
+
 def test_a_cancelled_waiter_leaves_no_trace() -> None:
     """
     Whoever is cancelled in the queue, or just as the permit was on its way, holds up nobody.

@@ -224,6 +224,9 @@ class Limiter:
     def _push_back(self, failure: Failure, answer: Answer, longest: float = LONGEST_PAUSE) -> None:
         now = self._loop.time()
         wait = failure.retry_after
+        if wait is not None and wait > STALL_SECONDS:
+            self.park(_waits_too_long(failure, wait))
+            return
         pause = self._gate.pushed_back(sent_at=answer.sent_at, now=now, retry_after=wait, longest=longest)
         if pause >= _RAMP_AFTER_S and not self._admission.is_paced:
             self._window.reopen(now)
@@ -296,3 +299,8 @@ class _Waiter:
 
 def _nothing() -> None:
     """Nobody wants to know."""
+
+
+def _waits_too_long(failure: Failure, wait: float) -> Failure:
+    reason = f"the server asks to wait for {wait / 60:,.0f} minutes: {failure.message}"
+    return Failure(kind=FailureKind.STOPPED, message=reason, status=failure.status, retry_after=wait)
