@@ -18,6 +18,8 @@ FIRST_LAYER = {"values", "errors", "config"}
 # What only one place may know.
 ONLY_IN = {
     "aiohttp": {"brim.transport.http"},
+    "httptools": {"brim.transport.h1_connection"},
+    "aiohappyeyeballs": {"brim.transport.sockets"},
     "typer": {"brim.surfaces"},
     "rich": {"brim.surfaces"},
     "xllamacpp": {"brim.local.server"},
@@ -27,7 +29,17 @@ ONLY_IN = {
 
 # The pure layers: told `now`, bytes in and values out.
 PURE = {"values", "protocols", "policies"}
-IMPURE_MODULES = {"asyncio", "time", "socket", "ssl", "threading", "subprocess", "aiohttp"}
+IMPURE_MODULES = {
+    "asyncio",
+    "time",
+    "socket",
+    "ssl",
+    "threading",
+    "subprocess",
+    "aiohttp",
+    "httptools",
+    "aiohappyeyeballs",
+}
 
 # Stands on values and wire types alone, so that an error can't cancel itself out.
 SIMULATOR_MAY = {"values", "errors", "protocols", "transport", "simulator"}

@@ -6,6 +6,7 @@ import pytest
 
 from brim.transport import Transport
 from brim.transport.http import HttpTransport
+from brim.transport.routes import Routes
 from transport.far_end import MakeTransport, Run, loop_factories, runner_on
 
 
@@ -13,7 +14,11 @@ def http_transport(*, ca: str | None = None, environ: dict[str, str] | None = No
     return HttpTransport(ca=ca, environ=environ or {})
 
 
-TRANSPORTS = {"aiohttp": http_transport}
+def routes(*, ca: str | None = None, environ: dict[str, str] | None = None) -> Transport:
+    return Routes(ca=ca, environ=environ or {})
+
+
+TRANSPORTS = {"own": routes, "aiohttp": http_transport}
 
 
 @pytest.fixture(params=TRANSPORTS)

@@ -333,9 +333,9 @@ def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def _http_transport(ca: str | None, environ: Mapping[str, str]) -> Transport:
-    from brim.transport.http import HttpTransport  # noqa: PLC0415 - aiohttp reads all certificates when imported
+    from brim.transport.routes import Routes  # noqa: PLC0415 - `brim --help` needs no network
 
-    return HttpTransport(ca=ca, environ=environ)
+    return Routes(ca=ca, environ=environ)
 
 
 async def _numbered(prompts: Iterable[Prompt] | AsyncIterable[Prompt]) -> AsyncIterator[tuple[int, Prompt]]:

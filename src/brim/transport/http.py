@@ -9,11 +9,8 @@ the cause of ours.
 from __future__ import annotations
 
 import asyncio
-import gzip
 import os
-import socket
 import time
-import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -26,11 +23,13 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from brim.protocols import WireRequest, WireResponse
-from brim.transport import Phase, Phases, Stream, TransportError
-from brim.transport.http_errors import ERRORS, Target, translate
+from brim.transport import Phase, Phases, Stream
+from brim.transport.encodings import Unpacker, unpacked
+from brim.transport.http_errors import ERRORS, translate
 from brim.transport.proxies import proxy_for
+from brim.transport.sockets import new_socket
+from brim.transport.target import Target
 from brim.transport.tls import tls_context
-from brim.values import Sent
 
 __all__ = ["HttpTransport"]
 
@@ -40,7 +39,6 @@ _HEADERS: Final = 512
 _DEFAULT_HEADERS: Final = {"Accept": "*/*", "Accept-Encoding": "gzip", "User-Agent": "brim"}
 _UNPACKED: Final = {"Accept-Encoding": "identity"}  # a piece that has come can be read, whatever follows
 _BODY_HEADERS: Final = CIMultiDict({"Content-Type": "application/json"})
-_GZIP: Final = 31  # zlib's word for a stream with gzip's header
 _NO_TIMERS: Final = aiohttp.ClientTimeout(total=None, connect=None, sock_read=None, sock_connect=None)
 
 
@@ -86,7 +84,7 @@ class HttpTransport:
         else:
             headers = {name.lower(): value for name, value in response.headers.items()}
             if "content-encoding" in headers:
-                answer = _decoded(answer, headers["content-encoding"], target)
+                answer = unpacked(answer, headers, target)
             body.hang_up(response)  # only what speaks another protocol now is still open
             phases.reached(Phase.DONE)
             return WireResponse(status=response.status, headers=headers, body=answer, received_at=time.time())
@@ -136,7 +134,7 @@ class HttpTransport:
             ssl=self._tls or True,  # True: the system's authorities, which aiohttp has read already
             limit=0,
             keepalive_timeout=_KEEP_ALIVE_S,
-            socket_factory=_socket,
+            socket_factory=new_socket,
             resolver=aiohttp.ThreadedResolver(),
         )
         self._session = aiohttp.ClientSession(
@@ -206,23 +204,18 @@ class _HttpStream:
         self._content = response.content
         self._phases = phases
         self._target = target
-        self._unpacker = zlib.decompressobj(wbits=_GZIP) if self._is_packed else None
+        self._unpacker = Unpacker(self.headers, target)
         self.forget: Callable[[], object] = (
             _nothing if response.content.is_eof() else _watch(response, response.connection)
         )
-
-    @property
-    def _is_packed(self) -> bool:
-        return self.headers.get("content-encoding", "identity").lower() != "identity"
 
     async def read(self) -> bytes:
         """See `brim.transport.Stream.read`."""
         while piece := await self._next():
             self._phases.reached(Phase.ANSWERING)
-            if piece := self._unpacked(piece):
+            if piece := self._unpacker.feed(piece):
                 return piece
-        if self._unpacker is not None and not self._unpacker.eof:
-            raise self._unreadable("that ends in the middle of its gzip stream")
+        self._unpacker.end()
         self._phases.reached(Phase.DONE)
         return b""
 
@@ -237,19 +230,6 @@ class _HttpStream:
                 return piece
         assert isinstance(cut, Exception), "a body that breaks has an error of aiohttp's"
         raise translate(cut, Phase.ANSWERING, self._target)
-
-    def _unpacked(self, piece: bytes) -> bytes:
-        """Undo an encoding that was not asked for."""
-        if self._unpacker is None:
-            return piece
-        try:
-            return self._unpacker.decompress(piece)
-        except zlib.error:
-            pass
-        raise self._unreadable("that is no gzip stream, although its header names an encoding")
-
-    def _unreadable(self, problem: str) -> TransportError:
-        return TransportError(f"{self._target} sent a body {problem}", sent=Sent.YES, is_malformed=True)
 
 
 async def _read(response: aiohttp.ClientResponse, phases: Phases) -> bytes:
@@ -307,39 +287,3 @@ def _retrieve(closed: asyncio.Future[None]) -> None:
     """Look at how an idle connection ended, else the loop logs that nobody did. Stays on the connection, once."""
     if not closed.cancelled():
         closed.exception()
-
-
-def _decoded(answer: bytes, encoding: str, target: Target) -> bytes:
-    """Undo the encoding of a body. A gzip stream that does not reach its end is a broken answer, not a short one."""
-    if not answer or encoding.lower() == "identity":
-        return answer
-    problem = f"in the encoding {encoding[:40]!r}, which was not asked for"
-    if encoding.lower() in {"gzip", "x-gzip"}:
-        try:
-            return gzip.decompress(answer)
-        except EOFError:
-            problem = "that ends in the middle of its gzip stream"
-        except (OSError, zlib.error):
-            problem = "that is no gzip stream, although its header says so"
-    raise TransportError(f"{target} sent a body {problem}", sent=Sent.YES, is_malformed=True)
-
-
-def _socket(address: aiohttp.AddrInfoType) -> socket.socket:
-    """A socket on which a far end that vanished is noticed, and no small packet waits for company."""
-    family, kind, proto, _, _ = address
-    sock = socket.socket(family, kind, proto)
-    for level, option, value in _SOCKET_OPTIONS:
-        sock.setsockopt(level, option, value)
-    return sock
-
-
-_SOCKET_OPTIONS: Final = (
-    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    # What the platform has of these; macOS calls the first one TCP_KEEPALIVE.
-    *(
-        (socket.IPPROTO_TCP, getattr(socket, name), value)
-        for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPALIVE", 60), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5))
-        if hasattr(socket, name)
-    ),
-)
