@@ -145,7 +145,6 @@ class Lane:
             on_park=self._parked,
             charging=CHARGING.get(dialect.name, Charging.RESERVES_CAP),
         )
-        self._most_alive = 2 * settings.limits.concurrency
         self.alive = 0
         self.held: deque[Prepared] = deque()
         self._resting: set[asyncio.Future[None]] = set()
@@ -194,7 +193,7 @@ class Lane:
         As many as may be on the wire, so that hardly any has to queue; those that rest out a backoff leave their
         place to others, within bounds.
         """
-        return self.alive < self._most_alive and self._active < self.limiter.window
+        return self.alive < 2 * self.limiter.limits.concurrency and self._active < self.limiter.window
 
     @property
     def is_crowded(self) -> bool:
