@@ -16,6 +16,7 @@ import msgspec
 __all__ = [
     "Answer",
     "Attempt",
+    "AttemptAdmitted",
     "AttemptEnded",
     "Bound",
     "Constraint",
@@ -26,8 +27,10 @@ __all__ = [
     "FinishReason",
     "Gauge",
     "GaugeSource",
+    "Hold",
     "LaneParked",
     "LanePaused",
+    "LaneState",
     "LimitLevel",
     "Message",
     "Outcome",
@@ -427,5 +430,53 @@ class LaneParked(msgspec.Struct, frozen=True, gc=False):
     failure: Failure
 
 
-Event: TypeAlias = AttemptEnded | RequestEnded | LanePaused | LaneParked
+class LaneState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """How a lane stands; told four times a second while there is work.
+
+    Attributes:
+        lane: its name.
+        bound: what keeps it from sending more.
+        gauges: how full each of its limits is.
+        seconds: since it was told the last time.
+        in_flight: attempts on the wire.
+        waiting: requests and attempts that could be sent but for *bound*.
+    """
+
+    lane: str
+    bound: Bound
+    gauges: tuple[Gauge, ...]
+    seconds: float
+    in_flight: int
+    waiting: int
+
+
+class Hold(msgspec.Struct, frozen=True, gc=False):
+    """What kept an attempt waiting, and for how many seconds."""
+
+    bound: Bound
+    seconds: float
+
+
+class AttemptAdmitted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An attempt that had to wait may go. Told where a trace is asked for.
+
+    Attributes:
+        lane: its lane's name.
+        attempt: the attempt.
+        waited_s: how long it waited for admission.
+        holds: what it waited for, in order; together as long as *waited_s*.
+        input_tokens, output_tokens: what it is charged until its answer says what it used.
+        gauge: the limit that held it longest as it stood when the attempt went; None where that was no limit.
+    """
+
+    lane: str
+    attempt: Attempt
+    waited_s: float
+    holds: tuple[Hold, ...]
+    input_tokens: float
+    output_tokens: float
+    gauge: Gauge | None
+
+
+Event: TypeAlias = AttemptEnded | RequestEnded | LanePaused | LaneParked | LaneState | AttemptAdmitted
 """What observers are told. They are called synchronously and must not block."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from brim.config import Limits
 from brim.engine.permits import Permit, Waiter
+from brim.engine.waits import WaitLog
 from brim.policies.adaptive import GROWS_EACH_S, AdaptiveWindow
 from brim.policies.admission import Admission, Charge
 from brim.policies.gate import LONGEST_PAUSE, Gate
@@ -23,6 +24,8 @@ from brim.values import Answer, Attempt, Bound, Constraint, Failure, FailureKind
 if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
+
+    from brim.values import Hold
 
 __all__ = ["STALL_SECONDS", "Limiter", "Permit"]
 
@@ -56,6 +59,7 @@ class Limiter:
         on_pause: told the seconds and the reason whenever the lane closes for longer than it was.
         on_park: told the reason when the lane closes for good.
         charging: how the provider counts output tokens.
+        on_admitted: told every attempt that had to wait, its cost and what it waited for; None saves the trouble.
 
     Attributes:
         limits: what the user states at present; `retune` changes it.
@@ -73,6 +77,7 @@ class Limiter:
         on_pause: Callable[[float, Failure], None],
         on_park: Callable[[Failure], None],
         charging: Charging = Charging.RESERVES_CAP,
+        on_admitted: Callable[[Attempt, Cost, tuple[Hold, ...]], None] | None = None,
     ) -> None:
         self.limits = limits
         self._loop = asyncio.get_running_loop()
@@ -83,6 +88,7 @@ class Limiter:
         self._gate = Gate(rng)
         self._on_pause = on_pause
         self._on_park = on_park
+        self._waits = None if on_admitted is None else WaitLog(on_admitted)
         self._queue: deque[Waiter] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._growth: asyncio.TimerHandle | None = None
@@ -128,9 +134,10 @@ class Limiter:
         now = self._loop.time()
         if self._gate.opens_at > now:
             return _OUTAGE
+        if self.in_flight >= self._window.size:
+            return _CROWD
         cost = self._queue[0].cost if self._queue else self._admission.cost(b"", None)
-        limit = self._admission.binding(cost, now)
-        return limit or (_CROWD if self.in_flight >= self._window.size else None)
+        return self._admission.binding(cost, now)
 
     def gauges(self) -> tuple[Gauge, ...]:
         """How full each limit is that is stated, shown by the server or learnt; concurrency comes last."""
@@ -169,7 +176,7 @@ class Limiter:
     def hold(self) -> None:
         """Let nobody go until `resume`: what is on the wire comes home, what waits goes on waiting, nothing fails."""
         self.is_held = True
-        self._disarm()
+        self._pump()
 
     def resume(self) -> None:
         """Undo `hold`. The time that passed meanwhile does not count as time in which nothing got through."""
@@ -189,7 +196,7 @@ class Limiter:
         self._disarm()
 
     async def _wait(self, attempt: Attempt, cost: Cost) -> Permit | Failure:
-        waiter = Waiter(attempt, cost, self._loop.create_future())
+        waiter = Waiter(attempt, cost, self._loop.create_future(), self._loop.time())
         self._queue.append(waiter)
         self._pump()
         try:
@@ -215,13 +222,18 @@ class Limiter:
                 self._queue.popleft()
                 continue
             delay = self._delay(self._queue[0].cost)
+            if delay != 0.0 and self._waits is not None:
+                self._waits.looked(self.bound(), self._loop.time(), since=self._queue[0].since)
             if delay is None:
                 return
             if delay > 0.0:
                 self._timer = self._loop.call_later(max(delay, _TICK_S), self._pump)
                 return
             waiter = self._queue.popleft()
-            waiter.tell(self._grant(waiter.cost, waiter.attempt.request.max_tokens))
+            permit = self._grant(waiter.cost, waiter.attempt.request.max_tokens)
+            if self._waits is not None and isinstance(permit, Permit):
+                self._waits.admitted(waiter, self._loop.time())
+            waiter.tell(permit)
 
     def _delay(self, cost: Cost) -> float | None:
         """Seconds until an attempt of *cost* may go: 0 if now, None if only a returning permit can tell."""

@@ -61,9 +61,10 @@ class Permit:
 class Waiter:
     """One attempt in the queue."""
 
-    __slots__ = ("attempt", "cost", "told")
+    __slots__ = ("attempt", "cost", "since", "told")
 
-    def __init__(self, attempt: Attempt, cost: Cost, told: asyncio.Future[Permit | Failure]) -> None:
+    def __init__(self, attempt: Attempt, cost: Cost, told: asyncio.Future[Permit | Failure], since: float) -> None:
+        self.since = since
         self.attempt = attempt
         self.cost = cost
         self.told = told

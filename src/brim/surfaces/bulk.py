@@ -121,7 +121,7 @@ async def carry_out(job: Job, *, stdin: BinaryIO | None = None) -> Exit:
 
 async def _run(job: Job, client: Client, journal: Journal, tally: Tally, stdin: BinaryIO) -> int:
     """Carry every row. Returns how often the run was interrupted."""
-    run = Run(record=journal.record, leave=lambda _: tally.left())
+    run = Run(record=journal.record, leave=lambda _: tally.left(), sampler=client.sampler)
     rows = read_rows(job.inputs, shape=job.shape, stdin=stdin)
     source = _from_pipe(rows) if "-" in job.inputs else _in_turns(rows)
     with _interruptible(run) as interrupts, _deadline(run, job.deadline_s):
