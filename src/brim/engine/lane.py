@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 __all__ = ["Lane", "Settings", "build_service"]
 
 _SOURCE: Final = Bound(Constraint.SOURCE, "source")
+_CROWD: Final = Bound(Constraint.CONCURRENCY, "concurrency")
 _BACKOFF: Final = Bound(Constraint.OUTAGE, "a wait before the next attempt")
 _WHATEVER_WAITS: Final = frozenset({Constraint.HELD, Constraint.PARKED, Constraint.DAY, Constraint.OUTAGE})
 """What closes a lane, whether anything waits or not."""
@@ -172,7 +173,7 @@ class Lane:
         self.alive = 0
         self.held: deque[Prepared] = deque()
         self._resting: set[asyncio.Future[None]] = set()
-        self._bound = _SOURCE
+        self._bound = _CROWD
         self._same_fault = SameFault()
         self._line = Line(
             endpoint=endpoint,
@@ -218,7 +219,7 @@ class Lane:
         As many as may be on the wire, so that hardly any has to queue; those that rest out a backoff leave their
         place to others, within bounds.
         """
-        return self.alive < 2 * self.limiter.limits.concurrency and self._active < self.limiter.window
+        return self.alive < self._most_alive and self._active < self.limiter.window
 
     @property
     def is_crowded(self) -> bool:
@@ -230,11 +231,20 @@ class Lane:
         bound = self.limiter.bound()
         if bound is not None and bound.constraint in _WHATEVER_WAITS:
             return bound
-        if not self.limiter.waiting and not self.held:
+        if not self.limiter.waiting and (not self.held or self._is_full_of_rest):
             return _BACKOFF if self._resting else _SOURCE
         # If nothing binds somebody is about to go, held up until now by what it was.
         self._bound = bound or self._bound
         return self._bound
+
+    @property
+    def _is_full_of_rest(self) -> bool:
+        """Do so many rest out a backoff that no other may come alive?"""
+        return self.alive >= self._most_alive and self._active < self.limiter.window
+
+    @property
+    def _most_alive(self) -> int:
+        return 2 * self.limiter.limits.concurrency
 
     @property
     def _active(self) -> int:

@@ -44,7 +44,7 @@ def trace_line(event: AttemptAdmitted, at: float) -> dict[str, Any]:
         ],
         "input_tokens": round(event.input_tokens),
         "output_tokens": round(event.output_tokens),
-        "limit": event.gauge,
+        "limit": event.gauge and msgspec.structs.replace(event.gauge, used=round(event.gauge.used, 4)),
     }
 
 

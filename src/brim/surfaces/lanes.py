@@ -17,6 +17,8 @@ __all__ = ["lane_lines", "lane_views"]
 _REASON: Final = 120
 """Characters of a reason: one line of a wide terminal."""
 _NAME: Final = 60
+_SHORT_NAME: Final = 44
+"""Leaves room for what binds a lane on a line of 80 columns."""
 _CLOSE: Final = 2
 """So many lanes are shown with all of their limits, more only with the one that binds."""
 _MOST: Final = 10
@@ -52,7 +54,7 @@ def lane_views(tally: Tally) -> list[RenderableType]:
     lines = _lines(tally)
     views: list[RenderableType] = []
     for line in lines[:_MOST]:
-        head = Text.assemble((f"{one_line(line.name, _NAME)} ", "bold"), (line.state, line.style))
+        head = Text.assemble((f"{one_line(line.name, _SHORT_NAME)} ", "bold"), (line.state, line.style))
         head.no_wrap, head.overflow = True, "ellipsis"
         if len(lines) <= _CLOSE:
             views.append(head)
@@ -107,7 +109,7 @@ class _Bars:
         signs = _PLAIN if options.ascii_only else _FULL
         pieces = [
             Text.assemble(
-                f"{gauge.unit} ",
+                "" if self._head else f"{gauge.unit} ",
                 (_bar(gauge.used, signs), "cyan" if gauge.name == self._binding else "bright_black"),
                 f" {_filled(gauge)}",
                 style="" if gauge.name == self._binding else "dim",

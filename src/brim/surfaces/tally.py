@@ -16,6 +16,7 @@ import msgspec
 from brim.values import (
     AttemptAdmitted,
     AttemptEnded,
+    Constraint,
     Event,
     Failure,
     FailureKind,
@@ -225,6 +226,8 @@ class Tally:
 
     def _lane_looked_at(self, event: LaneState) -> None:
         self.lanes[event.lane] = event
+        if event.bound.constraint is Constraint.PARKED:
+            return  # what still comes home is not held up
         seconds = self.bound_s.setdefault(event.lane, {})
         seconds[event.bound.name] = seconds.get(event.bound.name, 0.0) + event.seconds
 
