@@ -113,18 +113,25 @@ def _slidings(
     past: Past,
     before: Iterable[Stated],
 ) -> list[Stated]:
-    kept = {(each.place, each.gauge.seconds): each.gauge for each in before if isinstance(each.gauge, Sliding)}
+    kept: dict[tuple[int, float], list[Sliding]] = {}
+    for each in before:
+        if isinstance(each.gauge, Sliding):
+            kept.setdefault((each.place, each.gauge.seconds), []).append(each.gauge)
     stated = []
     for place, amount, seconds, name in wanted:
         # Taken out, since two limits may have the same length, and each keeps its own account.
-        sliding = kept.pop((place, seconds), None)
-        if sliding is None:
-            sliding = Sliding(amount=amount, seconds=seconds)
-            for at, units in past.units(place, now - seconds, now):
-                sliding.take(units, at)
+        accounts = kept.get((place, seconds))
+        sliding = accounts.pop() if accounts else _recalled(place, amount, seconds, past, now)
         sliding.restate(amount)
         stated.append(Stated(place, sliding, name, constraint, amount=amount, period_s=seconds))
     return stated
+
+
+def _recalled(place: int, amount: float, seconds: float, past: Past, now: float) -> Sliding:
+    sliding = Sliding(amount=amount, seconds=seconds)
+    for at, units in past.units(place, now - seconds, now):
+        sliding.take(units, at)
+    return sliding
 
 
 def _bucket(rate: float, now: float, *, before: Bucket | Sliding | None, is_fresh: bool) -> Bucket:
