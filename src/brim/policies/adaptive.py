@@ -252,13 +252,12 @@ class AdaptiveWindow:
         if self._is_open and not is_open:
             # As many as are there have shown that they get through; more has to be found out.
             self._exact, self._is_ramping = float(max(START, in_flight)), True
-        if self._cap >= self.ceiling:
+        if self._cap == self.ceiling:  # none was found
             self._cap = ceiling
         if not self._votes:
             self._lowest = ceiling + 1
         self._is_open = is_open
         self.ceiling = ceiling
-        self._cap = min(self._cap, ceiling)
         self._resize(now)
 
     def _resize(self, now: float) -> None:

@@ -242,6 +242,11 @@ def _check_output(job: Job) -> None:
     for name in job.inputs:
         if name != "-" and job.output.exists() and job.output.samefile(name):
             raise ConfigError(f"the output {job.output} is an input too; name another file")
+    trace = job.options.get("trace")
+    if isinstance(trace, Path) and trace.exists():
+        for path in (*(Path(name) for name in job.inputs if name != "-"), job.output, journal_path(job.output)):
+            if path.exists() and trace.samefile(path):
+                raise ConfigError(f"the trace {trace} is a file of the run itself; name another file")
     if job.output.exists() and job.output.stat().st_size and not journal_path(job.output).exists():
         raise ConfigError(
             f"the output {job.output} exists and has no journal beside it, so it is not from a run that can go on; "
