@@ -165,6 +165,7 @@ class Limiter:
         is_open = self._admission.is_rate_known or self._admission.is_paced
         self._window.restate(limits.concurrency, is_open=is_open, in_flight=self.in_flight, now=now)
         for waiter in tuple(self._queue):
+            waiter.cost = self._admission.renew(waiter.cost, waiter.attempt.request.max_tokens)
             failure = self._admission.too_large(waiter.cost)
             if failure is not None:
                 self._queue.remove(waiter)
@@ -221,9 +222,12 @@ class Limiter:
             if self._queue[0].told.cancelled():
                 self._queue.popleft()
                 continue
-            delay = self._delay(self._queue[0].cost)
+            first = self._queue[0]
+            # A queue may be long: what an attempt will take is known better than when it came.
+            first.cost = self._admission.renew(first.cost, first.attempt.request.max_tokens)
+            delay = self._delay(first.cost)
             if delay != 0.0 and self._waits is not None:
-                self._waits.looked(self.bound(), self._loop.time(), since=self._queue[0].since)
+                self._waits.looked(self.bound(), self._loop.time(), since=first.since)
             if delay is None:
                 return
             if delay > 0.0:

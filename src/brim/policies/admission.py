@@ -101,6 +101,10 @@ class Admission:
         """What an attempt will take."""
         return self._costs.reserve(body, max_tokens)
 
+    def renew(self, cost: Cost, max_tokens: int | None) -> Cost:
+        """What an attempt that was said to take *cost* will take as far as is known now."""
+        return self._costs.renew(cost, max_tokens)
+
     @property
     def is_paced(self) -> bool:
         """Did refusals teach a rate?"""
