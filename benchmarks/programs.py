@@ -127,7 +127,7 @@ def brim_alone(source: str, output: str, url: str, _ca: str) -> None:
     from brim.protocols import WireRequest, WireResponse  # noqa: PLC0415
     from brim.storage.rows import RowShape  # noqa: PLC0415
     from brim.surfaces.bulk import Job, carry_out  # noqa: PLC0415
-    from brim.surfaces.client import run_loop  # noqa: PLC0415
+    from brim.surfaces.loops import run_loop  # noqa: PLC0415
     from brim.transport import Phase, Phases  # noqa: PLC0415
 
     headers = {"content-type": "application/json", "x-request-id": "req_1"}

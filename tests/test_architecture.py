@@ -24,7 +24,7 @@ ONLY_IN = {
     "rich": {"brim.surfaces"},
     "xllamacpp": {"brim.local.server"},
     "genai_prices": {"brim.policies.prices"},
-    "uvloop": {"brim.surfaces.client"},
+    "uvloop": {"brim.surfaces.loops"},
 }
 
 # The pure layers: told `now`, bytes in and values out.

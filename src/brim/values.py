@@ -16,14 +16,21 @@ import msgspec
 __all__ = [
     "Answer",
     "Attempt",
+    "AttemptAdmitted",
     "AttemptEnded",
+    "Bound",
+    "Constraint",
     "Dimension",
     "Event",
     "Failure",
     "FailureKind",
     "FinishReason",
+    "Gauge",
+    "GaugeSource",
+    "Hold",
     "LaneParked",
     "LanePaused",
+    "LaneState",
     "LimitLevel",
     "Message",
     "Outcome",
@@ -263,6 +270,70 @@ class LimitLevel(msgspec.Struct, frozen=True, gc=False):
     reset_in: float | None = None
 
 
+class Constraint(StrEnum):
+    """What keeps a lane from sending more just now."""
+
+    SOURCE = "source"
+    """Nothing waits to be sent: the input is not read fast enough, or all of it is on its way."""
+    REQUESTS = "requests"
+    """A rate of requests: stated, shown by the server or learnt."""
+    TOKENS = "tokens"
+    """A rate of tokens, input and output together."""
+    INPUT_TOKENS = "input tokens"
+    OUTPUT_TOKENS = "output tokens"
+    WINDOW = "window"
+    """A stated sliding window of requests."""
+    DAY = "day"
+    """A limit per day is used up, and the lane is parked."""
+    CONCURRENCY = "concurrency"
+    """As many attempts are on the wire as may be: stated, or all that does any good."""
+    OUTAGE = "outage"
+    """The provider refused or failed, and the lane waits as it asked, or as long as seems right."""
+    HELD = "held"
+    """Paused by hand."""
+    PARKED = "parked"
+    """Stopped for good, in this run."""
+    CPU = "cpu"
+    """This process has no time left: its own work holds it up."""
+
+
+class Bound(msgspec.Struct, frozen=True, gc=False):
+    """What keeps a lane from sending more: the kind, and the *name* by which people know it ("requests a minute")."""
+
+    constraint: Constraint
+    name: str
+
+
+class GaugeSource(StrEnum):
+    """How a limit is known."""
+
+    STATED = "stated"
+    HEADERS = "headers"
+    REFUSALS = "learnt from refusals"
+    ANSWERS = "learnt from answers"
+
+
+class Gauge(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """How full one limit of a lane is.
+
+    Attributes:
+        name: as in `Bound.name`.
+        limit: how much there may be; above 0.
+        used: which share of it is in use, 0 to 1: of a window or a level what was taken from it, of a rate what the
+            last minute used of it, of concurrency the attempts on the wire.
+        unit: what is counted: "requests", "tokens", "input tokens", "output tokens" or "calls".
+        period_s: over how many seconds; None for concurrency.
+        source: how it is known.
+    """
+
+    name: str
+    limit: float
+    used: float
+    unit: str
+    period_s: float | None
+    source: GaugeSource
+
+
 class Answer(msgspec.Struct, frozen=True, gc=False):
     """What came back from one attempt, and when by the engine's clock; both times are the same if nothing was sent.
 
@@ -359,5 +430,53 @@ class LaneParked(msgspec.Struct, frozen=True, gc=False):
     failure: Failure
 
 
-Event: TypeAlias = AttemptEnded | RequestEnded | LanePaused | LaneParked
+class LaneState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """How a lane stands; told four times a second while there is work.
+
+    Attributes:
+        lane: its name.
+        bound: what keeps it from sending more.
+        gauges: how full each of its limits is.
+        seconds: since it was told the last time.
+        in_flight: attempts on the wire.
+        waiting: requests and attempts that could be sent but for *bound*.
+    """
+
+    lane: str
+    bound: Bound
+    gauges: tuple[Gauge, ...]
+    seconds: float
+    in_flight: int
+    waiting: int
+
+
+class Hold(msgspec.Struct, frozen=True, gc=False):
+    """What kept an attempt waiting, and for how many seconds."""
+
+    bound: Bound
+    seconds: float
+
+
+class AttemptAdmitted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An attempt that had to wait may go. Told where a trace is asked for.
+
+    Attributes:
+        lane: its lane's name.
+        attempt: the attempt.
+        waited_s: how long it waited for admission.
+        holds: what it waited for, in order; together as long as *waited_s*.
+        input_tokens, output_tokens: what it is charged until its answer says what it used.
+        gauge: the limit that held it longest as it stood when the attempt went; None where that was no limit.
+    """
+
+    lane: str
+    attempt: Attempt
+    waited_s: float
+    holds: tuple[Hold, ...]
+    input_tokens: float
+    output_tokens: float
+    gauge: Gauge | None
+
+
+Event: TypeAlias = AttemptEnded | RequestEnded | LanePaused | LaneParked | LaneState | AttemptAdmitted
 """What observers are told. They are called synchronously and must not block."""

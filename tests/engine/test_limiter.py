@@ -131,6 +131,25 @@ def test_tokens_are_trued_up_by_the_answer() -> None:
     virtual(test)
 
 
+def test_who_waits_is_charged_by_what_answers_taught_meanwhile() -> None:
+    """
+    A long queue that came before the first answer does not crawl by the first guess at the length of answers.
+    """
+
+    async def test() -> None:
+        lane = Lane(Limits(tokens_per_minute=6_000))
+
+        async def go() -> None:
+            permit = await lane.enter(body=b"words " * 8)
+            await asyncio.sleep(0.5)
+            settle(permit, Reply(text="", usage=Usage(input_tokens=10, output_tokens=10)), took=0.5)
+
+        await asyncio.gather(*(go() for _ in range(300)))
+        assert 60.0 <= asyncio.get_running_loop().time() <= 66.0
+
+    virtual(test)
+
+
 def test_what_can_never_fit_fails_alone_with_the_numbers() -> None:
     """
     More than a minute's tokens is too large at once; the next request goes.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from brim.policies.tokens import Charging, TokenCosts, estimate_tokens
+from brim.policies.tokens import Charging, Cost, TokenCosts, estimate_tokens
 from brim.values import Usage
 
 # Token counts of the o200k encoding.
@@ -103,3 +103,17 @@ def test_calibrates_the_input_by_what_comes_back() -> None:
         costs.true_up(costs.reserve(body, None), None, Usage(input_tokens=round(3 * before.guessed)))
 
     assert costs.reserve(body, None).amounts[2] == pytest.approx(3 * before.guessed, rel=0.01)
+
+
+def test_a_cost_is_renewed_by_what_answers_taught() -> None:
+    """
+    The same body costs what it would cost if it came now; a cost that was never guessed stays.
+    """
+    costs = TokenCosts()
+    body = b"words " * 40
+    first = costs.reserve(body, None)
+    costs.true_up(first, None, Usage(input_tokens=200, output_tokens=7))
+
+    assert costs.renew(first, None) == costs.reserve(body, None) != first
+    stated = Cost((1.0, 50.0, 50.0, 0.0))
+    assert costs.renew(stated, None) is stated

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -13,7 +14,7 @@ from brim.protocols import WireRequest
 from brim.simulator.clock import run_virtual
 from brim.surfaces.client import Options
 from brim.transport.scripted import Answers, Scripted
-from brim.values import AttemptEnded, Event, RequestEnded
+from brim.values import AttemptAdmitted, AttemptEnded, Event, LaneState, RequestEnded
 from engine.support import refusal, reply
 
 URL = "http://127.0.0.1:1"
@@ -219,3 +220,45 @@ def test_what_waits_for_a_parked_lane_is_a_failure_that_says_why() -> None:
     assert all(result.is_untouched for result in results)
     assert {result.failure.kind for result in results if result.failure} == {brim.FailureKind.QUOTA}
     assert len(far_end.requests) <= 8
+
+
+def test_a_trace_tells_why_calls_waited(tmp_path: Path) -> None:
+    """
+    With `trace` the reasons go to a file and to the observer, with True to the observer alone, and never the key.
+    """
+
+    async def main(settings: Options) -> None:
+        async with brim.Client("m", **settings) as client:
+            async for _ in client.complete_each(["ping"] * 4):
+                pass
+
+    for trace in (tmp_path / "trace.jsonl", True):
+        events: list[Event] = []
+        limits = brim.Limits(requests_per_minute=60)
+        far_end = Scripted(then=reply())
+        run_virtual(main(options(far_end, on_event=events.append, trace=trace, limits=limits, api_key="sk-1")))
+        waits = [event for event in events if isinstance(event, AttemptAdmitted)]
+        assert len(waits) == 3
+        assert all(event.holds[0].bound.name == "requests a minute" for event in waits)
+
+    written = (tmp_path / "trace.jsonl").read_text()
+    assert len(written.splitlines()) == 3
+    assert "sk-1" not in written
+    assert "ping" not in written
+
+
+def test_an_observer_hears_what_binds() -> None:
+    """
+    While there is work `on_event` is told the state of each lane four times a second, single calls included.
+    """
+    events: list[Event] = []
+
+    async def main() -> None:
+        far_end = Scripted(then=reply(after=0.6))
+        async with brim.Client("m", **options(far_end, on_event=events.append)) as client:
+            await client.complete("ping")
+            await asyncio.sleep(5.0)
+
+    run_virtual(main())
+    states = [event for event in events if isinstance(event, LaneState)]
+    assert [(state.lane, state.in_flight, state.waiting) for state in states] == [("openai:m", 1, 0)] * 2

@@ -14,10 +14,13 @@ from brim.surfaces.tally import Tally
 from brim.values import (
     Attempt,
     AttemptEnded,
+    Bound,
+    Constraint,
     Failure,
     FailureKind,
     FinishReason,
     LaneParked,
+    LaneState,
     Outcome,
     Reply,
     Request,
@@ -196,3 +199,39 @@ def test_a_summary_is_data() -> None:
 
     assert data["success_rate"] == 0.5
     assert data["failures"] == [{"kind": "invalid", "count": 1, "example": "no"}]
+
+
+def look(tally: Tally, lane: str, bound: Bound, times: int) -> None:
+    for _ in range(times):
+        state = LaneState(lane=lane, bound=bound, gauges=(), seconds=0.25, in_flight=1, waiting=1)
+        tally.on_event(state)
+
+
+def test_what_held_up_the_run_is_said_with_its_share_of_the_time() -> None:
+    """
+    The largest first; what took less than a hundredth is left out, and so is the time in which a lane was parked.
+    """
+    tally = Tally(total=1)
+    good(tally, 1)
+    look(tally, "a:b", Bound(Constraint.SOURCE, "source"), 20)
+    look(tally, "a:b", Bound(Constraint.REQUESTS, "requests a minute"), 179)
+    look(tally, "a:b", Bound(Constraint.CPU, "own CPU"), 1)
+    look(tally, "a:b", Bound(Constraint.PARKED, "parked"), 500)
+
+    assert "brim: bound by: requests a minute 89.5 %, source 10.0 %" in report(tally)
+    assert summarize(tally).bound == {"a:b": {"requests a minute": 0.895, "source": 0.1, "own CPU": 0.005}}
+
+
+def test_each_lane_has_its_own_share() -> None:
+    """
+    With several lanes each says what held it up.
+    """
+    tally = Tally(total=1)
+    good(tally, 1)
+    look(tally, "a:b", Bound(Constraint.CONCURRENCY, "concurrency"), 4)
+    look(tally, "c:d", Bound(Constraint.SOURCE, "source"), 4)
+
+    assert [line for line in report(tally) if "bound by" in line] == [
+        "brim: bound by: a:b: concurrency 100 %",
+        "brim: bound by: c:d: source 100 %",
+    ]

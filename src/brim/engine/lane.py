@@ -11,7 +11,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, replace
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -26,19 +26,42 @@ from brim.policies.same_fault import SameFault
 from brim.policies.timeouts import LearntTotal
 from brim.policies.tokens import CHARGING, Charging
 from brim.protocols import Piece, StreamingDialect, fingerprint
-from brim.values import Event, Failure, LaneParked, LanePaused, Reply, Request, RequestEnded, Result
+from brim.values import (
+    AttemptAdmitted,
+    Bound,
+    Constraint,
+    Event,
+    Failure,
+    LaneParked,
+    LanePaused,
+    Reply,
+    Request,
+    RequestEnded,
+    Result,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from brim.policies.tokens import Cost
     from brim.protocols import Dialect
     from brim.transport import Transport
+    from brim.values import Attempt, Hold
 
 __all__ = ["Lane", "Settings", "build_service"]
 
+_SOURCE: Final = Bound(Constraint.SOURCE, "source")
+_CROWD: Final = Bound(Constraint.CONCURRENCY, "concurrency")
+_BACKOFF: Final = Bound(Constraint.OUTAGE, "a wait before the next attempt")
+_WHATEVER_WAITS: Final = frozenset({Constraint.HELD, Constraint.PARKED, Constraint.DAY, Constraint.OUTAGE})
+"""What closes a lane, whether anything waits or not."""
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """How a lane behaves. *stream* has answers come in pieces; *seed* fixes the jitter, None draws it."""
+    """How a lane behaves.
+
+    *stream* has answers come in pieces; *trace* has `AttemptAdmitted` told; *seed* fixes the jitter, None draws it.
+    """
 
     limits: Limits = msgspec.field(default_factory=Limits)
     timeouts: Timeouts = msgspec.field(default_factory=Timeouts)
@@ -47,6 +70,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     backoff: Backoff = msgspec.field(default_factory=Backoff)
     strategies: Strategies = msgspec.field(default_factory=Strategies)
     stream: bool = False
+    trace: bool = False
     seed: int | None = None
 
 
@@ -144,11 +168,12 @@ class Lane:
             on_pause=self._paused,
             on_park=self._parked,
             charging=CHARGING.get(dialect.name, Charging.RESERVES_CAP),
+            on_admitted=self._admitted if settings.trace else None,
         )
-        self._most_alive = 2 * settings.limits.concurrency
         self.alive = 0
         self.held: deque[Prepared] = deque()
         self._resting: set[asyncio.Future[None]] = set()
+        self._bound = _CROWD
         self._same_fault = SameFault()
         self._line = Line(
             endpoint=endpoint,
@@ -201,6 +226,26 @@ class Lane:
         """Are more alive than may be on the wire? The window has shrunk."""
         return self._active > self.limiter.window
 
+    def bound(self) -> Bound:
+        """What keeps the lane from sending more just now."""
+        bound = self.limiter.bound()
+        if bound is not None and bound.constraint in _WHATEVER_WAITS:
+            return bound
+        if not self.limiter.waiting and (not self.held or self._is_full_of_rest):
+            return _BACKOFF if self._resting else _SOURCE
+        # If nothing binds somebody is about to go, held up until now by what it was.
+        self._bound = bound or self._bound
+        return self._bound
+
+    @property
+    def _is_full_of_rest(self) -> bool:
+        """Do so many rest out a backoff that no other may come alive?"""
+        return self.alive >= self._most_alive and self._active < self.limiter.window
+
+    @property
+    def _most_alive(self) -> int:
+        return 2 * self.limiter.limits.concurrency
+
     @property
     def _active(self) -> int:
         return self.alive - len(self._resting)
@@ -228,6 +273,20 @@ class Lane:
         finally:
             timer.cancel()
             self._resting.discard(rested)
+
+    def _admitted(self, attempt: Attempt, cost: Cost, holds: tuple[Hold, ...]) -> None:
+        longest = max(holds, key=lambda hold: hold.seconds)
+        _, _, given, made = cost.amounts
+        event = AttemptAdmitted(
+            lane=self.name,
+            attempt=attempt,
+            waited_s=sum(hold.seconds for hold in holds),
+            holds=holds,
+            input_tokens=given,
+            output_tokens=made,
+            gauge=next((gauge for gauge in self.limiter.gauges() if gauge.name == longest.bound.name), None),
+        )
+        self._emit(event)
 
     def _paused(self, seconds: float, failure: Failure) -> None:
         self._emit(LanePaused(self.name, seconds, failure))

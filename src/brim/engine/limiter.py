@@ -10,21 +10,30 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 from brim.config import Limits
+from brim.engine.permits import Permit, Waiter
+from brim.engine.waits import WaitLog
 from brim.policies.adaptive import GROWS_EACH_S, AdaptiveWindow
 from brim.policies.admission import Admission, Charge
 from brim.policies.gate import LONGEST_PAUSE, Gate
 from brim.policies.tokens import Charging, Cost
-from brim.values import Answer, Attempt, Failure, FailureKind, Reply
+from brim.values import Answer, Attempt, Bound, Constraint, Failure, FailureKind, Gauge, GaugeSource, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
+    from brim.values import Hold
+
 __all__ = ["STALL_SECONDS", "Limiter", "Permit"]
+
+_HELD: Final = Bound(Constraint.HELD, "paused by hand")
+_OUTAGE: Final = Bound(Constraint.OUTAGE, "the server asked to wait")
+_CROWD: Final = Bound(Constraint.CONCURRENCY, "concurrency")
+_PARKED: Final = Bound(Constraint.PARKED, "parked")
+_OUT_OF_DAY: Final = Bound(Constraint.DAY, "a limit per day is used up")
 
 STALL_SECONDS: Final = 900.0
 """A lane that gets nothing through for this long is parked (design section 5)."""
@@ -50,6 +59,14 @@ class Limiter:
         on_pause: told the seconds and the reason whenever the lane closes for longer than it was.
         on_park: told the reason when the lane closes for good.
         charging: how the provider counts output tokens.
+        on_admitted: told every attempt that had to wait, its cost and what it waited for; None saves the trouble.
+
+    Attributes:
+        limits: what the user states at present; `retune` changes it.
+        on_room: called when more may be on the wire than are.
+        in_flight: attempts on the wire.
+        parked: why the lane is closed for good; None while it is not.
+        is_held: is it paused by hand?
     """
 
     def __init__(
@@ -60,7 +77,9 @@ class Limiter:
         on_pause: Callable[[float, Failure], None],
         on_park: Callable[[Failure], None],
         charging: Charging = Charging.RESERVES_CAP,
+        on_admitted: Callable[[Attempt, Cost, tuple[Hold, ...]], None] | None = None,
     ) -> None:
+        self.limits = limits
         self._loop = asyncio.get_running_loop()
         self._admission = Admission(limits, charging=charging, now=self._loop.time())
         self._window = AdaptiveWindow(ceiling=limits.concurrency)
@@ -69,7 +88,8 @@ class Limiter:
         self._gate = Gate(rng)
         self._on_pause = on_pause
         self._on_park = on_park
-        self._queue: deque[_Waiter] = deque()
+        self._waits = None if on_admitted is None else WaitLog(on_admitted)
+        self._queue: deque[Waiter] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._growth: asyncio.TimerHandle | None = None
         self._struck_at = float("-inf")
@@ -77,11 +97,17 @@ class Limiter:
         self._stalled_since: float | None = None
         self.in_flight = 0
         self.parked: Failure | None = None
+        self.is_held = False
 
     @property
     def window(self) -> int:
         """Attempts that may be on the wire at once, as things stand."""
         return self._window.size
+
+    @property
+    def waiting(self) -> int:
+        """Attempts in the queue."""
+        return len(self._queue)
 
     async def admit(self, attempt: Attempt) -> Permit | Failure:
         """Wait for the right to send *attempt*; a `Failure` if it can never go, or the lane is parked."""
@@ -92,18 +118,73 @@ class Limiter:
             return failure
         if not self._queue and self._delay(cost) == 0.0:
             return self._grant(cost, max_tokens)
-        return await self._wait(cost, max_tokens)
+        return await self._wait(attempt, cost)
 
     def binding(self) -> str | None:
         """What holds up the next attempt: the name of a limit, `concurrency`, a pause; None if nothing does."""
+        bound = self.bound()
+        return None if bound is None else bound.name
+
+    def bound(self) -> Bound | None:
+        """The same as `binding`, with the kind of it."""
         if self.parked is not None:
-            return "parked"
+            return _OUT_OF_DAY if self.parked.kind is FailureKind.DAILY else _PARKED
+        if self.is_held:
+            return _HELD
         now = self._loop.time()
         if self._gate.opens_at > now:
-            return "the server asked to wait"
+            return _OUTAGE
+        if self.in_flight >= self._window.size:
+            return _CROWD
         cost = self._queue[0].cost if self._queue else self._admission.cost(b"", None)
-        limit = self._admission.binding(cost, now)
-        return limit or ("concurrency" if self.in_flight >= self._window.size else None)
+        return self._admission.binding(cost, now)
+
+    def gauges(self) -> tuple[Gauge, ...]:
+        """How full each limit is that is stated, shown by the server or learnt; concurrency comes last."""
+        size = self._window.size
+        crowd = Gauge(
+            name=_CROWD.name,
+            limit=size,
+            used=min(1.0, self.in_flight / size),
+            unit="calls",
+            period_s=None,
+            source=GaugeSource.STATED if size >= self.limits.concurrency else GaugeSource.ANSWERS,
+        )
+        return (*self._admission.gauges(self._loop.time()), crowd)
+
+    def retune(self, limits: Limits) -> None:
+        """Hold to other *limits* from now on.
+
+        What was spent in running windows, buckets and days counts against them, and what was learnt is kept where it
+        still fits. Lowering takes effect at once: nobody new goes, and what is on the wire comes home. Who waits and
+        could never go any more is told so. A lane that is parked stays so.
+        """
+        now = self._loop.time()
+        self.limits = limits
+        self._admission.restate(limits, now)
+        is_open = self._admission.is_rate_known or self._admission.is_paced
+        self._window.restate(limits.concurrency, is_open=is_open, in_flight=self.in_flight, now=now)
+        for waiter in tuple(self._queue):
+            waiter.cost = self._admission.renew(waiter.cost, waiter.attempt.request.max_tokens)
+            failure = self._admission.too_large(waiter.cost)
+            if failure is not None:
+                self._queue.remove(waiter)
+                waiter.tell(failure)
+        self._pump()
+        if self.in_flight < self._window.size:
+            self.on_room()
+
+    def hold(self) -> None:
+        """Let nobody go until `resume`: what is on the wire comes home, what waits goes on waiting, nothing fails."""
+        self.is_held = True
+        self._pump()
+
+    def resume(self) -> None:
+        """Undo `hold`. The time that passed meanwhile does not count as time in which nothing got through."""
+        if self.is_held:
+            self.is_held = False
+            self._stalled_since = None
+            self._pump()
 
     def park(self, failure: Failure) -> None:
         """Send nothing more: whoever waits, and whoever comes, is told *failure*. The first reason stays."""
@@ -115,8 +196,8 @@ class Limiter:
             self._queue.popleft().tell(failure)
         self._disarm()
 
-    async def _wait(self, cost: Cost, max_tokens: int | None) -> Permit | Failure:
-        waiter = _Waiter(cost, max_tokens, self._loop.create_future())
+    async def _wait(self, attempt: Attempt, cost: Cost) -> Permit | Failure:
+        waiter = Waiter(attempt, cost, self._loop.create_future(), self._loop.time())
         self._queue.append(waiter)
         self._pump()
         try:
@@ -125,7 +206,7 @@ class Limiter:
             self._forget(waiter)
             raise
 
-    def _forget(self, waiter: _Waiter) -> None:
+    def _forget(self, waiter: Waiter) -> None:
         """*waiter* was cancelled: out of the queue, or, if its permit was already on the way, back with that."""
         if waiter.told.cancelled():
             if waiter in self._queue:
@@ -141,18 +222,26 @@ class Limiter:
             if self._queue[0].told.cancelled():
                 self._queue.popleft()
                 continue
-            delay = self._delay(self._queue[0].cost)
+            first = self._queue[0]
+            # A queue may be long: what an attempt will take is known better than when it came.
+            first.cost = self._admission.renew(first.cost, first.attempt.request.max_tokens)
+            delay = self._delay(first.cost)
+            if delay != 0.0 and self._waits is not None:
+                self._waits.looked(self.bound(), self._loop.time(), since=first.since)
             if delay is None:
                 return
             if delay > 0.0:
                 self._timer = self._loop.call_later(max(delay, _TICK_S), self._pump)
                 return
             waiter = self._queue.popleft()
-            waiter.tell(self._grant(waiter.cost, waiter.max_tokens))
+            permit = self._grant(waiter.cost, waiter.attempt.request.max_tokens)
+            if self._waits is not None and isinstance(permit, Permit):
+                self._waits.admitted(waiter, self._loop.time())
+            waiter.tell(permit)
 
     def _delay(self, cost: Cost) -> float | None:
         """Seconds until an attempt of *cost* may go: 0 if now, None if only a returning permit can tell."""
-        if self.in_flight >= self._window.size:
+        if self.in_flight >= self._window.size or self.is_held:
             return None
         now = self._loop.time()
         delay = self._admission.ready_in(cost, now)
@@ -185,8 +274,8 @@ class Limiter:
             self._timer.cancel()
             self._timer = None
 
-    def _settled(self, answer: Answer, charge: Charge) -> None:
-        """One attempt came back: true up its charge, and learn."""
+    def settled(self, answer: Answer, charge: Charge) -> None:
+        """Learn from an attempt that came back, and true up its charge. For its permit alone."""
         outcome = answer.outcome
         now = self._loop.time()
         self._admission.answered(charge, answer, now)
@@ -235,66 +324,21 @@ class Limiter:
 
     def _watch_for_stall(self, failure: Failure) -> None:
         now = self._loop.time()
-        if self._stalled_since is None:
+        if self._stalled_since is None or self.is_held:
             self._stalled_since = now
         if now - self._stalled_since >= STALL_SECONDS:
             minutes = f"{STALL_SECONDS / 60:.0f}"
             reason = f"nothing got through for {minutes} minutes; the last failure: {failure.message}"
             self.park(Failure(kind=FailureKind.STOPPED, message=reason, status=failure.status))
 
-    def _released(self) -> None:
+    def released(self) -> None:
+        """Take back the slot of an attempt. For its permit alone."""
         self.in_flight -= 1
         if self._queue:
             self._pump()
 
     def __repr__(self) -> str:
         return f"Limiter(in_flight={self.in_flight}, waiting={len(self._queue)}, window={self._window})"
-
-
-class Permit:
-    """The right to have one attempt on the wire, as a context: leaving it gives the slot back."""
-
-    __slots__ = ("_charge", "_limiter")
-
-    def __init__(self, limiter: Limiter, charge: Charge) -> None:
-        self._limiter: Limiter | None = limiter
-        self._charge = charge
-
-    def settle(self, answer: Answer) -> None:
-        """Tell the limiter what came of the attempt. Once; an attempt that is not settled keeps its charge."""
-        assert self._limiter is not None, "a permit is settled while it is held"
-        self._limiter._settled(answer, self._charge)  # noqa: SLF001 - the other half of one hand-off
-
-    def release(self) -> None:
-        """Give the slot back. Only the first call counts."""
-        limiter, self._limiter = self._limiter, None
-        if limiter is not None:
-            limiter._released()  # noqa: SLF001 - the other half of one hand-off
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.release()
-
-
-class _Waiter:
-    """One attempt in the queue."""
-
-    __slots__ = ("cost", "max_tokens", "told")
-
-    def __init__(self, cost: Cost, max_tokens: int | None, told: asyncio.Future[Permit | Failure]) -> None:
-        self.cost = cost
-        self.max_tokens = max_tokens
-        self.told = told
-
-    def tell(self, decision: Permit | Failure) -> None:
-        if not self.told.done():
-            self.told.set_result(decision)
-        elif isinstance(decision, Permit):
-            decision.release()
 
 
 def _nothing() -> None:

@@ -8,6 +8,7 @@ its own, a full lane holds up only its own requests until the read-ahead is used
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from brim.engine.lane import Lane
+    from brim.engine.sampler import Sampler
 
 __all__ = ["READ_AHEAD", "Run"]
 
@@ -32,11 +34,19 @@ class Run:
         record: told every result that stands, once; called with no wait between having and recording it. What it
             raises (a lost disk) ends the run.
         leave: told every result of a request that was left untouched.
+        sampler: tells the state of the lanes for as long as it lasts.
     """
 
-    def __init__(self, *, record: Callable[[Result], None], leave: Callable[[Result], None]) -> None:
+    def __init__(
+        self,
+        *,
+        record: Callable[[Result], None],
+        leave: Callable[[Result], None],
+        sampler: Sampler | None = None,
+    ) -> None:
         self._record = record
         self._leave = leave
+        self._sampler = sampler
         self._lanes: set[Lane] = set()
         self._held = 0
         self._room = asyncio.Event()
@@ -48,8 +58,9 @@ class Run:
         What *source* or `record` raise ends the run and comes out as it is.
         """
         try:
-            async with asyncio.TaskGroup() as self._tasks:
-                self._feeder = self._tasks.create_task(self._read(source))
+            with self._sampler.during() if self._sampler is not None else nullcontext():
+                async with asyncio.TaskGroup() as self._tasks:
+                    self._feeder = self._tasks.create_task(self._read(source))
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
 

@@ -238,6 +238,28 @@ class AdaptiveWindow:
             self._exact = max(min(self._exact, START), self._exact / 2)
             self._resize(now)
 
+    def restate(self, ceiling: int, *, is_open: bool, in_flight: int, now: float) -> None:
+        """Other limits are stated now: what was learnt is kept as far as it fits under *ceiling*.
+
+        Args:
+            ceiling: never wider than this; at least 1.
+            is_open: does a rate hold attempts back?
+            in_flight: attempts on the wire.
+            now: the present time.
+        """
+        if is_open and (self._exact >= self.ceiling or not self._is_open):
+            self._exact = float(ceiling)
+        if self._is_open and not is_open:
+            # As many as are there have shown that they get through; more has to be found out.
+            self._exact, self._is_ramping = float(max(START, in_flight)), True
+        if self._cap == self.ceiling:  # none was found
+            self._cap = ceiling
+        if not self._votes:
+            self._lowest = ceiling + 1
+        self._is_open = is_open
+        self.ceiling = ceiling
+        self._resize(now)
+
     def _resize(self, now: float) -> None:
         self._exact = min(max(self._exact, 1.0), float(self.ceiling))
         self.size = min(int(self._exact), self._cap)

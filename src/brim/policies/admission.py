@@ -13,16 +13,15 @@ import msgspec
 
 from brim.config import Limits
 from brim.policies.level import ServerLevel
-from brim.policies.limits import BURST_SECONDS, Bucket, Sliding
 from brim.policies.pace import Pace
+from brim.policies.past import Past
+from brim.policies.stated import CONSTRAINTS, WORDS, minutes, state_days, state_rates
 from brim.policies.tokens import Amounts, Charging, Cost, TokenCosts
-from brim.values import Answer, Dimension, Failure, FailureKind, Sent
+from brim.values import Answer, Bound, Dimension, Failure, FailureKind, Gauge, GaugeSource, Sent
 
 __all__ = ["Admission", "Charge"]
 
-_MARGIN: Final = 0.997
-"""Stated rates are used up to this share: what is over pays for clocks that differ and for windows cut elsewhere."""
-_DAY_S: Final = 86_400.0
+_MINUTE_S: Final = 60.0
 _PLACES: Final = {
     Dimension.REQUESTS: 0,
     Dimension.TOKENS: 1,
@@ -30,7 +29,6 @@ _PLACES: Final = {
     Dimension.INPUT_TOKENS: 2,
     Dimension.OUTPUT_TOKENS: 3,
 }
-_WORDS: Final = ("requests", "tokens", "input tokens", "output tokens")
 _RECENT: Final = 1 / 64
 _OFTEN: Final = 0.04
 """A share of refusals, each explained by a level that was used up, above which the levels alone do not do."""
@@ -64,17 +62,6 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     is_explained: bool
 
 
-class _Stated:
-    """One stated limit: its place among the amounts and its arithmetic."""
-
-    __slots__ = ("gauge", "name", "place")
-
-    def __init__(self, place: int, gauge: Bucket | Sliding, name: str) -> None:
-        self.place = place
-        self.gauge = gauge
-        self.name = name
-
-
 class Admission:
     """Knows when the next attempt may go.
 
@@ -85,36 +72,25 @@ class Admission:
     """
 
     def __init__(self, limits: Limits, *, charging: Charging, now: float) -> None:
-        self._limits = limits
-        per_minute = (
-            limits.requests_per_minute,
-            limits.tokens_per_minute,
-            limits.input_tokens_per_minute,
-            limits.output_tokens_per_minute,
-        )
-        self._minutes = per_minute
-        self._stated = [
-            _Stated(place, _bucket(amount, now), f"{_WORDS[place]} a minute")
-            for place, amount in enumerate(per_minute)
-            if amount is not None
-        ]
-        self._stated += [
-            _Stated(0, Sliding(amount=each.requests, seconds=each.seconds), f"requests in {each.seconds:g} s")
-            for each in limits.windows
-        ]
-        self._days = [
-            _Stated(place, Sliding(amount=amount, seconds=_DAY_S), f"{_WORDS[place]} a day")
-            for place, amount in ((0, limits.requests_per_day), (1, limits.tokens_per_day))
-            if amount is not None
-        ]
-        self._costs = TokenCosts(charging)
         self._totals = [0.0, 0.0, 0.0, 0.0]
+        self._past = Past(self._totals, now)
+        self._minutes = minutes(limits)
+        self._stated = state_rates(limits, now, past=self._past)
+        self._days = state_days(limits, now, past=self._past)
+        self._costs = TokenCosts(charging)
         self._levels: dict[Dimension, ServerLevel] = {}
         self._known: list[ServerLevel] = []
         self._passed = [0.0, 0.0, 0.0, 0.0]
         self._paces: list[Pace] = []
         self._explained = 0.0
         self._began_at = now
+
+    def restate(self, limits: Limits, now: float) -> None:
+        """The user states other *limits*. What was spent stays spent, what was learnt is kept where it still fits."""
+        self._minutes = minutes(limits)
+        self._stated = state_rates(limits, now, past=self._past, before=self._stated)
+        self._days = state_days(limits, now, past=self._past, before=self._days)
+        self._paces = [pace for pace in self._paces if pace.restated(self._ceiling(pace.place))]
 
     @property
     def is_rate_known(self) -> bool:
@@ -124,6 +100,10 @@ class Admission:
     def cost(self, body: bytes, max_tokens: int | None) -> Cost:
         """What an attempt will take."""
         return self._costs.reserve(body, max_tokens)
+
+    def renew(self, cost: Cost, max_tokens: int | None) -> Cost:
+        """What an attempt that was said to take *cost* will take as far as is known now."""
+        return self._costs.renew(cost, max_tokens)
 
     @property
     def is_paced(self) -> bool:
@@ -144,11 +124,10 @@ class Admission:
         for each in self._days:
             wait = each.gauge.ready_in(cost.amounts[each.place], now)
             if wait > 0.0:
-                hours = f"{wait / 3600:.1f}"
-                limit = each.gauge.amount if isinstance(each.gauge, Sliding) else 0.0
                 return Failure(
                     kind=FailureKind.DAILY,
-                    message=f"the stated limit of {limit:,.0f} {each.name} is used up; there is room in {hours} hours",
+                    message=f"the stated limit of {each.amount:,.0f} {each.name} is used up; "
+                    f"there is room in {wait / 3600:.1f} hours",
                     retry_after=wait,
                     sent=Sent.NO,
                 )
@@ -177,6 +156,8 @@ class Admission:
         return Charge(cost, now, among, max_tokens, (totals[0], totals[1], totals[2], totals[3]))
 
     def _move(self, amounts: Amounts, now: float) -> None:
+        if now >= self._past.due:
+            self._past.note(now)
         requests, tokens, given, made = amounts
         for sums in (self._totals, self._passed):
             sums[0] += requests
@@ -260,34 +241,66 @@ class Admission:
         for pace in self._paces:
             if pace.place == place:
                 return pace
-        limit = self._minutes[place]
-        ceiling = None if limit is None else limit / 60.0
-        self._paces.append(Pace(self._passed, place, ceiling=ceiling, now=self._began_at))
+        self._paces.append(Pace(self._passed, place, ceiling=self._ceiling(place), now=self._began_at))
         return self._paces[-1]
 
-    def binding(self, cost: Cost, now: float) -> str | None:
+    def _ceiling(self, place: int) -> float | None:
+        limit = self._minutes[place]
+        return None if limit is None else limit / _MINUTE_S
+
+    def binding(self, cost: Cost, now: float) -> Bound | None:
         """The limit that holds up an attempt of *cost* the longest; None if none does."""
         amounts = cost.amounts
-        waits = [(0.0, "")]
-        waits += [(pace.ready_in(now), f"{_WORDS[pace.place]}, a rate learnt from refusals") for pace in self._paces]
-        waits += [(each.gauge.ready_in(amounts[each.place], now), each.name) for each in self._stated]
+        longest, bound = 0.0, None
+        waits = [(each.gauge.ready_in(amounts[each.place], now), each.constraint, each.name) for each in self._stated]
+        waits += [(pace.ready_in(now), CONSTRAINTS[pace.place], _learnt(pace)) for pace in self._paces]
         waits += [
-            (level.ready_in(amounts[level.place], now), f"{dimension.value} left on the server")
+            (level.ready_in(amounts[level.place], now), CONSTRAINTS[level.place], _shown(dimension))
             for dimension, level in self._levels.items()
         ]
-        wait, name = max(waits)
-        return name if wait > 0.0 else None
+        for wait, constraint, name in waits:
+            if wait > longest:
+                longest, bound = wait, Bound(constraint, name)
+        return bound
+
+    def gauges(self, now: float) -> list[Gauge]:
+        """How full every limit is that is stated, shown or learnt."""
+        gauges = [each.shown(self._past, now) for each in (*self._stated, *self._days)]
+        for dimension, level in self._levels.items():
+            if level.is_known and level.limit:
+                used = self._used(level.place, level.limit, now)
+                if level.remaining is not None:
+                    used = 1.0 - level.level(now) / level.limit
+                gauges.append(_gauge(_shown(dimension), level.place, level.limit, used, GaugeSource.HEADERS))
+        for pace in self._paces:
+            if pace.holds:
+                limit = pace.rate * _MINUTE_S
+                used = self._used(pace.place, limit, now)
+                gauges.append(_gauge(_learnt(pace), pace.place, limit, used, GaugeSource.REFUSALS))
+        return gauges
+
+    def _used(self, place: int, per_minute: float, now: float) -> float:
+        """Which share of a rate the last minute used."""
+        return self._past.rate(place, _MINUTE_S, now) * _MINUTE_S / per_minute
 
 
-def _bucket(per_minute: float, now: float) -> Bucket:
-    rate = per_minute / 60.0 * _MARGIN
-    return Bucket(rate=rate, burst=max(1.0, rate * BURST_SECONDS), start=1.0, now=now)
+def _learnt(pace: Pace) -> str:
+    return f"{WORDS[pace.place]}, a rate learnt from refusals"
+
+
+def _shown(dimension: Dimension) -> str:
+    return f"{dimension.value} left on the server"
+
+
+def _gauge(name: str, place: int, limit: float, used: float, source: GaugeSource) -> Gauge:
+    share = min(1.0, max(0.0, used))
+    return Gauge(name=name, limit=limit, used=share, unit=WORDS[place], period_s=_MINUTE_S, source=source)
 
 
 def _too_large(cost: float, limit: float, place: int) -> Failure:
     return Failure(
         kind=FailureKind.TOO_LARGE,
-        message=f"the request needs about {cost:,.0f} {_WORDS[place]} but the limit is {limit:,.0f} {_WORDS[place]} "
+        message=f"the request needs about {cost:,.0f} {WORDS[place]} but the limit is {limit:,.0f} {WORDS[place]} "
         f"a minute; raise {_FLAGS[place]} or shorten the request",
         sent=Sent.NO,
     )

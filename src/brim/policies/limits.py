@@ -58,6 +58,12 @@ class Bucket:
         """Take *cost* out, into debt if need be. A negative cost gives back what was reserved in excess."""
         self._level = min(self.burst, self.level(now) - cost)
 
+    def restate(self, *, rate: float, burst: float, now: float) -> None:
+        """From *now* on it refills by *rate*, up to *burst*; what was taken stays taken."""
+        self._level = min(burst, self.level(now))
+        self.rate = rate
+        self.burst = burst
+
     def __repr__(self) -> str:
         return f"Bucket(level={self._level:.1f}/{self.burst:.1f}, rate={self.rate:.3f}/s)"
 
@@ -76,11 +82,15 @@ class Sliding:
     __slots__ = ("_slices", "_used", "_width", "amount", "seconds")
 
     def __init__(self, *, amount: float, seconds: float) -> None:
-        self.amount = amount
         self.seconds = seconds
-        self._width = seconds / _SLICES if amount > _SLICES else 0.0
         self._slices: deque[_Slice] = deque()
         self._used = 0.0
+        self.restate(amount)
+
+    def restate(self, amount: float) -> None:
+        """From now on it is *amount*; what was taken stays taken."""
+        self.amount = amount
+        self._width = self.seconds / _SLICES if amount > _SLICES else 0.0
 
     def level(self, now: float) -> float:
         """What may be taken at *now*; below 0 while in debt."""

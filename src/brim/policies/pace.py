@@ -177,6 +177,19 @@ class Pace:
             self.mode = Mode.SEARCHING
             self._is_sure = False
 
+    def restated(self, ceiling: float | None) -> bool:
+        """The stated rate is *ceiling* now. Returns whether what was learnt still says anything.
+
+        A pace that was held by the old one says nothing about a higher one.
+        """
+        before, self._ceiling = self._ceiling, float("inf") if ceiling is None else ceiling
+        if self._ceiling > before and self.rate >= _NEAR_CEILING**2 * before:
+            return False
+        self._base = min(self._base, self._ceiling)
+        if self.mode is not Mode.FREE:
+            self.rate = min(self.rate, self._ceiling)
+        return True
+
     def trued_up(self, amount: float) -> None:
         """What was sent turned out to be *amount* more, or less."""
         if self.mode is not Mode.FREE:

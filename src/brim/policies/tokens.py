@@ -75,7 +75,16 @@ class TokenCosts:
 
     def reserve(self, body: bytes, max_tokens: int | None) -> Cost:
         """Tokens to charge for *body* before its answer is known."""
-        guessed = estimate_tokens(body)
+        return self._reserve(estimate_tokens(body), max_tokens)
+
+    def renew(self, cost: Cost, max_tokens: int | None) -> Cost:
+        """What `reserve` would say now of the same body: answers may have taught more since.
+
+        A cost that rests on no guess stays as it is.
+        """
+        return self._reserve(cost.guessed, max_tokens) if cost.guessed > 0.0 else cost
+
+    def _reserve(self, guessed: float, max_tokens: int | None) -> Cost:
         output = _FIRST_GUESS if self._output is None else self._output
         if max_tokens is not None:
             keeps = self._charging is Charging.RESERVES_CAP

@@ -121,7 +121,7 @@ async def carry_out(job: Job, *, stdin: BinaryIO | None = None) -> Exit:
 
 async def _run(job: Job, client: Client, journal: Journal, tally: Tally, stdin: BinaryIO) -> int:
     """Carry every row. Returns how often the run was interrupted."""
-    run = Run(record=journal.record, leave=lambda _: tally.left())
+    run = Run(record=journal.record, leave=lambda _: tally.left(), sampler=client.sampler)
     rows = read_rows(job.inputs, shape=job.shape, stdin=stdin)
     source = _from_pipe(rows) if "-" in job.inputs else _in_turns(rows)
     with _interruptible(run) as interrupts, _deadline(run, job.deadline_s):
@@ -242,6 +242,11 @@ def _check_output(job: Job) -> None:
     for name in job.inputs:
         if name != "-" and job.output.exists() and job.output.samefile(name):
             raise ConfigError(f"the output {job.output} is an input too; name another file")
+    trace = job.options.get("trace")
+    if isinstance(trace, Path) and trace.exists():
+        for path in (*(Path(name) for name in job.inputs if name != "-"), job.output, journal_path(job.output)):
+            if path.exists() and trace.samefile(path):
+                raise ConfigError(f"the trace {trace} is a file of the run itself; name another file")
     if job.output.exists() and job.output.stat().st_size and not journal_path(job.output).exists():
         raise ConfigError(
             f"the output {job.output} exists and has no journal beside it, so it is not from a run that can go on; "

@@ -15,7 +15,8 @@ import typer
 from brim.config import Limits, Timeouts
 from brim.errors import BrimError
 from brim.surfaces.chat_command import chat
-from brim.surfaces.client import Options, run_loop
+from brim.surfaces.client import Options
+from brim.surfaces.loops import run_loop
 from brim.surfaces.options import (
     Api,
     ApiSetting,
@@ -43,6 +44,7 @@ from brim.surfaces.options import (
     Timeout,
     Tpd,
     Tpm,
+    Trace,
     Windows,
     asked_params,
 )
@@ -113,6 +115,7 @@ def run(  # noqa: PLR0917 - each is an option of the command line
     template: Template = None,
     prompt_field: PromptField = "prompt",
     ca: Ca = None,
+    trace: Trace = None,
     *,
     stream: InPieces = False,
     retry_failed: RetryFailed = False,
@@ -146,6 +149,7 @@ def run(  # noqa: PLR0917 - each is an option of the command line
         "max_attempts": max_attempts,
         "stream": stream,
         "ca": ca,
+        "trace": trace or False,
     }
     shape = RowShape(prompt_field=prompt_field, template=text_or_file(template))
     job = Job(

@@ -10,7 +10,7 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, TypedDict, TypeGuard, TypeVar, Unpack
 
 import msgspec
@@ -19,12 +19,15 @@ from brim.config import Limits, Timeouts
 from brim.engine.lane import Lane, Settings
 from brim.engine.path import Path, Prepared, fulfil
 from brim.engine.run import Run
+from brim.engine.sampler import Sampler
 from brim.engine.tenacity_retry import RetryState, Strategies
 from brim.errors import CallFailed, InputError
 from brim.local import LocalModel
 from brim.policies.prices import price_of
 from brim.protocols import fingerprint
+from brim.storage.trace import TraceFile
 from brim.surfaces.endpoints import LOCAL, resolve, split_model
+from brim.surfaces.loops import run_loop
 from brim.surfaces.streaming import AnswerStream, Inbox
 from brim.values import Event, Failure, FailureKind, Message, Reply, Request, Result, Sent
 
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 
     from brim.transport import Transport
 
-__all__ = ["Client", "Options", "Prompt", "complete", "complete_many", "run_loop"]
+__all__ = ["Client", "Options", "Prompt", "complete", "complete_many"]
 
 Prompt: TypeAlias = str | Sequence[Message] | Request
 """What may be asked: a text, a conversation, or a whole request."""
@@ -65,6 +68,8 @@ class Options(TypedDict, total=False):
             see whether the far end still writes. The results are the same.
         ca: a file of certificates to trust beside `SSL_CERT_FILE`.
         on_event: told every event, synchronously; it must not block.
+        trace: why attempts had to wait: True tells `AttemptAdmitted` to *on_event*, a path writes them to the end of
+            that file as well, see docs/reference/trace.md.
         environ: where keys, base URLs and proxies are looked up; by default `os.environ`.
         transport: another way to the far end, for tests.
         seed: fixes the jitter, for tests.
@@ -87,6 +92,7 @@ class Options(TypedDict, total=False):
     stream: bool
     ca: str | None
     on_event: Callable[[Event], None]
+    trace: str | os.PathLike[str] | bool
     environ: Mapping[str, str]
     transport: Transport
     seed: int
@@ -111,6 +117,8 @@ class Client:
         self._lanes: dict[str, Lane] = {}
         self._local: LocalModel | None = None
         self._streams: set[asyncio.Task[Result]] = set()
+        self._trace: TraceFile | None = None
+        self.sampler: Sampler | None = None
 
     async def __aenter__(self) -> Self:
         options = self._options
@@ -141,11 +149,22 @@ class Client:
                 before_sleep=options.get("before_sleep"),
             ),
             stream=options.get("stream", False),
+            trace=bool(options.get("trace")),
             seed=options.get("seed"),
         )
+        self._watch(on_event=options.get("on_event"), trace=options.get("trace", False))
         if self._is_official:
             await asyncio.to_thread(price_of, "", self._endpoint.dialect)  # the price data take a second to load
         return self
+
+    def _watch(self, *, on_event: Callable[[Event], None] | None, trace: str | os.PathLike[str] | bool) -> None:
+        """Set up who is told what happens."""
+        self._emit = on_event or _ignore
+        if on_event is not None:
+            self.sampler = Sampler(self._lanes.values, on_event)
+        if not isinstance(trace, bool):
+            self._trace = TraceFile(trace)
+            self._emit = self._trace.before(self._emit)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -154,6 +173,8 @@ class Client:
             call.cancel()
         await asyncio.gather(*self._streams, return_exceptions=True)
         await self._transport.aclose()
+        if self._trace is not None:
+            self._trace.close()
         if self._local is not None:
             await asyncio.to_thread(self._local.stop)
 
@@ -178,7 +199,8 @@ class Client:
         if isinstance(sendable, Result):
             return sendable
         lane, prepared = sendable
-        result = await fulfil(prepared, path_of(lane))
+        with self.sampler.during() if self.sampler is not None else nullcontext():
+            result = await fulfil(prepared, path_of(lane))
         lane.ended(result)
         return result
 
@@ -209,7 +231,7 @@ class Client:
                 else:
                     yield sendable
 
-        running = asyncio.create_task(Run(record=add, leave=add).carry(source()))
+        running = asyncio.create_task(Run(record=add, leave=add, sampler=self.sampler).carry(source()))
         running.add_done_callback(lambda _: changed.set())
         try:
             while results or not running.done():
@@ -243,7 +265,7 @@ class Client:
             transport=self._transport,
             settings=self._settings,
             price=self._price_list(model),
-            emit=self._options.get("on_event", _ignore),
+            emit=self._emit,
         )
         return lane
 
@@ -307,29 +329,6 @@ def complete_many(prompts: Iterable[Prompt], *, model: str | None = None, **opti
         return sorted(results, key=lambda result: result.request.position)
 
     return run_loop(main())
-
-
-def run_loop(main: Coroutine[Any, Any, T]) -> T:
-    """Run *main* on the fastest event loop the platform has, beside a running loop if there is one."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return _run(main)
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(_run, main).result()
-
-
-def _run(main: Coroutine[Any, Any, T]) -> T:
-    with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
-        return runner.run(main)
-
-
-def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop  # noqa: PLC0415 - not to be had on every platform
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
 
 
 def _http_transport(ca: str | None, environ: Mapping[str, str]) -> Transport:

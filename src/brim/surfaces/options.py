@@ -37,6 +37,7 @@ __all__ = [
     "Timeout",
     "Tpd",
     "Tpm",
+    "Trace",
     "Windows",
     "asked_params",
 ]
@@ -104,6 +105,9 @@ Template: TypeAlias = Annotated[
 PromptField: TypeAlias = Annotated[str, typer.Option(metavar="NAME", help="Which field of a row is the prompt.")]
 InPieces: TypeAlias = Annotated[
     bool, typer.Option("--stream", help="Have answers come in pieces; the results are the same.")
+]
+Trace: TypeAlias = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write why calls had to wait, as JSONL, to the end of this file.")
 ]
 RetryFailed: TypeAlias = Annotated[bool, typer.Option("--retry-failed", help="Send recorded failures again.")]
 

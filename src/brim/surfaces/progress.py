@@ -1,6 +1,7 @@
 """How far a run has come, on standard error, while it goes on.
 
-In a terminal: a bar, the counters, and a line for every lane that waits, drawn four times a second whatever the rate.
+In a terminal: a bar, the counters, and for every lane what holds it up and how full its limits are, drawn four times a
+second whatever the rate.
 Elsewhere (a file, a pipe, a CI log): one whole line at the start, every ten seconds, and at the end. Both are
 drawn by a thread that only reads the tally, so the run never waits for the screen.
 """
@@ -16,7 +17,8 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from brim.surfaces.screen import Fields, Screen, compact, duration, money, one_line, reason
+from brim.surfaces.lanes import lane_lines, lane_views
+from brim.surfaces.screen import Fields, Screen, compact, duration, money
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -29,9 +31,6 @@ INTERVAL_S: Final = 10.0
 """Seconds between two lines where there is no terminal."""
 
 _PER_SECOND: Final = 4
-_REASON: Final = 120
-"""Characters of a reason: one line of a wide terminal."""
-
 _BAR: Final = range(8, 41)
 """How many columns the bar may take."""
 
@@ -131,16 +130,12 @@ def plain_lines(tally: Tally) -> list[str]:
         pieces.append(money(tally.cost_usd))
     if left:
         pieces.append(f"{duration(left)} left")
-    return [f"brim: {', '.join(pieces)}", *(f"brim: {name} {state}" for name, state in _lanes(tally))]
+    return [f"brim: {', '.join(pieces)}", *(f"brim: {line}" for line in lane_lines(tally))]
 
 
 def view(tally: Tally) -> Group:
     """The picture of *tally*."""
-    lanes = [
-        Text.assemble((f"{one_line(name, 60)} ", "bold"), (state, "yellow"), no_wrap=True, overflow="ellipsis")
-        for name, state in _lanes(tally)
-    ]
-    return Group(_Head(tally), Fields(_pieces(tally)), *lanes)
+    return Group(_Head(tally), Fields(_pieces(tally)), *lane_views(tally))
 
 
 class _Head:
@@ -186,10 +181,3 @@ def _pieces(tally: Tally) -> list[Text]:
     if tally.cost_usd is not None:
         pieces.append(Text(money(tally.cost_usd), "green"))
     return pieces
-
-
-def _lanes(tally: Tally) -> list[tuple[str, str]]:
-    """The lanes that send nothing, and why."""
-    waiting = [(lane, f"waits {duration(seconds)}: {reason(why, _REASON)}") for lane, seconds, why in tally.pauses()]
-    stopped = [(lane, f"stopped: {reason(why, _REASON)}") for lane, why in list(tally.parked.items())]
-    return waiting + stopped

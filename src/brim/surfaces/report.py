@@ -23,6 +23,9 @@ __all__ = ["FailureCount", "Summary", "print_report", "summarize"]
 _TRUNCATED_SHARE: Final = 0.01
 """Share of cut answers from which on the cap is worth a word."""
 
+_WORTH_A_WORD: Final = 0.01
+_MOST_LANES: Final = 10
+
 _REMEDY: Final = {
     FailureKind.QUOTA: "add credit or raise the spending limit",
     FailureKind.DENIED: "check the API key, its permissions and the region",
@@ -50,6 +53,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         requests_per_minute, input_tokens_per_minute, output_tokens_per_minute: averages over the whole run.
         cost_usd: list price of this run's answers; None if no price is known.
         parked: by lane, why it stopped.
+        bound: by lane, what held it up for which share of the time, 0 to 1, the largest first.
         The others are as in `Tally`.
     """
 
@@ -73,6 +77,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd: float | None
     failures: list[FailureCount]
     parked: dict[str, Failure]
+    bound: dict[str, dict[str, float]]
 
 
 def summarize(tally: Tally) -> Summary:
@@ -104,7 +109,13 @@ def summarize(tally: Tally) -> Summary:
             if count
         ],
         parked=dict(tally.parked),
+        bound={lane: _shares(seconds) for lane, seconds in tally.bound_s.items()},
     )
+
+
+def _shares(seconds: dict[str, float]) -> dict[str, float]:
+    total = sum(seconds.values())
+    return {name: each / total for name, each in sorted(seconds.items(), key=lambda item: -item[1])}
 
 
 def print_report(tally: Tally, *, output: Path, rows: int, stderr: TextIO | None = None) -> None:
@@ -130,6 +141,7 @@ def _lines(summary: Summary, output: Text) -> list[tuple[str, Text]]:
         ("rows", _rows(summary)),
         ("requests", _requests(summary)),
         ("tokens", _tokens(summary)),
+        *_bound(summary),
         *(("failed", _failure(failure)) for failure in summary.failures),
         *(("stopped", Text(f"{one_line(lane)}: {reason(why)}", "yellow")) for lane, why in summary.parked.items()),
         ("output", output),
@@ -168,6 +180,16 @@ def _tokens(summary: Summary) -> Text:
     if summary.cost_usd is not None:
         text.append(f", {money(summary.cost_usd)} at list price", "green")
     return text
+
+
+def _bound(summary: Summary) -> list[tuple[str, Text]]:
+    """What held up each lane; what did so for next to no time is left out."""
+    lines = []
+    for lane, shares in list(summary.bound.items())[:_MOST_LANES]:
+        parts = [f"{name} {_percent(share)}" for name, share in shares.items() if share >= _WORTH_A_WORD]
+        prefix = f"{one_line(lane)}: " if len(summary.bound) > 1 else ""
+        lines.append(("bound by", Text(prefix + ", ".join(parts))))
+    return lines
 
 
 def _failure(failure: FailureCount) -> Text:

@@ -30,7 +30,7 @@ from brim.simulator import (
     serve,
 )
 from brim.simulator.scenario import Dimension, Spelling
-from brim.surfaces.client import run_loop
+from brim.surfaces.loops import run_loop
 
 __all__ = ["sim"]
 

@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from brim.values import (
+    AttemptAdmitted,
     AttemptEnded,
+    Constraint,
     Event,
     Failure,
     FailureKind,
     FinishReason,
     LaneParked,
     LanePaused,
+    LaneState,
     Reply,
     RequestEnded,
     Usage,
@@ -71,6 +74,8 @@ class Tally:
         cost_usd: list price of this run's answers; None as long as no answer had a price.
         paused: by lane; a pause stays here when it is over.
         parked: by lane, and why.
+        lanes: how each lane stood when it was looked at last.
+        bound_s: by lane, the seconds for which it was held up, by what.
     """
 
     def __init__(self, *, total: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -90,6 +95,8 @@ class Tally:
         self.cost_usd: float | None = None
         self.paused: dict[str, Pause] = {}
         self.parked: dict[str, Failure] = {}
+        self.lanes: dict[str, LaneState] = {}
+        self.bound_s: dict[str, dict[str, float]] = {}
         self._untouched = 0
         self.begin()
         self._handlers = {
@@ -97,6 +104,8 @@ class Tally:
             RequestEnded: self._request_ended,
             LanePaused: self._lane_paused,
             LaneParked: self._lane_parked,
+            LaneState: self._lane_looked_at,
+            AttemptAdmitted: _count_nothing,
         }
 
     def begin(self) -> None:
@@ -214,6 +223,17 @@ class Tally:
 
     def _lane_parked(self, event: LaneParked) -> None:
         self.parked[event.lane] = event.failure
+
+    def _lane_looked_at(self, event: LaneState) -> None:
+        self.lanes[event.lane] = event
+        if event.bound.constraint is Constraint.PARKED:
+            return  # what still comes home is not held up
+        seconds = self.bound_s.setdefault(event.lane, {})
+        seconds[event.bound.name] = seconds.get(event.bound.name, 0.0) + event.seconds
+
+
+def _count_nothing(event: AttemptAdmitted) -> None:
+    """It is for the trace."""
 
 
 class _Recent:

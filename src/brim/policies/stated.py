@@ -1,0 +1,143 @@
+"""Stated limits with their arithmetic, made from what a user states, and made anew when that changes.
+
+What was spent is not forgotten: a limit that is changed keeps its level, one that is stated in a lane at work is told
+what the lane has sent. So a limit may be lowered, raised or stated at any time and holds from that moment on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from brim.policies.limits import BURST_SECONDS, Bucket, Sliding
+from brim.values import Constraint, Gauge, GaugeSource
+
+if TYPE_CHECKING:
+    from brim.config import Limits
+    from brim.policies.past import Past
+
+__all__ = ["CONSTRAINTS", "WORDS", "Stated", "minutes", "state_days", "state_rates"]
+
+WORDS: Final = ("requests", "tokens", "input tokens", "output tokens")
+"""What an amount counts, by its place."""
+CONSTRAINTS: Final = (
+    Constraint.REQUESTS,
+    Constraint.TOKENS,
+    Constraint.INPUT_TOKENS,
+    Constraint.OUTPUT_TOKENS,
+)
+"""The constraint that a rate of it is, by its place."""
+
+_MARGIN: Final = 0.997
+"""Stated rates are used up to this share: what is over pays for clocks that differ and for windows cut elsewhere."""
+_MINUTE_S: Final = 60.0
+_DAY_S: Final = 86_400.0
+
+
+class Stated:
+    """One stated limit: its place among the amounts, its arithmetic, and how it is called.
+
+    Attributes:
+        amount: units in *period_s* seconds.
+    """
+
+    __slots__ = ("amount", "constraint", "gauge", "name", "period_s", "place")
+
+    def __init__(
+        self, place: int, gauge: Bucket | Sliding, name: str, constraint: Constraint, *, amount: float, period_s: float
+    ) -> None:
+        self.place = place
+        self.gauge = gauge
+        self.name = name
+        self.constraint = constraint
+        self.amount = amount
+        self.period_s = period_s
+
+    def shown(self, past: Past, now: float) -> Gauge:
+        """How full it is: of a window what was sent in it, of a rate what the last minute used of it."""
+        if isinstance(self.gauge, Sliding):
+            used = 1.0 - self.gauge.level(now) / self.amount
+        else:
+            used = past.rate(self.place, self.period_s, now) * self.period_s / self.amount
+        return Gauge(
+            name=self.name,
+            limit=self.amount,
+            used=min(1.0, max(0.0, used)),
+            unit=WORDS[self.place],
+            period_s=self.period_s,
+            source=GaugeSource.STATED,
+        )
+
+
+def minutes(limits: Limits) -> tuple[float | None, ...]:
+    """The limits a minute, by place."""
+    return (
+        limits.requests_per_minute,
+        limits.tokens_per_minute,
+        limits.input_tokens_per_minute,
+        limits.output_tokens_per_minute,
+    )
+
+
+def state_rates(limits: Limits, now: float, *, past: Past, before: Iterable[Stated] = ()) -> list[Stated]:
+    """The limits that make an attempt wait, in the place of those *before*."""
+    buckets = {each.place: each.gauge for each in before if isinstance(each.gauge, Bucket)}
+    rates = [
+        Stated(
+            place,
+            _bucket(amount / _MINUTE_S * _MARGIN, now, before=buckets.get(place), is_fresh=not past),
+            f"{WORDS[place]} a minute",
+            CONSTRAINTS[place],
+            amount=amount,
+            period_s=_MINUTE_S,
+        )
+        for place, amount in enumerate(minutes(limits))
+        if amount is not None
+    ]
+    windows = [(0, float(each.requests), each.seconds, f"requests in {each.seconds:g} s") for each in limits.windows]
+    return rates + _slidings(windows, Constraint.WINDOW, now, past=past, before=before)
+
+
+def state_days(limits: Limits, now: float, *, past: Past, before: Iterable[Stated] = ()) -> list[Stated]:
+    """The limits that park a lane when they are used up, in the place of those *before*."""
+    amounts = ((0, limits.requests_per_day), (1, limits.tokens_per_day))
+    days = [(place, amount, _DAY_S, f"{WORDS[place]} a day") for place, amount in amounts if amount is not None]
+    return _slidings(days, Constraint.DAY, now, past=past, before=before)
+
+
+def _slidings(
+    wanted: Iterable[tuple[int, float, float, str]],
+    constraint: Constraint,
+    now: float,
+    *,
+    past: Past,
+    before: Iterable[Stated],
+) -> list[Stated]:
+    kept: dict[tuple[int, float], list[Sliding]] = {}
+    for each in before:
+        if isinstance(each.gauge, Sliding):
+            kept.setdefault((each.place, each.gauge.seconds), []).append(each.gauge)
+    stated = []
+    for place, amount, seconds, name in wanted:
+        # Taken out, since two limits may have the same length, and each keeps its own account.
+        accounts = kept.get((place, seconds))
+        sliding = accounts.pop() if accounts else _recalled(place, amount, seconds, past, now)
+        sliding.restate(amount)
+        stated.append(Stated(place, sliding, name, constraint, amount=amount, period_s=seconds))
+    return stated
+
+
+def _recalled(place: int, amount: float, seconds: float, past: Past, now: float) -> Sliding:
+    sliding = Sliding(amount=amount, seconds=seconds)
+    for at, units in past.units(place, now - seconds, now):
+        sliding.take(units, at)
+    return sliding
+
+
+def _bucket(rate: float, now: float, *, before: Bucket | Sliding | None, is_fresh: bool) -> Bucket:
+    burst = max(1.0, rate * BURST_SECONDS)
+    if isinstance(before, Bucket):
+        before.restate(rate=rate, burst=burst, now=now)
+        return before
+    # A lane at work has no burst left over: what it sent lately, it sent without this limit.
+    return Bucket(rate=rate, burst=burst, start=1.0 if is_fresh else 0.0, now=now)
