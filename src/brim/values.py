@@ -30,6 +30,7 @@ __all__ = [
     "Hold",
     "LaneParked",
     "LanePaused",
+    "LaneRetuned",
     "LaneState",
     "LimitLevel",
     "Message",
@@ -478,5 +479,12 @@ class AttemptAdmitted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     gauge: Gauge | None
 
 
-Event: TypeAlias = AttemptEnded | RequestEnded | LanePaused | LaneParked | LaneState | AttemptAdmitted
+class LaneRetuned(msgspec.Struct, frozen=True):
+    """Somebody changed a lane's limits. *changed* has the fields of `brim.Limits` that changed, with the new values."""
+
+    lane: str
+    changed: Mapping[str, Any]
+
+
+Event: TypeAlias = AttemptEnded | RequestEnded | LanePaused | LaneParked | LaneState | LaneRetuned | AttemptAdmitted
 """What observers are told. They are called synchronously and must not block."""

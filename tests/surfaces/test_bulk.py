@@ -246,6 +246,18 @@ def test_a_deadline_parks_the_run(desk: Desk) -> None:
     assert len(desk.rows) == 50
 
 
+def test_a_run_that_is_stopped_before_its_first_row_is_not_finished(desk: Desk) -> None:
+    """
+    Rows may still come from a silent pipe, so the status is that of a run to go on with.
+    """
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as pipe, os.fdopen(writing, "wb"):
+        options: Options = {"transport": Scripted(), "base_url": "http://127.0.0.1:1", "environ": {}}
+        job = Job(options=options, model="m", shape=RowShape(), inputs=["-"], output=desk.output, deadline_s=0.05)
+
+        assert asyncio.run(carry_out(job, stdin=pipe)) is Exit.PARKED
+
+
 def test_an_interrupt_drains_and_the_next_run_goes_on(desk: Desk) -> None:
     """
     The first interrupt lets what is on the wire come home, leaves the rest, and exits with 130.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from brim.config import Window
 from brim.errors import ConfigError
-from brim.surfaces.params import parse_params, parse_window, text_or_file
+from brim.surfaces.params import LIMIT_FLAGS, parse_params, parse_window, spell_limits, text_or_file
 
 
 @pytest.mark.parametrize(
@@ -58,6 +61,37 @@ def test_says_what_is_wrong_with_a_parameter(pairs: list[str], said: str) -> Non
     """
     with pytest.raises(ConfigError, match=said):
         parse_params(pairs)
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "requests_per_minute": st.none() | st.floats(1, 1e9),
+            "concurrency": st.integers(1, 10_000),
+            "windows": st.lists(
+                st.builds(Window, requests=st.integers(1, 999), seconds=st.integers(1, 9_999)), max_size=3
+            ),
+        },
+    )
+)
+def test_limits_are_spelt_as_one_types_them(limits: dict[str, Any]) -> None:
+    """
+    The options give back the same limits; what is not there is not spelt, what is not stated is `none`.
+    """
+    words = spell_limits({**limits, **({"windows": tuple(limits["windows"])} if "windows" in limits else {})}).split()
+
+    typed: dict[str, list[str]] = {}
+    for flag, word in zip(words[::2], words[1::2], strict=True):
+        typed.setdefault(flag, []).append(word)
+    assert set(typed) == {LIMIT_FLAGS[name] for name in limits}
+    if limits.get("requests_per_minute"):
+        assert float(typed["--rpm"][0]) == pytest.approx(limits["requests_per_minute"])
+    if limits.get("windows"):
+        assert [parse_window(word) for word in typed["--limit"]] == limits["windows"]
+    for name in ("requests_per_minute", "windows"):
+        if name in limits and not limits[name]:
+            assert typed[LIMIT_FLAGS[name]] == ["none"]
 
 
 def test_a_file_that_should_be_json_and_is_not(tmp_path: Path) -> None:

@@ -14,7 +14,20 @@ from rich.console import Console
 from brim.surfaces.progress import Progress, plain_lines, view
 from brim.surfaces.screen import compact, duration, money, one_line
 from brim.surfaces.tally import Tally
-from brim.values import Failure, FailureKind, LaneParked, LanePaused, Reply, Request, RequestEnded, Result
+from brim.values import (
+    Bound,
+    Constraint,
+    Failure,
+    FailureKind,
+    LaneParked,
+    LanePaused,
+    LaneRetuned,
+    LaneState,
+    Reply,
+    Request,
+    RequestEnded,
+    Result,
+)
 
 REPLY = Reply(text="x")
 
@@ -96,6 +109,33 @@ def test_plain_line_tells_it_all() -> None:
         "brim: openai:a waits 12 s: throttled: Slow [2Jdown",
         "brim: anthropic:b stopped: quota: No credit left",
     ]
+
+
+def test_a_change_by_hand_is_said_for_half_a_minute() -> None:
+    """
+    In the words of the command line; then the screen is as before.
+    """
+    clock = Clock()
+    tally = Tally(clock=clock)
+    tally.on_event(LaneRetuned("openai:a", {"requests_per_minute": None, "concurrency": 20}))
+
+    said = "openai:a changed by hand to --concurrency 20 --rpm none"
+    assert plain_lines(tally)[1:] == [f"brim: {said}"]
+    assert drawn(tally, 80)[-1].rstrip() == said
+
+    clock.now += 31
+    assert len(plain_lines(tally)) == 1
+
+
+def test_a_pause_by_hand_is_said_before_the_servers() -> None:
+    """
+    Of two reasons to wait, the one that does not go by itself is shown.
+    """
+    tally = tally_at_work()
+    held = Bound(Constraint.HELD, "paused by hand")
+    tally.on_event(LaneState(lane="openai:a", bound=held, gauges=(), seconds=0.25, in_flight=0, waiting=9))
+
+    assert plain_lines(tally)[1] == "brim: openai:a paused by hand"
 
 
 def test_plain_line_leaves_out_what_nobody_knows() -> None:

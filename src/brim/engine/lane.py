@@ -34,6 +34,7 @@ from brim.values import (
     Failure,
     LaneParked,
     LanePaused,
+    LaneRetuned,
     Reply,
     Request,
     RequestEnded,
@@ -260,6 +261,16 @@ class Lane:
     def park(self, failure: Failure) -> None:
         """Send nothing more, and leave what waits untouched. What is on the wire comes home."""
         self.limiter.park(failure)
+
+    def retune(self, limits: Limits) -> None:
+        """Keep *limits* from now on, in place of those before."""
+        before = self.limiter.limits
+        changed = {
+            name: new for name in limits.__struct_fields__ if (new := getattr(limits, name)) != getattr(before, name)
+        }
+        if changed:
+            self.limiter.retune(limits)
+            self._emit(LaneRetuned(self.name, changed))
 
     async def _rest(self, seconds: float) -> None:
         """Wait out a backoff, or less if the lane parks meanwhile."""

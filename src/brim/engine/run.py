@@ -35,6 +35,10 @@ class Run:
             raises (a lost disk) ends the run.
         leave: told every result of a request that was left untouched.
         sampler: tells the state of the lanes for as long as it lasts.
+
+    Attributes:
+        on_lane: told every lane the first time one of its requests comes, before anything of it is sent.
+        stopped: why `stop` was called; None if it wasn't.
     """
 
     def __init__(
@@ -47,10 +51,17 @@ class Run:
         self._record = record
         self._leave = leave
         self._sampler = sampler
-        self._lanes: set[Lane] = set()
+        self._lanes: dict[Lane, None] = {}
+        self.on_lane: Callable[[Lane], None] = _nothing
         self._held = 0
         self._room = asyncio.Event()
+        self.stopped: Failure | None = None
         self._feeder: asyncio.Task[None] | None = None
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """The lanes that have had requests so far, in the order in which they came."""
+        return tuple(self._lanes)
 
     async def carry(self, source: AsyncIterator[tuple[Lane, Prepared]]) -> None:
         """Carry every request of *source* to its result. Cancelling this cancels what is on the wire.
@@ -66,6 +77,7 @@ class Run:
 
     def stop(self, failure: Failure) -> None:
         """Stop sending: what is on the wire comes home, everything else is left untouched, because of *failure*."""
+        self.stopped = failure
         if self._feeder is not None:
             self._feeder.cancel()
         for lane in self._lanes:
@@ -74,8 +86,9 @@ class Run:
     async def _read(self, source: AsyncIterator[tuple[Lane, Prepared]]) -> None:
         async for lane, prepared in source:
             if lane not in self._lanes:
-                self._lanes.add(lane)
+                self._lanes[lane] = None
                 lane.limiter.on_room = partial(self._start, lane)
+                self.on_lane(lane)
             if lane.limiter.parked is not None:
                 self._leave(Result(request=prepared.request, outcome=lane.limiter.parked))
                 continue
@@ -121,3 +134,7 @@ class Run:
         else:
             self._record(result)
             lane.ended(result)
+
+
+def _nothing(_: Lane) -> None:
+    """Nobody wants to know."""

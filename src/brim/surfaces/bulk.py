@@ -29,6 +29,7 @@ from brim.storage.inputs import count_rows, read_rows
 from brim.storage.journal import Journal
 from brim.storage.rows import RowShape
 from brim.surfaces.client import Client, Options
+from brim.surfaces.controls import controlled
 from brim.surfaces.progress import Progress
 from brim.surfaces.report import print_report
 from brim.surfaces.tally import Tally
@@ -110,23 +111,29 @@ async def carry_out(job: Job, *, stdin: BinaryIO | None = None) -> Exit:
             input_name=", ".join(job.inputs),
             retry_failed=job.retry_failed,
         ) as journal:
-            with Progress(tally):
-                interrupts = await _run(job, client, journal, tally, stdin or sys.stdin.buffer)
+            run = Run(record=journal.record, leave=lambda _: tally.left(), sampler=client.sampler)
+            async with controlled(run, tally, job.output):
+                with Progress(tally):
+                    rows = _unrecorded(_rows(job, stdin or sys.stdin.buffer), client, journal, tally)
+                    interrupts = await _carry(run, rows, deadline_s=job.deadline_s)
             if interrupts > 1:  # no time for an output: the journal has it all
                 return Exit.INTERRUPTED
             exported = await asyncio.to_thread(export, journal, job.output)
     print_report(tally, output=job.output, rows=exported.rows)
-    return Exit.INTERRUPTED if interrupts else _status(tally)
+    return Exit.INTERRUPTED if interrupts else _status(tally, run.stopped)
 
 
-async def _run(job: Job, client: Client, journal: Journal, tally: Tally, stdin: BinaryIO) -> int:
+async def _carry(run: Run, rows: AsyncIterator[tuple[Lane, Prepared]], *, deadline_s: float | None) -> int:
     """Carry every row. Returns how often the run was interrupted."""
-    run = Run(record=journal.record, leave=lambda _: tally.left(), sampler=client.sampler)
-    rows = read_rows(job.inputs, shape=job.shape, stdin=stdin)
-    source = _from_pipe(rows) if "-" in job.inputs else _in_turns(rows)
-    with _interruptible(run) as interrupts, _deadline(run, job.deadline_s):
-        await run.carry(_unrecorded(source, client, journal, tally))
+    with _interruptible(run) as interrupts, _deadline(run, deadline_s):
+        await run.carry(rows)
     return interrupts()
+
+
+def _rows(job: Job, stdin: BinaryIO) -> AsyncIterator[Request | Result]:
+    """The rows of the input as they are read; what can't be read as a row is a failed result."""
+    rows = read_rows(job.inputs, shape=job.shape, stdin=stdin)
+    return _from_pipe(rows) if "-" in job.inputs else _in_turns(rows)
 
 
 async def _unrecorded(
@@ -254,10 +261,10 @@ def _check_output(job: Job) -> None:
         )
 
 
-def _status(tally: Tally) -> Exit:
+def _status(tally: Tally, stopped: Failure | None) -> Exit:
     parked = {failure.kind for failure in tally.parked.values()}
     if parked & {FailureKind.UNKNOWN_MODEL, FailureKind.SAME_FAULT}:
         return Exit.WRONG
-    if parked or tally.untouched:
+    if parked or tally.untouched or stopped is not None:
         return Exit.PARKED
     return Exit.SOME_FAILED if tally.failed else Exit.ANSWERED

@@ -16,6 +16,7 @@ from brim.config import Limits, Timeouts
 from brim.errors import BrimError
 from brim.surfaces.chat_command import chat
 from brim.surfaces.client import Options
+from brim.surfaces.ctl_command import ctl
 from brim.surfaces.loops import run_loop
 from brim.surfaces.options import (
     Api,
@@ -184,4 +185,5 @@ def export(
 
 
 app.command("chat")(chat)
+app.command("ctl")(ctl)
 app.command("sim")(sim)

@@ -8,6 +8,7 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.text import Text
 
+from brim.surfaces.params import spell_limits
 from brim.surfaces.screen import Fields, compact, counted, duration, one_line, reason
 from brim.surfaces.tally import Tally
 from brim.values import Bound, Constraint, Gauge, GaugeSource
@@ -19,6 +20,8 @@ _REASON: Final = 120
 _NAME: Final = 60
 _SHORT_NAME: Final = 44
 """Leaves room for what binds a lane on a line of 80 columns."""
+_NEWS_S: Final = 30.0
+"""A change by hand is shown for so long."""
 _CLOSE: Final = 2
 """So many lanes are shown with all of their limits, more only with the one that binds."""
 _MOST: Final = 10
@@ -45,7 +48,7 @@ def lane_lines(tally: Tally) -> list[str]:
     """Each lane of *tally* in a line."""
     return [
         "; ".join([f"{one_line(line.name, _NAME)} {line.state}", *([_told(line.gauges)] if line.gauges else [])])
-        for line in _lines(tally)
+        for line in (*_lines(tally), *_news(tally))
     ]
 
 
@@ -64,6 +67,10 @@ def lane_views(tally: Tally) -> list[RenderableType]:
             views.append(_Bars(line, tuple(binding), head=head))
     if len(lines) > _MOST:
         views.append(Text(f"and {counted(len(lines) - _MOST, 'lane')} more", "dim"))
+    for line in _news(tally)[-_CLOSE:]:
+        head = Text.assemble((f"{one_line(line.name, _SHORT_NAME)} ", "bold"), (line.state, line.style))
+        head.no_wrap, head.overflow = True, "ellipsis"
+        views.append(head)
     return views
 
 
@@ -76,13 +83,22 @@ def _lines(tally: Tally) -> list[_Line]:
         bound = None if state is None else state.bound
         if name in tally.parked:
             lines.append(_Line(name, f"stopped: {reason(tally.parked[name], _REASON)}", "yellow"))
-        elif name in waits:
+        elif name in waits and (bound is None or bound.constraint is not Constraint.HELD):
             lines.append(_Line(name, waits[name], "yellow", bound, gauges))
         elif bound is not None:
             is_idle = bound.constraint in _NO_LIMITS
             words = bound.name if bound.constraint is Constraint.HELD else f"bound by {bound.name}"
             lines.append(_Line(name, words, "dim" if is_idle else "cyan", bound, gauges))
     return lines
+
+
+def _news(tally: Tally) -> list[_Line]:
+    """What somebody changed a moment ago."""
+    return [
+        _Line(name, f"changed by hand to {spell_limits(changed)}", "yellow")
+        for name, (at, changed) in list(tally.retuned.items())
+        if tally.clock() - at < _NEWS_S and name not in tally.parked
+    ]
 
 
 def _told(gauges: tuple[Gauge, ...]) -> str:

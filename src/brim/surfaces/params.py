@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,9 +12,21 @@ import msgspec
 from brim.config import Window
 from brim.errors import ConfigError
 
-__all__ = ["parse_params", "parse_settings", "parse_window", "text_or_file"]
+__all__ = ["LIMIT_FLAGS", "parse_params", "parse_settings", "parse_window", "spell_limits", "text_or_file"]
 
 _FILE: Final = "@"
+
+LIMIT_FLAGS: Final = {
+    "concurrency": "--concurrency",
+    "requests_per_minute": "--rpm",
+    "tokens_per_minute": "--tpm",
+    "input_tokens_per_minute": "--itpm",
+    "output_tokens_per_minute": "--otpm",
+    "requests_per_day": "--rpd",
+    "tokens_per_day": "--tpd",
+    "windows": "--limit",
+}
+"""The field of `brim.Limits` behind each option."""
 
 
 def text_or_file(value: str | None) -> str | None:
@@ -82,6 +94,22 @@ def parse_window(text: str) -> Window:
 
 _WINDOW: Final = re.compile(r"(\d+)\s*/\s*(\d+(?:\.\d+)?)?\s*(s|m|min|h)")
 _UNITS: Final = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3_600.0}
+
+
+def spell_limits(limits: Mapping[str, Any]) -> str:
+    """Fields of `brim.Limits` as one would type them: `--rpm 100 --limit 40/60s`."""
+    return " ".join(
+        f"{flag} {word}" for name, flag in LIMIT_FLAGS.items() if name in limits for word in _words(limits[name])
+    )
+
+
+def _words(limit: float | tuple[Window, ...] | None) -> Iterator[str]:
+    if not limit:
+        yield "none"
+    elif isinstance(limit, tuple):
+        yield from (f"{window.requests}/{window.seconds:.10g}s" for window in limit)
+    else:
+        yield f"{limit:.10g}"
 
 
 def _value(key: str, value: str) -> object:

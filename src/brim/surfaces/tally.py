@@ -8,8 +8,8 @@ about a microsecond, a minute's rates a fixed piece of memory.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -23,6 +23,7 @@ from brim.values import (
     FinishReason,
     LaneParked,
     LanePaused,
+    LaneRetuned,
     LaneState,
     Reply,
     RequestEnded,
@@ -76,6 +77,7 @@ class Tally:
         parked: by lane, and why.
         lanes: how each lane stood when it was looked at last.
         bound_s: by lane, the seconds for which it was held up, by what.
+        retuned: by lane, what was changed by hand last, and when by the tally's clock.
     """
 
     def __init__(self, *, total: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -97,6 +99,7 @@ class Tally:
         self.parked: dict[str, Failure] = {}
         self.lanes: dict[str, LaneState] = {}
         self.bound_s: dict[str, dict[str, float]] = {}
+        self.retuned: dict[str, tuple[float, Mapping[str, Any]]] = {}
         self._untouched = 0
         self.begin()
         self._handlers = {
@@ -106,6 +109,7 @@ class Tally:
             LaneParked: self._lane_parked,
             LaneState: self._lane_looked_at,
             AttemptAdmitted: _count_nothing,
+            LaneRetuned: self._lane_retuned,
         }
 
     def begin(self) -> None:
@@ -230,6 +234,9 @@ class Tally:
             return  # what still comes home is not held up
         seconds = self.bound_s.setdefault(event.lane, {})
         seconds[event.bound.name] = seconds.get(event.bound.name, 0.0) + event.seconds
+
+    def _lane_retuned(self, event: LaneRetuned) -> None:
+        self.retuned[event.lane] = self.clock(), event.changed
 
 
 def _count_nothing(event: AttemptAdmitted) -> None:
