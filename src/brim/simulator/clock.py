@@ -30,46 +30,65 @@ class Deadlock(RuntimeError):
 
 
 class _Call(asyncio.TimerHandle):
-    """What is to be called, and when. Stands in for asyncio's handles, without what they keep for debugging."""
+    """What is to be called. Stands in for asyncio's handles, without what that keeps for debugging."""
 
-    __slots__ = ("args", "at", "call", "context", "is_timed", "loop")
+    __slots__ = ("args", "call", "context")
 
-    def __init__(
-        self, loop: VirtualLoop, at: float, call: Callable[..., object], args: Sequence[Any], context: Context | None
-    ) -> None:
-        self.loop = loop
-        self.at = at
+    def __init__(self, call: Callable[..., object], args: Sequence[Any], context: Context) -> None:
         self.call: Callable[..., object] | None = call
         self.args = args
-        self.context = copy_context() if context is None else context
-        self.is_timed = False
+        self.context = context
+
+    def cancel(self) -> None:
+        """See `asyncio.Handle`."""
+        self.call = None
+        self.args = ()
+
+    def cancelled(self) -> bool:
+        """See `asyncio.Handle`."""
+        return self.call is None
+
+    def get_context(self) -> Context:
+        """See `asyncio.Handle`."""
+        return self.context
+
+    # Two timers of one time are two timers.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.call or 'cancelled'}>"
+
+
+class _Timer(_Call):
+    """What is to be called at its time. *loop* keeps it until then."""
+
+    __slots__ = ("at", "loop")
+
+    def __init__(
+        self, call: Callable[..., object], args: Sequence[Any], context: Context, at: float, loop: VirtualLoop
+    ) -> None:
+        self.call = call
+        self.args = args
+        self.context = context
+        self.at = at
+        self.loop: VirtualLoop | None = loop
 
     def cancel(self) -> None:
         """See `asyncio.Handle`."""
         if self.call is not None:
             self.call = None
             self.args = ()
-            if self.is_timed:
+            if self.loop is not None:
                 self.loop.forget()
-
-    def cancelled(self) -> bool:
-        """See `asyncio.Handle`."""
-        return self.call is None
 
     def when(self) -> float:
         """See `asyncio.TimerHandle`."""
         return self.at
 
-    def get_context(self) -> Context:
-        """See `asyncio.Handle`."""
-        return self.context
 
-    # Two timers of one time are not the same timer.
-    __eq__ = object.__eq__
-    __hash__ = object.__hash__
-
-    def __repr__(self) -> str:
-        return f"<{self.call or 'cancelled'} at {self.at:.3f} s of virtual time>"
+class _Stopped(BaseException):
+    """The loop was told to stop."""
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
@@ -79,7 +98,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         super().__init__()
         self._now = 0.0
         self._calls: deque[_Call] = deque()
-        self._timers: list[tuple[float, int, _Call]] = []
+        self._timers: list[tuple[float, int, _Timer]] = []
         self._planned = 0
         self._forgotten = 0
 
@@ -89,7 +108,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def call_soon(self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None) -> _Call:
         """See `asyncio.loop.call_soon`."""
-        handle = _Call(self, self._now, callback, args, context)
+        handle = _Call(callback, args, copy_context() if context is None else context)
         self._calls.append(handle)
         return handle
 
@@ -97,22 +116,22 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def call_later(
         self, delay: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
-    ) -> _Call:
+    ) -> _Timer:
         """See `asyncio.loop.call_later`."""
         return self.call_at(self._now + delay, callback, *args, context=context)
 
     def call_at(
         self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
-    ) -> _Call:
+    ) -> _Timer:
         """See `asyncio.loop.call_at`. What is due already comes behind what is ready."""
-        handle = _Call(self, when, callback, args, context)
+        timer = _Timer(callback, args, copy_context() if context is None else context, when, self)
         if when > self._now:
-            handle.is_timed = True
             self._planned += 1
-            heappush(self._timers, (when, self._planned, handle))
+            heappush(self._timers, (when, self._planned, timer))
         else:
-            self._calls.append(handle)
-        return handle
+            timer.loop = None
+            self._calls.append(timer)
+        return timer
 
     def forget(self) -> None:
         """A timer was cancelled. It leaves when its time comes, or with the others once they are the most."""
@@ -124,38 +143,40 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def stop(self) -> None:
         """See `asyncio.loop.stop`: what is ready by now still runs."""
-        self.call_soon(super().stop)
+        self.call_soon(_stop)
 
     def _run_once(self) -> None:
-        """Do the loop's one turn, as `asyncio.BaseEventLoop` calls it: run what is ready, leaping to it if need be."""
+        """Run everything until told to stop, leaping where nothing is ready. `asyncio.BaseEventLoop` calls it."""
         calls = self._calls
-        if not calls:
-            self._leap()
-        for _ in range(len(calls)):
+        while True:
+            if not calls:
+                self._leap()
             handle = calls.popleft()
             call = handle.call
-            if call is not None:
-                try:
-                    handle.context.run(call, *handle.args)
-                except (SystemExit, KeyboardInterrupt):
-                    raise
-                except BaseException as error:  # noqa: BLE001 - a loop outlives its callbacks, whatever they raise
-                    self.call_exception_handler({"message": f"{call} raised", "exception": error, "handle": handle})
+            if call is None:
+                continue
+            try:
+                handle.context.run(call, *handle.args)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except _Stopped:
+                return super().stop()
+            except BaseException as error:  # noqa: BLE001 - a loop outlives its callbacks, whatever they raise
+                self.call_exception_handler({"message": f"{call} raised", "exception": error, "handle": handle})
 
     def _leap(self) -> None:
         """Move the clock to the next timer, and make ready everything that is due then."""
         calls, timers = self._calls, self._timers
         while timers and (not calls or timers[0][0] <= self._now):
-            at, _, handle = heappop(timers)
-            handle.is_timed = False
-            if handle.call is None:
+            at, _, timer = heappop(timers)
+            timer.loop = None
+            if timer.call is None:
                 self._forgotten -= 1
             else:
                 self._now = at
-                calls.append(handle)
-        if calls:
-            return
-        raise Deadlock(f"every task waits and no timer is left, at {self._now:.3f} s of virtual time:{_waiting()}")
+                calls.append(timer)
+        if not calls:
+            raise Deadlock(f"every task waits and no timer is left, at {self._now:.3f} s of virtual time:{_waiting()}")
 
     def run_in_executor(self, _executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts) -> asyncio.Future[T]:
         """Call *func* here and now: what a thread would do takes no virtual time, and keeps its order."""
@@ -182,17 +203,19 @@ class LoopClock:
 
     def now(self) -> float:
         """Seconds since second 0."""
-        if self._loop is None:
-            self._loop = asyncio.get_running_loop()
-            self._zero = 0.0 if isinstance(self._loop, VirtualLoop) else self._loop.time()
-        return self._loop.time() - self._zero
+        loop = self._loop
+        if loop is None:
+            loop = self._loop = asyncio.get_running_loop()
+            self._zero = 0.0 if isinstance(loop, VirtualLoop) else loop.time()
+        return loop.time() - self._zero
 
-    async def until(self, at: float) -> None:
-        """Wait until second *at*; not at all if it is over, and until cancelled if it is infinite."""
+    async def until(self, at: float) -> float:
+        """Wait until second *at*, for ever if that is infinite, not at all if it is over. Returns the time then."""
+        now = self.now()
+        if at <= now:
+            return now
         if at == inf:
             await self.for_ever()
-        if at <= self.now():
-            return
         loop = asyncio.get_running_loop()
         woken = loop.create_future()
         timer = loop.call_at(self._zero + at, _wake, woken)
@@ -200,10 +223,16 @@ class LoopClock:
             await woken
         finally:
             timer.cancel()
+        # A timer may ring a rounding before its time; what was waited for is due in any case.
+        return max(at, self.now())
 
     async def for_ever(self) -> None:
         """Wait until cancelled."""
         await asyncio.get_running_loop().create_future()
+
+
+def _stop() -> None:
+    raise _Stopped
 
 
 def _wake(waiting: asyncio.Future[None]) -> None:

@@ -61,11 +61,15 @@ class SimTransport:
             await asyncio.sleep(self._connect)
         answer = self._send(request, phases)
         try:
+            now = await self._clock.until(answer.due_at)
+            answer.go_on(now)
             while not answer.has_ended:
-                await answer.go_on()
+                if answer.due_at > now:
+                    now = await self._clock.until(answer.due_at)
+                answer.go_on(now)
         finally:
             answer.settle()
-        received_at = self.provider.epoch + self._clock.now()
+        received_at = self.provider.epoch + now
         return WireResponse(status=answer.status, headers=answer.headers, body=answer.take(), received_at=received_at)
 
     @asynccontextmanager
@@ -75,7 +79,7 @@ class SimTransport:
             await asyncio.sleep(self._connect)
         answer = self._send(request, phases)
         try:
-            await answer.go_on()
+            answer.go_on(await self._clock.until(answer.due_at))
             yield answer
         finally:
             answer.settle()
@@ -96,20 +100,29 @@ class SimTransport:
 
 
 class _Arriving:
-    """An answer on its way, in steps: its head, its pieces, its end. It breaks or hangs where its delivery does."""
+    """An answer on its way, in steps: its head, its pieces, its end. It breaks or hangs where its delivery does.
+
+    Attributes:
+        due_at: when the next step is due; infinite if it never is.
+        has_ended: was the last step taken?
+        status: the HTTP status.
+        headers: the headers, names in lower case; empty before the head is here.
+        received_at: when the head came, in seconds since the epoch.
+    """
 
     __slots__ = (
         "_clock",
         "_delivery",
-        "_due_at",
         "_end_at",
         "_exchange",
         "_has_head",
+        "_now",
         "_parts",
         "_phases",
         "_provider",
         "_taken",
         "_unpacker",
+        "due_at",
         "has_ended",
         "headers",
         "received_at",
@@ -125,27 +138,16 @@ class _Arriving:
         self._has_head = False
         self._taken = 0
         self._parts: list[bytes] = []
-        self._unpacker: zlib._Decompress | None = None
         self.status = delivery.status
-        self.headers: dict[str, str] = {}
-        self.received_at = 0.0
         self.has_ended = False
         self._end_at = delivery.end_at if delivery.end.comes else inf
-        self._due_at = self._end_at if delivery.head_at is None else delivery.head_at
+        self.due_at = self._end_at if delivery.head_at is None else delivery.head_at
         if delivery.end.connects:
             phases.reached(Phase.CONNECTED)
             phases.reached(Phase.SENT)
 
-    async def go_on(self) -> None:
-        """Wait for the next step, which may never come, and take it."""
-        due_at = self._due_at
-        now = self._clock.now()
-        if due_at > now:
-            await self._clock.until(due_at)
-            # A timer may ring a rounding before its time; what was waited for is due in any case.
-            now = max(due_at, self._clock.now())
-            if self._has_head and self._taken < len(self._delivery.pieces):
-                self._phases.reached(Phase.ANSWERING)
+    def go_on(self, now: float) -> None:
+        """Take the step that is due *now*. Raises `TransportError` where it is a break."""
         if not self._has_head:
             self._begin(now)
         elif self._taken < len(self._delivery.pieces):
@@ -161,13 +163,14 @@ class _Arriving:
             raise self._broken(f"{_BROKEN[delivery.end]} before the answer", Sent.MAYBE)
         self._has_head = True
         self.received_at = self._provider.epoch + now
-        self.headers = {name.lower(): value for name, value in self._provider.head(self._exchange, now)}
-        if "content-encoding" in self.headers:
-            self._unpacker = zlib.decompressobj(wbits=31)
+        names, values = zip(*self._provider.head(self._exchange, now), strict=True)
+        self.headers: dict[str, str] = dict(zip(map(str.lower, names), values, strict=True))
+        self._unpacker = zlib.decompressobj(wbits=31) if "content-encoding" in self.headers else None
         self._phases.reached(Phase.ANSWERING)
         if delivery.raw is not None:
             raise self._broken("the answer isn't HTTP", Sent.YES, is_malformed=True)
-        self._due_at = delivery.pieces[0][0] if delivery.pieces else self._end_at
+        self.due_at = delivery.pieces[0][0] if delivery.pieces else self._end_at
+        self._now = now
 
     def _broken(self, message: str, sent: Sent, *, is_malformed: bool = False) -> TransportError:
         self.has_ended = True
@@ -175,12 +178,18 @@ class _Arriving:
 
     def _collect(self, now: float) -> None:
         """Take all pieces whose time has come."""
+        if self.due_at > self._now:
+            self._phases.reached(Phase.ANSWERING)
+        self._now = now
         pieces = self._delivery.pieces
-        while self._taken < len(pieces) and pieces[self._taken][0] <= now:
-            piece = pieces[self._taken][1]
+        while self._taken < len(pieces):
+            at, piece = pieces[self._taken]
+            if at > now:
+                self.due_at = at
+                return
             self._parts.append(self._unpacker.decompress(piece) if self._unpacker else piece)
             self._taken += 1
-        self._due_at = pieces[self._taken][0] if self._taken < len(pieces) else self._end_at
+        self.due_at = self._end_at
 
     def _end(self) -> None:
         delivery = self._delivery
@@ -203,7 +212,7 @@ class _Arriving:
             part = self.take()
             if part:
                 return part
-            await self.go_on()
+            self.go_on(await self._clock.until(self.due_at))
         return self.take()
 
     def settle(self) -> None:
