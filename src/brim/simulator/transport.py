@@ -106,8 +106,8 @@ class _Arriving:
         due_at: when the next step is due; infinite if it never is.
         has_ended: was the last step taken?
         status: the HTTP status.
-        headers: the headers, names in lower case; empty before the head is here.
-        received_at: when the head came, in seconds since the epoch.
+        headers: the headers, names in lower case, once the head is here.
+        received_at: when that was, in seconds since the epoch.
     """
 
     __slots__ = (
