@@ -102,6 +102,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._planned = 0
         self._forgotten = 0
 
+    @property
+    def timers(self) -> int:
+        """How many timers are held, the cancelled ones that were not cleared away yet among them."""
+        return len(self._timers)
+
     def time(self) -> float:
         """Virtual seconds since the loop was made."""
         return self._now
