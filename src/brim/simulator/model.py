@@ -99,9 +99,11 @@ class Provider:
     def head(self, exchange: Exchange, now: float) -> list[Pair]:
         """The header lines of an answer whose head is sent at *now*."""
         lines = list(exchange.delivery.headers)
-        if exchange.shows_limits:
+        if exchange.limits is not None:
+            lines += exchange.limits
+        elif exchange.shows_limits:
             self.advance(now)
-            lines += self._limits_of(exchange, now) if exchange.limits is None else exchange.limits
+            lines += self._limits_of(exchange, now)
         return lines
 
     def finish(self, exchange: Exchange, now: float) -> None:
