@@ -43,7 +43,8 @@ async def _loop(transport: SimTransport, calls: int) -> int:
     async def one(number: int) -> None:
         nonlocal answered
         wire = WireRequest(url=f"{_URL}/v1/chat/completions", headers=_HEADERS, body=_BODY % number)
-        answered += (await transport.exchange(wire, nobody)).status == 200
+        answer = await transport.exchange(wire, nobody)
+        answered += answer.status == 200
 
     async with asyncio.TaskGroup() as tasks:
         for number in range(calls):
