@@ -25,69 +25,14 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from brim import simulator
 from brim.errors import ConfigError
-from brim.simulator import (
-    Ask,
-    Capacity,
-    Change,
-    Deadlock,
-    FaultRule,
-    Headers,
-    Latency,
-    Lengths,
-    Limit,
-    Makespan,
-    Provider,
-    Ramp,
-    Rival,
-    Scenario,
-    SimApp,
-    SimServer,
-    SimTransport,
-    Tally,
-    VirtualLoop,
-    all_faults,
-    answer_to,
-    greedy,
-    least_time,
-    load_scenario,
-    paced,
-    read_scenario,
-    run_virtual,
-    scenario_names,
-)
+from brim.simulator import *  # noqa: F403 - the simulator says once which of its names are public
+from brim.simulator import Ask, Scenario, Tally, load_scenario
+from brim.simulator.server import SimServer
 
-__all__ = [
-    "Ask",
-    "Capacity",
-    "Change",
-    "Deadlock",
-    "FaultRule",
-    "Headers",
-    "Latency",
-    "Lengths",
-    "Limit",
-    "Makespan",
-    "Provider",
-    "Ramp",
-    "Rival",
-    "Scenario",
-    "ServedProvider",
-    "SimApp",
-    "SimTransport",
-    "Tally",
-    "VirtualLoop",
-    "all_faults",
-    "answer_to",
-    "greedy",
-    "least_time",
-    "load_scenario",
-    "paced",
-    "read_scenario",
-    "run_virtual",
-    "scenario_names",
-    "serve",
-]
+__all__ = ["ServedProvider", "serve"]
+__all__ += simulator.__all__
 
 T = TypeVar("T")
 

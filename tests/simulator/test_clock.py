@@ -7,7 +7,7 @@ from time import monotonic
 
 import pytest
 
-from brim.simulator import Deadlock, run_virtual
+from brim.simulator import Deadlock, VirtualLoop, run_virtual
 
 
 def test_time_leaps_to_the_next_timer() -> None:
@@ -98,6 +98,91 @@ def test_errors_come_through() -> None:
 
     with pytest.raises(KeyError, match="mine"):
         run_virtual(main())
+
+
+def test_what_is_due_runs_in_the_order_of_its_time_and_then_of_its_planning() -> None:
+    """
+    Calls for now run first come, first served, those for later by their times; a cancelled one never.
+    """
+
+    async def main() -> list[str]:
+        loop, done = asyncio.get_running_loop(), list[str]()
+        loop.call_later(2.0, done.append, "late")
+        loop.call_later(1.0, done.append, "one")
+        loop.call_later(1.0, done.append, "two")
+        loop.call_later(0.0, done.append, "now")
+        loop.call_soon(done.append, "soon")
+        loop.call_at(-5.0, done.append, "overdue")
+        cancelled = [loop.call_later(0.5, done.append, "never"), loop.call_later(1.0, done.append, "never")]
+        for timer in cancelled:
+            timer.cancel()
+            timer.cancel()
+        assert all(timer.cancelled() for timer in cancelled)
+        await asyncio.sleep(3)
+        return done
+
+    assert run_virtual(main()) == ["now", "soon", "overdue", "one", "two", "late"]
+
+
+@pytest.mark.parametrize("kept", [0, 1, 500])
+def test_cancelled_timers_are_cleared_away(kept: int) -> None:
+    """
+    However many timers are set and cancelled, no more are held than ring some day, twice over and a few; all of these
+    ring, and the clock doesn't stop where a cancelled one would have.
+    """
+
+    async def main() -> tuple[int, int]:
+        loop, rung = asyncio.get_running_loop(), list[float]()
+        assert isinstance(loop, VirtualLoop)
+        most = 0
+        for number in range(3_000):
+            loop.call_later(1_000 + number % 7, rung.append, -1.0).cancel()
+            if number % 6 == 0 and number // 6 < kept:
+                loop.call_later(2_000 + number, lambda: rung.append(loop.time()))
+            most = max(most, loop.timers)
+        await asyncio.sleep(6_000)
+        assert rung == [2_000 + 6 * number for number in range(kept)]
+        return most, loop.timers
+
+    most, left = run_virtual(main())
+
+    assert most <= 2 * kept + 70
+    assert left <= 70
+
+
+def test_a_callback_that_fails_is_told_and_the_loop_goes_on() -> None:
+    """
+    The handler of exceptions hears of it, as on asyncio's own loops; the rest runs.
+    """
+
+    async def main() -> list[str]:
+        loop, told = asyncio.get_running_loop(), list[str]()
+        loop.set_exception_handler(lambda _, context: told.append(f"{context['exception']!r} {context['handle']}"))
+        loop.call_soon(int, "x")
+        await asyncio.sleep(1)
+        return told
+
+    (told,) = run_virtual(main())
+
+    assert told.startswith("ValueError(")
+    assert "<class 'int'>" in told
+
+
+def test_the_loop_stops_when_it_is_told() -> None:
+    """
+    What is ready by then still runs, what is planned for later does not, and the loop can go on.
+    """
+    loop, done = VirtualLoop(), list[str]()
+    loop.call_later(1.0, done.append, "later")
+    loop.call_soon(done.append, "soon")
+    loop.stop()
+    loop.run_forever()
+    first = list(done)
+    loop.call_later(1.0, loop.stop)
+    loop.run_forever()
+    loop.close()
+
+    assert (first, done) == (["soon"], ["soon", "later"])
 
 
 def test_what_would_run_in_a_thread_runs_at_once() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from brim.errors import ConfigError
-from brim.simulator import Limit, Provider, Scenario, load_scenario, read_scenario, scenario_names, scenario_text
+from brim.simulator import Limit, Provider, Scenario, load_scenario, read_scenario, scenario_names
+from brim.simulator.library import scenario_text
 from simulator.support import CHAT, MESSAGES, send
 
 

@@ -11,9 +11,10 @@ from contextlib import closing
 import pytest
 
 from brim.errors import ConfigError
-from brim.simulator import Latency, Limit, Scenario, SimServer, answer_to, load_scenario
-from brim.simulator import serve as sim_serve
+from brim.simulator import Latency, Limit, Scenario, answer_to, load_scenario
 from brim.simulator.requests import BadHttp, RequestReader
+from brim.simulator.server import SimServer
+from brim.simulator.server import serve as sim_serve
 from brim.testing import ServedProvider, serve
 from simulator.support import CHAT, chat
 

@@ -5,8 +5,9 @@ that an error in one can't cancel itself out in the other.
 
 A `Scenario` says what a provider is like, `load_scenario` knows some by name. A `Provider` behaves so, told the time:
 `SimTransport` puts it behind brim's transport interface, in process and (under `run_virtual`) in no time at all,
-`SimApp` makes an ASGI application of it, `SimServer` puts it on a loopback port. `Provider.tally` is its book-keeping;
-`paced`, `greedy` and `least_time` are the clients to be measured against. Users' tests find it in `brim.testing`.
+`SimApp` makes an ASGI application of it, `brim.simulator.server` puts it on a loopback port. `Provider.tally` is its
+book-keeping; `paced`, `greedy` and `least_time` are the clients to be measured against. Every name that stands here is
+one of `brim.testing`, where users' tests find it.
 """
 
 from brim.simulator.asgi import SimApp
@@ -15,7 +16,7 @@ from brim.simulator.clock import Deadlock, VirtualLoop, run_virtual
 from brim.simulator.delivery import FAULTS, Fault
 from brim.simulator.errors import ERRORS
 from brim.simulator.generation import answer_to
-from brim.simulator.library import load_scenario, read_scenario, scenario_names, scenario_text
+from brim.simulator.library import load_scenario, read_scenario, scenario_names
 from brim.simulator.luck import all_faults
 from brim.simulator.model import EPOCH, Provider
 from brim.simulator.oracle import Makespan, greedy, least_time, paced
@@ -31,7 +32,6 @@ from brim.simulator.scenario import (
     Rival,
     Scenario,
 )
-from brim.simulator.server import SimServer, serve
 from brim.simulator.stats import Tally
 from brim.simulator.transport import SimTransport
 
@@ -55,7 +55,6 @@ __all__ = [
     "Rival",
     "Scenario",
     "SimApp",
-    "SimServer",
     "SimTransport",
     "Tally",
     "VirtualLoop",
@@ -68,6 +67,4 @@ __all__ = [
     "read_scenario",
     "run_virtual",
     "scenario_names",
-    "scenario_text",
-    "serve",
 ]

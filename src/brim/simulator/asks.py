@@ -20,7 +20,12 @@ __all__ = ["Api", "Ask", "BadAsk", "key_of", "read", "route"]
 
 
 class Api(StrEnum):
-    """What a path asks for. The value is the path's end."""
+    """What a path asks for. The value is the path's end.
+
+    Attributes:
+        is_anthropic: does it belong to Anthropic's Messages API?
+        is_count: does it only count tokens? Then it costs nothing and generates nothing.
+    """
 
     CHAT = "/chat/completions"
     RESPONSES = "/responses"
@@ -29,15 +34,11 @@ class Api(StrEnum):
     COUNT_INPUT = "/responses/input_tokens"
     COUNT_MESSAGES = "/messages/count_tokens"
 
-    @property
-    def is_anthropic(self) -> bool:
-        """Does it belong to Anthropic's Messages API?"""
-        return self is Api.MESSAGES or self is Api.COUNT_MESSAGES
+    def __init__(self, path: str) -> None:
+        self.is_anthropic = path.startswith("/messages")
+        self.is_count = path.endswith("tokens")
 
-    @property
-    def is_count(self) -> bool:
-        """Does it only count tokens? Then it costs nothing and generates nothing."""
-        return self is Api.COUNT_INPUT or self is Api.COUNT_MESSAGES
+    __hash__ = str.__hash__  # an enum's own is a function in Python
 
 
 class BadAsk(Exception):
@@ -211,22 +212,28 @@ def _join(system: str, texts: list[str]) -> str:
 
 def _read_chat(api: Api, body: bytes, _version: str | None) -> Ask:
     raw = _chat.decode(body)
-    _some_messages(raw.messages)
-    _positive(raw.max_tokens, "max_tokens")
-    _positive(raw.max_completion_tokens, "max_completion_tokens")
-    _positive(raw.n, "n")
-    if raw.n is not None and raw.n > _MOST_COPIES:
-        raise BadAsk(f"Invalid 'n': at most {_MOST_COPIES} answers can be asked for.", param="n")
-    first = raw.messages[0]
-    text = "\n".join([_words(message.content) for message in raw.messages])
+    messages = raw.messages
+    _some_messages(messages)
+    cap = raw.max_completion_tokens
+    if cap is not None:
+        _positive(cap, "max_completion_tokens")
+    if raw.max_tokens is not None:
+        _positive(raw.max_tokens, "max_tokens")
+        cap = cap or raw.max_tokens
+    if raw.n is not None:
+        _positive(raw.n, "n")
+        if raw.n > _MOST_COPIES:
+            raise BadAsk(f"Invalid 'n': at most {_MOST_COPIES} answers can be asked for.", param="n")
+    first = messages[0]
+    text = _words(first.content) if len(messages) == 1 else "\n".join([_words(each.content) for each in messages])
     return Ask(
         api=api,
         model=raw.model,
         text=text,
         prefix=_words(first.content) if first.role in {"system", "developer"} else "",
         key=key_of(text, raw.model),
-        messages=len(raw.messages),
-        cap=raw.max_completion_tokens or raw.max_tokens,
+        messages=len(messages),
+        cap=cap,
         count=raw.n or 1,
         is_stream=bool(raw.stream),
         wants_usage=bool(raw.stream_options and raw.stream_options.include_usage),
@@ -236,7 +243,8 @@ def _read_chat(api: Api, body: bytes, _version: str | None) -> Ask:
 
 def _read_responses(api: Api, body: bytes, _version: str | None) -> Ask:
     raw = _responses.decode(body)
-    _positive(raw.max_output_tokens, "max_output_tokens")
+    if raw.max_output_tokens is not None:
+        _positive(raw.max_output_tokens, "max_output_tokens")
     items = [raw.input] if isinstance(raw.input, str) else [_words(item.content) for item in raw.input]
     text = _join(raw.instructions or "", items)
     return Ask(
@@ -313,8 +321,8 @@ def _some_messages(messages: list[_Message]) -> None:
         raise BadAsk("messages: at least one message is required", param="messages")
 
 
-def _positive(cap: int | None, name: str) -> None:
-    if cap is not None and cap < 1:
+def _positive(cap: int, name: str) -> None:
+    if cap < 1:
         raise BadAsk(f"Invalid '{name}': integer below minimum value. Expected a value >= 1.", param=name)
 
 

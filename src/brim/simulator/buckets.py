@@ -60,18 +60,28 @@ class Continuous:
     def level(self, now: float) -> float:
         """See `Bucket.level`."""
         if now > self._at:
-            self._level = min(self._capacity, self._level + (now - self._at) * self._rate)
-            self._at = now
+            self._refill(now)
         return self._level
+
+    def _refill(self, now: float) -> None:
+        level = self._level + (now - self._at) * self._rate
+        self._level = min(self._capacity, level)
+        self._at = now
 
     def take(self, amount: float, now: float) -> None:
         """See `Bucket.take`."""
-        self._level = min(self._capacity, self.level(now) - amount)
+        if now > self._at:
+            self._refill(now)
+        self._level -= amount
+        if amount < 0:
+            self._level = min(self._capacity, self._level)
 
     def wait(self, amount: float, now: float) -> float:
         """See `Bucket.wait`."""
-        missing = amount - self.level(now)
-        if fits(amount, self._level):
+        if now > self._at:
+            self._refill(now)
+        missing = amount - self._level
+        if missing <= 0 or fits(amount, self._level):
             return 0.0
         return missing / self._rate if self._rate > 0 and fits(amount, self._capacity) else inf
 

@@ -22,7 +22,12 @@ Pieces: TypeAlias = Sequence[tuple[float, bytes]]
 
 
 class Ending(Enum):
-    """What comes after the last piece."""
+    """What comes after the last piece.
+
+    Attributes:
+        connects: is there a connection at all?
+        comes: does it ever come?
+    """
 
     DONE = "done"
     """The body is complete, as its framing says."""
@@ -36,6 +41,10 @@ class Ending(Enum):
     """There never was a connection."""
     UNREACHABLE = "unreachable"
     """Connecting takes for ever."""
+
+    def __init__(self, word: str) -> None:
+        self.connects = word not in {"refused", "unreachable"}
+        self.comes = word not in {"hang", "unreachable"}
 
 
 class Framing(Enum):

@@ -7,39 +7,45 @@ request, try): the same request meets the same length, latency and faults whoeve
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 from math import exp
 from statistics import NormalDist
+from struct import Struct
 from typing import Final
 
 __all__ = ["Dice"]
 
 _NORMAL: Final = NormalDist()
 _UNIT: Final = 2.0**-52  # 52 bits and a half are exact in a float, so 1.0 can't come out
+_WORDS: Final = Struct("<8Q")
+
+
+@lru_cache(maxsize=64)
+def _bytes(seed: int) -> bytes:
+    return seed.to_bytes(16, "little", signed=True)
 
 
 class Dice:
     """The numbers that one try of one request draws, in a fixed order."""
 
-    __slots__ = ("_block", "_key", "_left", "_pool", "_seed")
+    __slots__ = ("_block", "_key", "_pool", "_seed", "_turn")
 
     def __init__(self, seed: int, key: bytes, turn: int) -> None:
-        self._seed = seed.to_bytes(16, "little", signed=True)
-        self._key = key + turn.to_bytes(8, "little")
+        self._seed = seed
+        self._key = key
+        self._turn = turn
         self._block = 0
-        self._pool = b""
-        self._left = 0
+        self._pool: list[int] = []
 
     def roll(self) -> float:
         """A number evenly between 0 and 1, both excluded."""
-        if not self._left:
-            block = self._block.to_bytes(4, "little")
-            self._pool = blake2b(self._key + block, key=self._seed).digest()
+        if not self._pool:
+            # The number of the try in eight bytes and that of the block in four.
+            name = self._key + (self._turn | self._block << 64).to_bytes(12, "little")
+            self._pool += _WORDS.unpack(blake2b(name, key=_bytes(self._seed)).digest())
             self._block += 1
-            self._left = 8
-        self._left -= 1
-        word = self._pool[self._left * 8 : self._left * 8 + 8]
-        return ((int.from_bytes(word, "little") >> 12) + 0.5) * _UNIT
+        return ((self._pool.pop() >> 12) + 0.5) * _UNIT
 
     def hits(self, chance: float) -> bool:
         """Does something of this probability happen?"""

@@ -52,7 +52,7 @@ def answer_to(prompt: str, tokens: int | None = None) -> str:
     if tokens is None:
         return name
     length = tokens * CHARS_PER_TOKEN
-    repeats = max(0, ceil((length - len(name)) / len(_FILLER)))
+    repeats = ceil((length - len(name)) / len(_FILLER))  # of a negative number there are none
     return (name + _FILLER * repeats)[:length]
 
 
@@ -74,9 +74,8 @@ def compose(scenario: Scenario, ask: Ask, said: str | None, room: int | None) ->
 
 
 def _length(scenario: Scenario, ask: Ask) -> int:
-    asked = ask.marks.get("tokens")
-    if asked is not None:
-        return int(asked)
+    if "tokens" in ask.marks:
+        return int(ask.marks["tokens"])
     lengths = scenario.lengths
     if lengths.shape == "fixed":
         return lengths.tokens
@@ -106,24 +105,23 @@ class Hardware:
         slots, queue = self._capacity.slots, self._capacity.queue
         return slots is not None and queue is not None and running >= slots + queue
 
-    def plan(self, *, input_tokens: int, output_tokens: int, running: int, now: float, dice: Dice) -> Plan:
+    def plan(self, input_tokens: int, output_tokens: int, running: int, now: float, dice: Dice) -> Plan:
         """Fix when an answer is made whose request comes in at *now*, as one of *running*."""
         latency = self._latency
-        factor = self._crowding(running) * dice.lognormal(latency.spread)
+        factor = dice.lognormal(latency.spread) if latency.spread else 1.0
+        if self._capacity.knee is not None:
+            factor *= self._crowding(running, self._capacity.knee)
         if latency.straggler_share and dice.hits(latency.straggler_share):
             factor *= latency.straggler_factor
         reading = (latency.first + input_tokens * latency.per_input_token) * factor
-        writing = max(0, output_tokens - 1) * latency.per_token * factor
+        writing = max(0, output_tokens - 1) * latency.per_token * factor if latency.per_token else 0.0
         begin = max(now, self._free_at[0]) if self._free_at else now
         plan = Plan(begin, begin + reading, begin + reading + writing)
         if self._free_at:
             heapreplace(self._free_at, plan.done)
         return plan
 
-    def _crowding(self, running: int) -> float:
-        knee = self._capacity.knee
-        if knee is None:
-            return 1.0
+    def _crowding(self, running: int, knee: float) -> float:
         at_once = min(running, self._capacity.slots or running)
         return float(max(1.0, at_once / knee) ** self._capacity.power)
 

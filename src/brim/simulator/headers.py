@@ -33,14 +33,17 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     @property
     def whole(self) -> int:
         """What remains, in whole units, never negative; -1 says that it is unknown."""
-        return -1 if self.remaining == -1 else max(0, floor(self.remaining + 1e-6))
+        remaining = self.remaining
+        if remaining > 0:
+            return floor(remaining + 1e-6)
+        return -1 if remaining == -1 else 0
 
 
 def duration(seconds: float) -> str:
     """A time as Go prints it, to the millisecond: `1s`, `6m0s`, `20ms`, `1h2m3.5s`."""
-    milliseconds = max(0, ceil(seconds * 1_000 - 1e-6))
+    milliseconds = ceil(seconds * 1_000 - 1e-6)
     if milliseconds < 1_000:
-        return f"{milliseconds}ms" if milliseconds else "0s"
+        return f"{milliseconds}ms" if milliseconds > 0 else "0s"
     minutes, rest = divmod(milliseconds, 60_000)
     hours, minutes = divmod(minutes, 60)
     parts = (f"{hours}h" if hours else "") + (f"{minutes}m" if hours or minutes else "")
@@ -73,11 +76,19 @@ def _openai(readings: Sequence[Reading], _wall: float) -> list[Pair]:
 
 
 def _openai_lines(reading: Reading, name: str, reset: str) -> list[Pair]:
-    return [
-        (f"x-ratelimit-limit-{name}", str(round(reading.limit))),
-        (f"x-ratelimit-remaining-{name}", str(reading.whole)),
-        (f"x-ratelimit-reset-{name}", reset),
-    ]
+    limit, remaining, left = _OPENAI_NAMES[name]
+    return [(limit, _rounded(reading.limit)), (remaining, str(reading.whole)), (left, reset)]
+
+
+_OPENAI_NAMES: Final = {
+    name: (f"x-ratelimit-limit-{name}", f"x-ratelimit-remaining-{name}", f"x-ratelimit-reset-{name}")
+    for name in ("requests", "tokens")
+}
+
+
+@lru_cache(maxsize=64)
+def _rounded(limit: float) -> str:
+    return str(round(limit))
 
 
 def _groq(readings: Sequence[Reading], _wall: float) -> list[Pair]:

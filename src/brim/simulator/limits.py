@@ -55,18 +55,19 @@ def bucket_of(limit: Limit) -> Bucket:
 class _Meter:
     """One limit with its bucket and its place among the dimensions."""
 
-    __slots__ = ("bucket", "factor", "limit", "place")
+    __slots__ = ("_shown", "bucket", "factor", "limit", "place")
 
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
         self.place = DIMENSIONS.index(limit.of)
         self.bucket = bucket_of(limit)
         self.factor = 1.0
+        self._shown = (limit.of, limit.per, limit.amount)
 
     def read(self, now: float) -> Reading:
+        of, per, amount = self._shown
         bucket = self.bucket
-        limit = self.limit
-        return Reading(limit.of, limit.per, limit.amount * self.factor, bucket.level(now), bucket.full_in(now))
+        return Reading(of, per, amount * self.factor, bucket.level(now), bucket.full_in(now))
 
 
 class RampGate:
@@ -105,13 +106,18 @@ class RampGate:
 
 
 class Gate:
-    """All the limits of a scenario, together."""
+    """All the limits of a scenario, together.
+
+    Attributes:
+        next_at: when the timetable has something next; infinite if never.
+    """
 
     def __init__(self, scenario: Scenario) -> None:
         self._meters = [_Meter(limit) for limit in scenario.limits]
         self._ramp = RampGate(scenario.ramp) if scenario.ramp else None
         self._concurrency = scenario.concurrency
         self._timetable = _timetable(scenario.changes, scenario.rivals)
+        self.next_at = self._timetable[0][0] if self._timetable else inf
 
     def advance(self, now: float) -> None:
         """Apply what the timetable has for the time up to *now*."""
@@ -123,6 +129,7 @@ class Gate:
                 elif event.of in {"all", meter.limit.of}:
                     meter.factor = event.factor
                     meter.bucket.resize(event.factor, at)
+        self.next_at = self._timetable[0][0] if self._timetable else inf
 
     def refusal(self, need: Amounts, running: int, now: float) -> Refusal | None:
         """Why a call that needs *need* is not admitted while *running* others run; None if it is."""
@@ -131,9 +138,10 @@ class Gate:
         worst: Refusal | None = None
         for meter in self._meters:
             asked = need[meter.place]
-            wait = meter.bucket.wait(asked, now) if asked else 0.0
-            if wait > 0 and (worst is None or wait > worst.wait):
-                worst = _refused(meter, asked, wait, now)
+            if asked:
+                wait = meter.bucket.wait(asked, now)
+                if wait > 0 and (worst is None or wait > worst.wait):
+                    worst = _refused(meter, asked, wait, now)
         if worst is None and self._ramp is not None:
             asked = need[self._ramp.place]
             if asked > self._ramp.level(now) + SLACK * asked:

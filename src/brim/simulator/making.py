@@ -99,17 +99,19 @@ def _answer(case: Case, words: Words) -> Answer:
         copies=case.ask.count,
         cap=cap,
     )
-    odd = ODDITIES.get(case.hit.kind)
-    return odd(answer) if odd else answer
+    return ODDITIES[case.hit.kind](answer) if case.hit.kind in ODDITIES else answer
 
 
 def deliver(case: Case, words: Words, plan: Plan, *, piece_tokens: int) -> Delivery:
     """The delivery of an accepted call's answer, its fault included."""
     answer = _answer(case, words)
     good = answered(case.ask, answer, plan, at=case.at, vendor=case.vendor, piece_tokens=piece_tokens)
+    return _spoilt(good, case) if case.hit.kind else good
+
+
+def _spoilt(good: Delivery, case: Case) -> Delivery:
+    """The delivery with the fault upon it."""
     kind = case.hit.kind
-    if not kind:
-        return good
     if kind in STREAM_ERRORS and not case.ask.is_stream:
         kind = "error_in_200"
     facts = Facts(model=case.ask.model, wait=case.hit.seconds, request_id=_REQUEST + case.name)

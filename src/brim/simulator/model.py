@@ -31,7 +31,7 @@ from brim.simulator.limits import Amounts, Gate, Refusal
 from brim.simulator.luck import Choose, Luck
 from brim.simulator.making import Case, Say, deliver, lasting, words_of
 from brim.simulator.respond import counted, facts_of, refused, vendor_of
-from brim.simulator.scenario import Scenario, Vendor
+from brim.simulator.scenario import Scenario
 from brim.simulator.stats import Tally
 
 __all__ = ["EPOCH", "LogEntry", "Provider"]
@@ -80,27 +80,30 @@ class Provider:
         self._cache = PromptCache(scenario.tokens_per_char)
         self._turns: Counter[bytes] = Counter()
         self._agenda = Agenda()
+        self._shows_when_admitted = scenario.headers.when == "admission"
 
     def receive(self, path: str, headers: Mapping[str, str], body: bytes, now: float) -> Exchange:
         """A request came in whole at *now*. *headers* has lower-case names."""
         self.advance(now)
-        self.tally.arrived += 1
-        exchange = Exchange(self.tally.arrived)
+        self.tally.arrived = ordinal = self.tally.arrived + 1
+        exchange = Exchange(ordinal, f"{ordinal:024x}")
         try:
             ask = exchange.ask = check(self.scenario, path, headers, body)
             self._judge(exchange, ask, now)
         except BadAsk as error:
             self._complain(exchange, path, error, now)
-        if self.scenario.headers.when == "admission" and exchange.shows_limits:
+        if self._shows_when_admitted and exchange.shows_limits:
             exchange.limits = self._limits_of(exchange, now)
         return exchange
 
     def head(self, exchange: Exchange, now: float) -> list[Pair]:
         """The header lines of an answer whose head is sent at *now*."""
         lines = list(exchange.delivery.headers)
-        if exchange.shows_limits:
+        if exchange.limits is not None:
+            lines += exchange.limits
+        elif exchange.shows_limits:
             self.advance(now)
-            lines += self._limits_of(exchange, now) if exchange.limits is None else exchange.limits
+            lines += self._limits_of(exchange, now)
         return lines
 
     def finish(self, exchange: Exchange, now: float) -> None:
@@ -109,13 +112,15 @@ class Provider:
         self._leave(exchange, now)
         if not exchange.refusal and exchange.delivery.end is Ending.DONE:
             self.tally.answered += 1
-        self._note(now, "finish", exchange)
+        if self._keeps_log:
+            self._note(now, "finish", exchange)
 
     def abandon(self, exchange: Exchange, now: float) -> None:
         """The client left, or the connection broke, before the delivery's end."""
         self.advance(now)
         self.tally.abandoned += 1
-        self._note(now, "abandon", exchange)
+        if self._keeps_log:
+            self._note(now, "abandon", exchange)
         plan = exchange.plan
         if plan is None or plan.done <= now:
             self._leave(exchange, now)
@@ -129,12 +134,14 @@ class Provider:
 
     def advance(self, now: float) -> None:
         """Catch up with everything that happened by itself up to *now*."""
-        agenda = self._agenda
+        agenda, gate = self._agenda, self._gate
         while agenda.next_at <= now:
             at, act = agenda.pop()
-            self._gate.advance(at)
+            if gate.next_at <= at:
+                gate.advance(at)
             act(at)
-        self._gate.advance(now)
+        if gate.next_at <= now:
+            gate.advance(now)
 
     def drain(self) -> float:
         """Let everything that is under way come to its end, and say when the last of it does."""
@@ -162,9 +169,9 @@ class Provider:
 
     def _judge(self, exchange: Exchange, ask: Ask, now: float) -> None:
         tokens = input_tokens(ask, self.scenario.tokens_per_char)
+        exchange.vendor = vendor_of(self.scenario.vendor, ask.api)
         if ask.api.is_count:
-            vendor = vendor_of(self.scenario.vendor, ask.api)
-            exchange.delivery = counted(ask, tokens, at=now, name=exchange.name, vendor=vendor)
+            exchange.delivery = counted(ask, tokens, at=now, name=exchange.name, vendor=exchange.vendor)
             return
         turn = self._turns[ask.key] + 1
         case = self._case(exchange, ask, tokens, turn, now)
@@ -189,7 +196,7 @@ class Provider:
         cache_read, cache_write = self._cache.look(ask, now)
         return Case(
             ask=ask,
-            vendor=vendor_of(scenario.vendor, ask.api),
+            vendor=exchange.vendor,
             name=exchange.name,
             at=now,
             wall=int(self.epoch + now),
@@ -215,7 +222,7 @@ class Provider:
         self.tally.refused[refusal.reason] += 1
         says = "text" in self.scenario.headers.waits
         facts = facts_of(case.vendor, refusal, model=case.ask.model, name=case.name, says_wait=says)
-        self._turn_away(exchange, refusal.reason, facts, case.vendor, now=case.at)
+        self._turn_away(exchange, refusal.reason, facts, now=case.at)
 
     def _fail(self, exchange: Exchange, case: Case) -> None:
         """Answer with the error that chance drew, as if the first limit had been the reason."""
@@ -223,7 +230,7 @@ class Provider:
         refusal = Refusal(case.hit.kind, case.hit.seconds, limit)
         facts = facts_of(case.vendor, refusal, model=case.ask.model, name=case.name, says_wait=True)
         facts = msgspec.structs.replace(facts, **_MADE_UP)
-        self._turn_away(exchange, case.hit.kind, facts, case.vendor, now=case.at)
+        self._turn_away(exchange, case.hit.kind, facts, now=case.at)
 
     def _complain(self, exchange: Exchange, path: str, error: BadAsk, now: float) -> None:
         self.tally.refused[error.kind] += 1
@@ -236,10 +243,12 @@ class Provider:
             context=self.scenario.context or 0,
             request_id="req_" + exchange.name,
         )
-        self._turn_away(exchange, error.kind, facts, vendor_of(self.scenario.vendor, route(path)), now=now)
+        exchange.vendor = vendor_of(self.scenario.vendor, route(path))
+        self._turn_away(exchange, error.kind, facts, now=now)
 
-    def _turn_away(self, exchange: Exchange, kind: str, facts: Facts, vendor: Vendor, *, now: float) -> None:
+    def _turn_away(self, exchange: Exchange, kind: str, facts: Facts, *, now: float) -> None:
         exchange.refusal = kind
+        vendor = exchange.vendor
         error = error_of(vendor, kind)
         exchange.shows_limits = error.page is None
         if self.scenario.refusals_count:
@@ -247,33 +256,30 @@ class Provider:
         waits = self._billboard.waits(facts.wait, now) if error.waits else []
         delay = self.scenario.latency.refusal
         exchange.delivery = refused(vendor, error, facts, at=now, delay=delay, headers=waits, name=exchange.name)
-        self._note(now, "refuse", exchange, kind)
+        if self._keeps_log:
+            self._note(now, "refuse", exchange, kind)
 
     def _accept(self, exchange: Exchange, case: Case) -> None:
+        ask, cost, tally = case.ask, case.cost, self.tally
         words = words_of(self.scenario, case, self._say)
-        made = 0 if case.ask.inputs else words.tokens * case.ask.count
+        made = 0 if ask.inputs else words.tokens * ask.count
         if case.arrives:
-            self.tally.accepted += 1
-            self.tally.enter()
+            tally.accepted += 1
+            tally.enter()
             exchange.is_inside = True
-            self._spend(case.cost.take, case.at)
-        plan = self._hardware.plan(
-            input_tokens=case.input_tokens,
-            output_tokens=made,
-            running=self.tally.running,
-            now=case.at,
-            dice=case.dice,
-        )
-        exchange.plan = plan = lasting(plan, case)
-        exchange.cost = case.cost
+            self._spend(cost.take, case.at)
+        plan = lasting(self._hardware.plan(case.input_tokens, made, tally.running, case.at, case.dice), case)
+        exchange.plan = plan
+        exchange.cost = cost
         exchange.spent = (case.input_tokens, made)
         if case.executes:
-            self._schedule(exchange, case.cost, plan)
+            self._schedule(exchange, cost, plan)
             if case.cache_write:
-                self._cache.write(case.ask, plan.first)
+                self._cache.write(ask, plan.first)
         exchange.delivery = deliver(case, words, plan, piece_tokens=self.scenario.stream_tokens)
         exchange.shows_limits = True
-        self._note(case.at, "accept", exchange, case.hit.kind)
+        if self._keeps_log:
+            self._note(case.at, "accept", exchange, case.hit.kind)
 
     def _schedule(self, exchange: Exchange, cost: Charge, plan: Plan) -> None:
         if cost.correction != _NOTHING:
@@ -304,7 +310,8 @@ class Provider:
         if self.scenario.refunds and not exchange.cost.is_metered:
             _, total, inputs, outputs = exchange.cost.take
             self._spend((0.0, tokens + made - total, tokens - inputs, made - outputs), at)
-        self._note(at, "complete", exchange)
+        if self._keeps_log:
+            self._note(at, "complete", exchange)
 
     def _leave(self, exchange: Exchange, _at: float) -> None:
         if exchange.is_inside:
@@ -312,9 +319,7 @@ class Provider:
             self.tally.running -= 1
 
     def _limits_of(self, exchange: Exchange, now: float) -> list[Pair]:
-        vendor = vendor_of(self.scenario.vendor, exchange.ask.api if exchange.ask else None)
-        return self._billboard.limits(vendor, now, is_refusal=bool(exchange.refusal))
+        return self._billboard.limits(exchange.vendor, now, is_refusal=bool(exchange.refusal))
 
     def _note(self, now: float, what: str, exchange: Exchange, detail: str = "") -> None:
-        if self._keeps_log:
-            self.log.append((now, what, exchange.ordinal, detail))
+        self.log.append((now, what, exchange.ordinal, detail))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from operator import add
 from typing import Any
 
 from brim.simulator.asks import key_of
@@ -61,8 +62,7 @@ class Tally:
 
     def take(self, amounts: Amounts) -> None:
         """Calls have cost this much more."""
-        for place, amount in enumerate(amounts):
-            self.taken[place] += amount
+        self.taken = list(map(add, self.taken, amounts))
 
     def enter(self) -> None:
         """One more call is inside."""

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import lru_cache
+from math import inf
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -56,33 +57,37 @@ class SimTransport:
 
     async def exchange(self, request: WireRequest, phases: Phases) -> WireResponse:
         """See `brim.transport.Transport.exchange`."""
-        stream = await self._send(request, phases)
+        if self._connect:
+            await asyncio.sleep(self._connect)
+        answer = self._send(request, phases)
         try:
-            await stream.begin()
-            parts = []
-            while part := await stream.read():
-                parts.append(part)
+            now = await self._clock.until(answer.due_at)
+            answer.go_on(now)
+            while not answer.has_ended:
+                if answer.due_at > now:
+                    now = await self._clock.until(answer.due_at)
+                answer.go_on(now)
         finally:
-            stream.settle()
-        received_at = self.provider.epoch + self._clock.now()
-        return WireResponse(status=stream.status, headers=stream.headers, body=b"".join(parts), received_at=received_at)
+            answer.settle()
+        received_at = self.provider.epoch + now
+        return WireResponse(status=answer.status, headers=answer.headers, body=answer.take(), received_at=received_at)
 
     @asynccontextmanager
     async def open(self, request: WireRequest, phases: Phases) -> AsyncIterator[Stream]:
         """See `brim.transport.Transport.open`."""
-        stream = await self._send(request, phases)
+        if self._connect:
+            await asyncio.sleep(self._connect)
+        answer = self._send(request, phases)
         try:
-            await stream.begin()
-            yield stream
+            answer.go_on(await self._clock.until(answer.due_at))
+            yield answer
         finally:
-            stream.settle()
+            answer.settle()
 
     async def aclose(self) -> None:
         """See `brim.transport.Transport.aclose`. There is nothing to close."""
 
-    async def _send(self, request: WireRequest, phases: Phases) -> _Arriving:
-        if self._connect:
-            await asyncio.sleep(self._connect)
+    def _send(self, request: WireRequest, phases: Phases) -> _Arriving:
         headers = self._lowered(request.headers)
         exchange = self.provider.receive(_path(request.url), headers, request.body, self._clock.now())
         return _Arriving(self.provider, self._clock, exchange, phases)
@@ -95,87 +100,125 @@ class SimTransport:
 
 
 class _Arriving:
-    """An answer on its way: waits for each part of its delivery, and breaks or hangs where that does."""
+    """An answer on its way, in steps: its head, its pieces, its end. It breaks or hangs where its delivery does.
+
+    Attributes:
+        due_at: when the next step is due; infinite if it never is.
+        has_ended: was the last step taken?
+        status: the HTTP status.
+        headers: the headers, names in lower case, once the head is here.
+        received_at: when that was, in seconds since the epoch.
+    """
+
+    __slots__ = (
+        "_clock",
+        "_delivery",
+        "_end_at",
+        "_exchange",
+        "_has_head",
+        "_now",
+        "_parts",
+        "_phases",
+        "_provider",
+        "_taken",
+        "_unpacker",
+        "due_at",
+        "has_ended",
+        "headers",
+        "received_at",
+        "status",
+    )
 
     def __init__(self, provider: Provider, clock: LoopClock, exchange: Exchange, phases: Phases) -> None:
-        self.status = exchange.delivery.status
-        self.headers: dict[str, str] = {}
-        self.received_at = 0.0
         self._provider = provider
         self._clock = clock
         self._exchange = exchange
+        self._delivery = delivery = exchange.delivery
         self._phases = phases
+        self._has_head = False
         self._taken = 0
-        self._has_ended = False
-        self._unpacker = zlib.decompressobj(wbits=31)
+        self._parts: list[bytes] = []
+        self.status = delivery.status
+        self.has_ended = False
+        self._end_at = delivery.end_at if delivery.end.comes else inf
+        self.due_at = self._end_at if delivery.head_at is None else delivery.head_at
+        if delivery.end.connects:
+            phases.reached(Phase.CONNECTED)
+            phases.reached(Phase.SENT)
 
-    async def begin(self) -> None:
-        """Connect, send and wait for the head, which may never come."""
-        delivery = self._exchange.delivery
+    def go_on(self, now: float) -> None:
+        """Take the step that is due *now*. Raises `TransportError` where it is a break."""
+        if not self._has_head:
+            self._begin(now)
+        elif self._taken < len(self._delivery.pieces):
+            self._collect(now)
+        else:
+            self._end()
+
+    def _begin(self, now: float) -> None:
+        delivery = self._delivery
         if delivery.end is Ending.REFUSED:
             raise self._broken("connection refused", Sent.NO)
-        if delivery.end is Ending.UNREACHABLE:
-            await self._clock.for_ever()
-        self._phases.reached(Phase.CONNECTED)
-        self._phases.reached(Phase.SENT)
-        await self._clock.until(delivery.end_at if delivery.head_at is None else delivery.head_at)
         if delivery.head_at is None:
-            if delivery.end is Ending.HANG:
-                await self._clock.for_ever()
             raise self._broken(f"{_BROKEN[delivery.end]} before the answer", Sent.MAYBE)
-        now = self._clock.now()
+        self._has_head = True
         self.received_at = self._provider.epoch + now
-        self.headers = {name.lower(): value for name, value in self._provider.head(self._exchange, now)}
+        names, values = zip(*self._provider.head(self._exchange, now), strict=True)
+        self.headers: dict[str, str] = dict(zip(map(str.lower, names), values, strict=True))
+        self._unpacker = zlib.decompressobj(wbits=31) if "content-encoding" in self.headers else None
         self._phases.reached(Phase.ANSWERING)
         if delivery.raw is not None:
             raise self._broken("the answer isn't HTTP", Sent.YES, is_malformed=True)
+        self.due_at = delivery.pieces[0][0] if delivery.pieces else self._end_at
+        self._now = now
 
     def _broken(self, message: str, sent: Sent, *, is_malformed: bool = False) -> TransportError:
-        self._has_ended = True
+        self.has_ended = True
         return TransportError(message, sent=sent, is_malformed=is_malformed)
+
+    def _collect(self, now: float) -> None:
+        """Take all pieces whose time has come."""
+        if self.due_at > self._now:
+            self._phases.reached(Phase.ANSWERING)
+        self._now = now
+        pieces = self._delivery.pieces
+        while self._taken < len(pieces):
+            at, piece = pieces[self._taken]
+            if at > now:
+                self.due_at = at
+                return
+            self._parts.append(self._unpacker.decompress(piece) if self._unpacker else piece)
+            self._taken += 1
+        self.due_at = self._end_at
+
+    def _end(self) -> None:
+        delivery = self._delivery
+        if not delivery.looks_whole:
+            raise self._broken(f"{_BROKEN[delivery.end]} in the middle of the answer", Sent.YES)
+        if self._unpacker and not self._unpacker.eof:
+            raise self._broken("the compressed answer is cut", Sent.YES, is_malformed=True)
+        self.has_ended = True
+        self._phases.reached(Phase.DONE)
+
+    def take(self) -> bytes:
+        """What has come since it was last asked for."""
+        part = b"".join(self._parts)
+        self._parts.clear()
+        return part
 
     async def read(self) -> bytes:
         """See `brim.transport.Stream.read`."""
-        while not self._has_ended:
-            pieces = self._exchange.delivery.pieces
-            if self._taken == len(pieces):
-                await self._end()
-                return b""
-            if pieces[self._taken][0] > self._clock.now():
-                await self._clock.until(pieces[self._taken][0])
-                self._phases.reached(Phase.ANSWERING)
-            part = self._due()
+        while not self.has_ended:
+            part = self.take()
             if part:
                 return part
-        return b""
-
-    def _due(self) -> bytes:
-        """All pieces whose time has come, decoded."""
-        pieces = self._exchange.delivery.pieces
-        # A timer may ring a rounding before its time; the piece that was waited for is due in any case.
-        now = max(self._clock.now(), pieces[self._taken][0])
-        begin = self._taken
-        while self._taken < len(pieces) and pieces[self._taken][0] <= now:
-            self._taken += 1
-        part = b"".join([piece for _, piece in pieces[begin : self._taken]])
-        return self._unpacker.decompress(part) if "content-encoding" in self.headers else part
-
-    async def _end(self) -> None:
-        delivery = self._exchange.delivery
-        await self._clock.until(delivery.end_at)
-        if delivery.end is Ending.HANG:
-            await self._clock.for_ever()
-        if not delivery.looks_whole:
-            raise self._broken(f"{_BROKEN[delivery.end]} in the middle of the answer", Sent.YES)
-        if "content-encoding" in self.headers and not self._unpacker.eof:
-            raise self._broken("the compressed answer is cut", Sent.YES, is_malformed=True)
-        self._has_ended = True
-        self._phases.reached(Phase.DONE)
+            self.go_on(await self._clock.until(self.due_at))
+        return self.take()
 
     def settle(self) -> None:
         """Tell the provider how it ended: as its delivery says, or with a client that left."""
         now = self._clock.now()
-        if self._has_ended:
-            self._provider.finish(self._exchange, max(now, self._exchange.delivery.end_at))
+        if self.has_ended:
+            self._provider.finish(self._exchange, max(now, self._delivery.end_at))
         else:
             self._provider.abandon(self._exchange, now)

@@ -26,10 +26,10 @@ from brim.simulator import (
     all_faults,
     load_scenario,
     scenario_names,
-    scenario_text,
-    serve,
 )
+from brim.simulator.library import scenario_text
 from brim.simulator.scenario import Dimension, Spelling
+from brim.simulator.server import serve
 from brim.surfaces.loops import run_loop
 
 __all__ = ["sim"]
