@@ -17,11 +17,11 @@ from brim.config import Limits
 from brim.policies.adaptive import GROWS_EACH_S, AdaptiveWindow
 from brim.policies.admission import Admission, Charge
 from brim.policies.gate import LONGEST_PAUSE, Gate
-from brim.policies.tokens import Charging, Cost
+from brim.policies.tokens import Amounts, Charging, Cost, Spent
 from brim.values import Answer, Attempt, Failure, FailureKind, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from random import Random
 
 __all__ = ["STALL_SECONDS", "Limiter", "Permit"]
@@ -34,6 +34,9 @@ _RAMP_AFTER_S: Final = 1.0
 
 _TICK_S: Final = 1e-5
 """The timer is set for no less, since a clock may be too coarse to ever reach what rounding has left."""
+
+_LATELY_S: Final = 60.0
+"""What was sent so short a time before this process may still fill a limit that nobody knows."""
 
 _BLIND_PAUSE_S: Final = 8.0
 _ALIVE_S: Final = 120.0
@@ -48,7 +51,8 @@ class Limiter:
         limits: what the user stated.
         rng: chance for jitter.
         on_pause: told the seconds and the reason whenever the lane closes for longer than it was.
-        on_park: told the reason when the lane closes for good.
+        on_park: told the reason when the lane closes for good. None: it never does; who can't go today is told so,
+            alone, and however long the server asks to wait is waited.
         charging: how the provider counts output tokens.
     """
 
@@ -58,7 +62,7 @@ class Limiter:
         *,
         rng: Random,
         on_pause: Callable[[float, Failure], None],
-        on_park: Callable[[Failure], None],
+        on_park: Callable[[Failure], None] | None,
         charging: Charging = Charging.RESERVES_CAP,
     ) -> None:
         self._loop = asyncio.get_running_loop()
@@ -86,13 +90,33 @@ class Limiter:
     async def admit(self, attempt: Attempt) -> Permit | Failure:
         """Wait for the right to send *attempt*; a `Failure` if it can never go, or the lane is parked."""
         max_tokens = attempt.request.max_tokens
-        cost = self._admission.cost(attempt.body, max_tokens)
+        return await self.admit_cost(self._admission.cost(attempt.body, max_tokens), max_tokens)
+
+    async def admit_cost(self, cost: Cost, max_tokens: int | None = None) -> Permit | Failure:
+        """Wait for the right to send what takes *cost*; a `Failure` if it can never go, or not today."""
         failure = self.parked or self._admission.too_large(cost)
         if failure is not None:
             return failure
         if not self._queue and self._delay(cost) == 0.0:
             return self._grant(cost, max_tokens)
         return await self._wait(cost, max_tokens)
+
+    def recall(self, spent: Sequence[Spent]) -> None:
+        """Go on where an earlier process left off. *spent* is what it sent, in the order of time.
+
+        Stated limits begin with it. Where no rate is known, nothing but this is remembered: after a stop less than a
+        minute ago the lane opens as a ramp.
+        """
+        now = self._loop.time()
+        self._admission.recall(spent, now)
+        if not self._admission.is_rate_known and any(each.ago < _LATELY_S for each in spent):
+            self._window.ramp(now)
+
+    def move(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Go on in *loop*, on the same clock. The old one is closed, and whoever waited there will never come."""
+        self._loop = loop
+        self._queue.clear()
+        self._timer = self._growth = None
 
     def binding(self) -> str | None:
         """What holds up the next attempt: the name of a limit, `concurrency`, a pause; None if nothing does."""
@@ -107,7 +131,7 @@ class Limiter:
 
     def park(self, failure: Failure) -> None:
         """Send nothing more: whoever waits, and whoever comes, is told *failure*. The first reason stays."""
-        if self.parked is not None:
+        if self.parked is not None or self._on_park is None:
             return
         self.parked = failure
         self._on_park(failure)
@@ -185,11 +209,11 @@ class Limiter:
             self._timer.cancel()
             self._timer = None
 
-    def _settled(self, answer: Answer, charge: Charge) -> None:
+    def _settled(self, answer: Answer, charge: Charge, used: Amounts | None) -> None:
         """One attempt came back: true up its charge, and learn."""
         outcome = answer.outcome
         now = self._loop.time()
-        self._admission.answered(charge, answer, now)
+        self._admission.answered(charge, answer, now, used=used)
         if self._admission.is_rate_known:
             self._window.open()
         if isinstance(outcome, Reply):
@@ -224,7 +248,7 @@ class Limiter:
     def _push_back(self, failure: Failure, answer: Answer, longest: float = LONGEST_PAUSE) -> None:
         now = self._loop.time()
         wait = failure.retry_after
-        if wait is not None and wait > STALL_SECONDS:
+        if wait is not None and wait > STALL_SECONDS and self._on_park is not None:
             self.park(_waits_too_long(failure, wait))
             return
         pause = self._gate.pushed_back(sent_at=answer.sent_at, now=now, retry_after=wait, longest=longest)
@@ -260,10 +284,18 @@ class Permit:
         self._limiter: Limiter | None = limiter
         self._charge = charge
 
-    def settle(self, answer: Answer) -> None:
-        """Tell the limiter what came of the attempt. Once; an attempt that is not settled keeps its charge."""
+    @property
+    def amounts(self) -> Amounts:
+        """What the attempt took when it was admitted."""
+        return self._charge.cost.amounts
+
+    def settle(self, answer: Answer, used: Amounts | None = None) -> None:
+        """Tell the limiter what came of the attempt. Once; an attempt that is not settled keeps its charge.
+
+        *used* is what it took in truth; by default the usage of the answer says so.
+        """
         assert self._limiter is not None, "a permit is settled while it is held"
-        self._limiter._settled(answer, self._charge)  # noqa: SLF001 - the other half of one hand-off
+        self._limiter._settled(answer, self._charge, used)  # noqa: SLF001 - the other half of one hand-off
 
     def release(self) -> None:
         """Give the slot back. Only the first call counts."""

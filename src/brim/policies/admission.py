@@ -7,6 +7,7 @@ of it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -15,7 +16,7 @@ from brim.config import Limits
 from brim.policies.level import ServerLevel
 from brim.policies.limits import BURST_SECONDS, Bucket, Sliding
 from brim.policies.pace import Pace
-from brim.policies.tokens import Amounts, Charging, Cost, TokenCosts
+from brim.policies.tokens import Amounts, Charging, Cost, Spent, TokenCosts
 from brim.values import Answer, Dimension, Failure, FailureKind, Sent
 
 __all__ = ["Admission", "Charge"]
@@ -36,7 +37,6 @@ _OFTEN: Final = 0.04
 """A share of refusals, each explained by a level that was used up, above which the levels alone do not do."""
 _BLAMES: Final = (("input token", 2), ("output token", 3), ("token", 1))
 """Words in a refusal that name what was used up; numbers are not read."""
-_FLAGS: Final = ("--rpm", "--tpm", "--itpm", "--otpm")
 
 
 class Charge(msgspec.Struct, frozen=True, gc=False):
@@ -107,6 +107,12 @@ class Admission:
             for place, amount in ((0, limits.requests_per_day), (1, limits.tokens_per_day))
             if amount is not None
         ]
+        tokens = (limits.tokens_per_day,) if limits.tokens_per_day is not None else ()
+        self._ceilings = [
+            # One request is always possible; so seldom as less than one a minute may be.
+            *((place, amount, "minute") for place, amount in enumerate(per_minute) if place and amount is not None),
+            *((1, amount, "day") for amount in tokens),
+        ]
         self._costs = TokenCosts(charging)
         self._totals = [0.0, 0.0, 0.0, 0.0]
         self._levels: dict[Dimension, ServerLevel] = {}
@@ -132,12 +138,15 @@ class Admission:
 
     def too_large(self, cost: Cost) -> Failure | None:
         """Why an attempt can never go; None if it can."""
-        if not self._stated:
-            return None
-        for place, limit in enumerate(self._minutes):
-            if limit is not None and cost.amounts[place] > limit:
-                return _too_large(cost.amounts[place], limit, place)
+        for place, limit, span in self._ceilings:
+            if cost.amounts[place] > limit:
+                return _too_large(cost.amounts[place], limit, place, span)
         return None
+
+    def recall(self, spent: Sequence[Spent], now: float) -> None:
+        """Let the stated limits begin with what was spent before, which comes in the order of time."""
+        for each in (*self._stated, *self._days):
+            each.gauge.recall([(now - one.ago, one.amounts[each.place]) for one in spent])
 
     def day_over(self, cost: Cost, now: float) -> Failure | None:
         """Why nothing more may go today; None if it may."""
@@ -190,13 +199,18 @@ class Admission:
         for level in self._known:
             level.take(amounts[level.place], now)
 
-    def answered(self, charge: Charge, answer: Answer, now: float) -> None:
-        """An attempt came back: true up its tokens, and believe what its headers show."""
+    def answered(self, charge: Charge, answer: Answer, now: float, *, used: Amounts | None = None) -> None:
+        """An attempt came back: true up its tokens, and believe what its headers show.
+
+        *used* is what it took; None where that has to be worked out from the usage.
+        """
         if answer.levels:
             self._observe(charge, answer, now)
         usage = answer.outcome.usage
-        if usage is not None:
-            _, tokens, given, made = self._costs.true_up(charge.cost, charge.max_tokens, usage)
+        if used is None and usage is not None:
+            used = self._costs.true_up(charge.cost, charge.max_tokens, usage)
+        if used is not None:
+            _, tokens, given, made = used
             _, held, held_given, held_made = charge.cost.amounts
             change = (0.0, tokens - held, given - held_given, made - held_made)
             self._move(change, now)
@@ -284,10 +298,10 @@ def _bucket(per_minute: float, now: float) -> Bucket:
     return Bucket(rate=rate, burst=max(1.0, rate * BURST_SECONDS), start=1.0, now=now)
 
 
-def _too_large(cost: float, limit: float, place: int) -> Failure:
+def _too_large(cost: float, limit: float, place: int, span: str) -> Failure:
     return Failure(
         kind=FailureKind.TOO_LARGE,
         message=f"the request needs about {cost:,.0f} {_WORDS[place]} but the limit is {limit:,.0f} {_WORDS[place]} "
-        f"a minute; raise {_FLAGS[place]} or shorten the request",
+        f"a {span}; raise that limit or make the request smaller",
         sent=Sent.NO,
     )
