@@ -11,7 +11,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, replace
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -26,15 +26,29 @@ from brim.policies.same_fault import SameFault
 from brim.policies.timeouts import LearntTotal
 from brim.policies.tokens import CHARGING, Charging
 from brim.protocols import Piece, StreamingDialect, fingerprint
-from brim.values import Event, Failure, LaneParked, LanePaused, Reply, Request, RequestEnded, Result
+from brim.values import Attempt, Event, Failure, LaneParked, LanePaused, Reply, Request, RequestEnded, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from brim.policies.tokens import Amounts, Spent
     from brim.protocols import Dialect
     from brim.transport import Transport
 
-__all__ = ["Lane", "Settings", "build_service"]
+__all__ = ["Lane", "Ledger", "Settings", "build_service"]
+
+
+class Ledger(Protocol):
+    """What lanes remember of earlier processes, and write down for later ones."""
+
+    def spent(self, model: str, now: float) -> Sequence[Spent]:
+        """What was sent to *model* before, in the order of time; *now* is seconds since the epoch."""
+
+    def sent(self, attempt: Attempt, amounts: Amounts, at: float, *, keeps: bool) -> None:
+        """Write down that *attempt* goes, *at* seconds since the epoch, with *amounts* reserved.
+
+        *keeps*: the provider counts the output that is reserved, whatever is generated.
+        """
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +74,7 @@ class Line:
     limiter: Limiter
     timeouts: Timeouts
     total: LearntTotal
+    note: Callable[[Attempt, Amounts], None] | None = None
 
 
 def build_service(line: Line, on_piece: Callable[[Piece], None] | None = None) -> Service:
@@ -93,7 +108,7 @@ def build_service(line: Line, on_piece: Callable[[Piece], None] | None = None) -
         )
     else:
         raise ConfigError(f"the dialect {dialect.name!r} can't stream; leave streaming out, or choose another --model")
-    return Admit(send, line.limiter)
+    return Admit(send, line.limiter, line.note)
 
 
 def build_retry(settings: Settings, rng: Random) -> RetryPolicy:
@@ -119,6 +134,7 @@ class Lane:
         price: an answer's price in US dollars, None if unknown.
         emit: told every event.
         wall: seconds since the epoch.
+        ledger: what it remembers of earlier processes, and where it says what it sends; None remembers nothing.
     """
 
     def __init__(
@@ -132,19 +148,23 @@ class Lane:
         price: Callable[[Reply], float | None],
         emit: Callable[[Event], None],
         wall: Callable[[], float] = time.time,
+        ledger: Ledger | None = None,
     ) -> None:
         self.name = f"{dialect.name}:{model}"
         self._model = model
         self._dialect = dialect
         self._emit = emit
         rng = Random(settings.seed)
-        self.limiter = Limiter(
-            settings.limits,
-            rng=rng,
-            on_pause=self._paused,
-            on_park=self._parked,
-            charging=CHARGING.get(dialect.name, Charging.RESERVES_CAP),
-        )
+        charging = CHARGING.get(dialect.name, Charging.RESERVES_CAP)
+        self.limiter = Limiter(settings.limits, rng=rng, on_pause=self._paused, on_park=self._parked, charging=charging)
+        note: Callable[[Attempt, Amounts], None] | None = None
+        if ledger is not None:
+            self.limiter.recall(ledger.spent(model, wall()))
+
+            def note(attempt: Attempt, amounts: Amounts) -> None:
+                keeps = charging is Charging.RESERVES_CAP and attempt.request.max_tokens is not None
+                ledger.sent(attempt, amounts, wall(), keeps=keeps)
+
         self._most_alive = 2 * settings.limits.concurrency
         self.alive = 0
         self.held: deque[Prepared] = deque()
@@ -157,6 +177,7 @@ class Lane:
             limiter=self.limiter,
             timeouts=settings.timeouts,
             total=LearntTotal(settings.timeouts.total),
+            note=note,
         )
         self.path = Path(
             lane=self.name,
