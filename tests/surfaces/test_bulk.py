@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from brim.config import Limits
 from brim.errors import ConfigError, InputError, JournalError
 from brim.protocols import WireRequest
 from brim.storage.rows import RowShape
@@ -325,3 +326,35 @@ def test_the_key_is_written_nowhere(desk: Desk) -> None:
 
     for file in desk.output.parent.iterdir():
         assert key not in file.read_text()
+
+
+def test_a_limit_a_day_outlives_the_process(desk: Desk) -> None:
+    """
+    What a run sent yesterday evening is gone this morning too: the next one parks and sends nothing.
+    """
+    desk.write("a", "b")
+    desk.run(options={"limits": Limits(requests_per_day=2)})
+    desk.write("a", "b", "c")
+
+    status, far_end = desk.run(options={"limits": Limits(requests_per_day=2)})
+
+    assert status is Exit.PARKED
+    assert not far_end.requests
+
+    status, far_end = desk.run(options={"limits": Limits(requests_per_day=3)})
+
+    assert status is Exit.ANSWERED
+    assert len(far_end.requests) == 1
+
+
+def test_attempts_are_marked_only_where_a_limit_is_stated(desk: Desk) -> None:
+    """
+    A mark costs a line for each attempt, so it is written where somebody may have to read it.
+    """
+    desk.write("a", "b")
+    desk.run()
+    assert b'"line":"sent"' not in journal_path(desk.output).read_bytes()
+
+    desk.write("a", "b", "c")
+    desk.run(options={"limits": Limits(tokens_per_minute=6_000)})
+    assert journal_path(desk.output).read_bytes().count(b'"line":"sent"') == 1
