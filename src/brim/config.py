@@ -116,28 +116,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     windows: tuple[Window, ...] = ()
     concurrency: int = 1_000
 
-    @property
-    def are_stated(self) -> bool:
-        """Is there any limit here but one of concurrency?"""
-        return any(getattr(self, name) is not None for name in _RATES) or bool(self.windows)
-
-    @property
-    def reach_s(self) -> float:
-        """How long what was sent may still count against one of them, in seconds; a minute for those not stated."""
-        if self.requests_per_day is not None or self.tokens_per_day is not None:
-            return _DAY_S
-        return max(_MINUTE_S, *(window.seconds for window in self.windows), 0.0)
-
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
             value = getattr(self, name)
             if name != "windows" and value is not None and not 0 < value < float("inf"):
                 raise ConfigError(f"limit {name} is {value}; it must be a number above 0")
-
-
-_RATES: Final = tuple(name for name in Limits.__struct_fields__ if "_per_" in name)
-_MINUTE_S: Final = 60.0
-_DAY_S: Final = 86_400.0
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):

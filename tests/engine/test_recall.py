@@ -19,7 +19,7 @@ from brim.policies.tokens import Spent
 from brim.protocols import WireRequest
 from brim.simulator.clock import run_virtual
 from brim.storage.journal import Journal
-from brim.storage.use import Book, Ledger
+from brim.storage.use import Book, Ledger, reach_of
 from brim.transport.scripted import Answers, Scripted
 from brim.values import FailureKind
 from engine.support import ask, open_lane, refusal, reply
@@ -40,7 +40,7 @@ class Process:
 
     def live(self, rows: int, *, at: float, until: float, model: str = "m", marks: bool = True) -> None:
         """Run from *at* on, for *until* seconds at most."""
-        book = Book(now=at, reach_s=self.limits.reach_s)
+        book = Book(now=at, reach_s=reach_of(self.limits))
         far_end = Scripted(then=self._answers())
         with Journal.open(
             self.path, settings={"model": "m"}, input_name="in", sync_every_s=None, hear=book.read

@@ -49,6 +49,7 @@ __all__ = [
     "Header",
     "Line",
     "Sent",
+    "Taken",
     "answer_to",
     "body_of",
     "failure_kind",
@@ -56,7 +57,7 @@ __all__ = [
     "read_answer",
     "read_header",
     "read_line",
-    "read_result",
+    "read_taken",
     "seal",
 ]
 
@@ -137,13 +138,30 @@ class Body(msgspec.Struct):
     attempts: int
 
 
+class Took(msgspec.Struct):
+    """What the attempts of a result took, as far as its output line says."""
+
+    attempts: int
+    usage: Usage | None
+
+
+class Taken(msgspec.Struct, tag="result", tag_field="line"):
+    """A result line as far as limits are concerned."""
+
+    position: int
+    throttles: int
+    result: Took
+    at: float = 0.0
+    lane: str | None = None
+
+
 Line: TypeAlias = Head | Bind | End | Sent
 """A line after the header, as the index reads it."""
 
 _headers: Final = msgspec.json.Decoder(Header)
 _heads: Final[msgspec.json.Decoder[Line]] = msgspec.json.Decoder(Line)
 _answers: Final[msgspec.json.Decoder[Answer | Bind]] = msgspec.json.Decoder(Answer | Bind)
-_results: Final = msgspec.json.Decoder(Answer)
+_taken: Final = msgspec.json.Decoder(Taken)
 _bodies: Final = msgspec.json.Decoder(Body)
 
 
@@ -190,9 +208,9 @@ def read_line(raw: bytes) -> Line | None:
         return None
 
 
-def read_result(raw: bytes) -> Answer:
-    """A whole result line that `read_line` has found sound."""
-    return _results.decode(raw)
+def read_taken(raw: bytes) -> Taken:
+    """What a whole result line, which `read_line` has found sound, says of its attempts."""
+    return _taken.decode(raw)
 
 
 def body_of(answer: Answer) -> Body:

@@ -18,13 +18,16 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from brim.config import Limits
 from brim.policies.tokens import Amounts, Spent
 from brim.storage.journal import Journal
-from brim.storage.lines import Answer, Body, Head, Line, Sent, body_of, read_result
+from brim.storage.lines import Head, Line, Sent, Taken, read_taken
 from brim.values import Attempt
 
-__all__ = ["Book", "Ledger"]
+__all__ = ["Book", "Ledger", "are_stated", "reach_of"]
 
+_DAY_S: Final = 86_400.0
+_RATES: Final = tuple(name for name in Limits.__struct_fields__ if "_per_" in name)
 _FINE_S: Final = 120
 _MINUTE: Final = 60
 _FOLD_AT: Final = 3 * _FINE_S
@@ -32,6 +35,18 @@ _SET_BACK_S: Final = 3_600.0
 """Lines may be out of order by as long as an attempt lasts."""
 
 _Bins: TypeAlias = dict[int, list[float]]
+
+
+def are_stated(limits: Limits) -> bool:
+    """Is any limit stated but concurrency?"""
+    return bool(limits.windows) or any(getattr(limits, name) is not None for name in _RATES)
+
+
+def reach_of(limits: Limits) -> float:
+    """How long what was sent may count, in seconds: at least a minute."""
+    if limits.requests_per_day is not None or limits.tokens_per_day is not None:
+        return _DAY_S
+    return max([60.0, *(window.seconds for window in limits.windows)])
 
 
 class Book:
@@ -56,7 +71,7 @@ class Book:
             self._open.setdefault(line.position, []).append(line)
             self._add(line.lane, line.at, (1.0, *line.amounts))
         elif isinstance(line, Head) and line.at > self._begin:
-            self._ended(raw)
+            self._ended(read_taken(raw))
 
     def spent(self, lanes: Sequence[str | None], now: float) -> list[Spent]:
         """What was sent in *lanes*, in the order of time. The lane of rows that named no model is None."""
@@ -67,30 +82,29 @@ class Book:
                 _increase(sums.setdefault(min(at - ahead, now), [0.0] * 4), amounts)
         return [Spent(now - at, (each[0], each[1], each[2], each[3])) for at, each in sorted(sums.items())]
 
-    def _ended(self, raw: bytes) -> None:
-        answer = read_result(raw)
-        body = body_of(answer)
-        marks = self._open.pop(answer.position, None)
+    def _ended(self, result: Taken) -> None:
+        marks = self._open.pop(result.position, None)
         if marks is None:
-            self._add_unmarked(answer, body)
+            self._add_unmarked(result)
             return
-        if body.usage is not None:
-            self._correct(marks[-1], body.usage.input_tokens, body.usage.output_tokens)
-        for mark in marks[-1 - answer.throttles : -1]:
+        usage = result.result.usage
+        if usage is not None:
+            self._correct(marks[-1], usage.input_tokens, usage.output_tokens)
+        for mark in marks[-1 - result.throttles : -1]:
             self._correct(msgspec.structs.replace(mark, keeps=False), 0, 0)  # what is refused takes no tokens
 
-    def _add_unmarked(self, answer: Answer, body: Body) -> None:
-        requests = body.attempts + answer.throttles
+    def _add_unmarked(self, result: Taken) -> None:
+        count, usage, lane = result.result.attempts, result.result.usage, result.lane
+        requests = count + result.throttles
         if not requests:
             return
-        self._note(answer.at)
-        lane, usage, count = answer.lane, body.usage, body.attempts
+        self._note(result.at)
         each: tuple[float, float, float] = (0.0, 0.0, 0.0)
         if usage is not None:
             each = (usage.total_tokens, usage.input_tokens, usage.output_tokens)
         elif lane in self._lanes:
             each = self._lanes[lane].mean()
-        self._add(lane, answer.at, (float(requests), count * each[0], count * each[1], count * each[2]))
+        self._add(lane, result.at, (float(requests), count * each[0], count * each[1], count * each[2]))
 
     def _correct(self, mark: Sent, given: int, made: float) -> None:
         """The attempt of *mark* took so many input and output tokens."""
@@ -156,8 +170,11 @@ class _Use:
     def add(self, at: float, amounts: Sequence[float], *, newest: float, oldest: float) -> None:
         _increase(self._sums, amounts)
         second = int(at)
-        if second in self._seconds or second >= newest - _FINE_S:
-            _increase(self._seconds.setdefault(second, [0.0] * 4), amounts)
+        sums = self._seconds.get(second)
+        if sums is not None:
+            _increase(sums, amounts)
+        elif second >= newest - _FINE_S:
+            self._seconds[second] = [*amounts]
         else:
             _increase(self._minutes.setdefault(second // _MINUTE, [0.0] * 4), amounts)
         if len(self._seconds) > _FOLD_AT:
@@ -188,5 +205,8 @@ class _Use:
 
 
 def _increase(sums: list[float], amounts: Sequence[float]) -> None:
-    for place, amount in enumerate(amounts):
-        sums[place] += amount
+    requests, tokens, given, made = amounts
+    sums[0] += requests
+    sums[1] += tokens
+    sums[2] += given
+    sums[3] += made

@@ -30,7 +30,7 @@ from brim.storage.export import export
 from brim.storage.inputs import count_rows, read_rows
 from brim.storage.journal import Journal
 from brim.storage.rows import RowShape
-from brim.storage.use import Book, Ledger
+from brim.storage.use import Book, Ledger, are_stated, reach_of
 from brim.surfaces.client import Client, Options
 from brim.surfaces.endpoints import split_model
 from brim.surfaces.progress import Progress
@@ -109,7 +109,7 @@ async def carry_out(job: Job, *, stdin: BinaryIO | None = None) -> Exit:
     async with Client(job.model, **options) as client:
         tally.begin()
         limits = job.options.get("limits", Limits())
-        book = Book(now=time.time(), reach_s=limits.reach_s)
+        book = Book(now=time.time(), reach_s=reach_of(limits))
         with Journal.open(
             journal_path(job.output),
             settings=job.settings,
@@ -118,7 +118,7 @@ async def carry_out(job: Job, *, stdin: BinaryIO | None = None) -> Exit:
             hear=book.read,
         ) as journal:
             default = split_model(job.model)[1]
-            client.ledger = Ledger(journal, book, default=default, marks=limits.are_stated)
+            client.ledger = Ledger(journal, book, default=default, marks=are_stated(limits))
             with Progress(tally):
                 interrupts = await _run(job, client, journal, tally, stdin or sys.stdin.buffer)
             if interrupts > 1:  # no time for an output: the journal has it all
