@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -223,6 +224,39 @@ def test_no_window_is_ever_broken(
             assert last - first > seconds
         assert limiter.binding() != "concurrency"
         assert await asyncio.gather(*(limiter.call(at) for _ in range(3)))
+
+    run_virtual(main())
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    calls=st.lists(st.tuples(st.integers(0, 600), st.integers(0, 900), st.floats(0.0, 20.0)), min_size=1, max_size=60),
+    per_minute=st.sampled_from([600, 6_000, 60_000]),
+)
+def test_no_minute_of_tokens_is_broken(calls: list[tuple[int, int, float]], per_minute: int) -> None:
+    """
+    Reserved too much or too little: over any minute no more is taken than stated and one call's debt.
+    """
+
+    async def main() -> None:
+        limiter = brim.Limiter(tokens=f"{per_minute}/min")
+        went: list[tuple[float, int, int]] = []
+
+        async def work(place: int, cost: int, used: int) -> None:
+            async with limiter.hold(tokens=cost) as permit:
+                went.append((now(), used, place))
+                permit.settle(tokens=used)
+
+        async with asyncio.TaskGroup() as tasks:
+            for place, (cost, used, gap) in enumerate(calls):
+                await asyncio.sleep(gap if place % 5 == 0 else 0.0)
+                tasks.create_task(work(place, cost, used))
+
+        assert [place for *_, place in went] == list(range(len(calls)))
+        most = max(used for _, used, _ in calls)
+        for begin, *_ in went:
+            taken = sum(used for time, used, _ in went if begin <= time <= begin + 60.0)
+            assert taken <= per_minute * 1.002 + 1 + most
 
     run_virtual(main())
 
@@ -579,6 +613,23 @@ def test_a_thread_with_a_loop_is_not_blocked() -> None:
             brim.Limiter().call_sync(lambda: 1)
 
     asyncio.run(main())
+
+
+def test_an_interrupted_thread_leaves_the_queue() -> None:
+    """
+    Ctrl-C while it waits for its turn: nobody holds a slot for it.
+    """
+    limiter = brim.Limiter(concurrency=1)
+    me = threading.main_thread().ident
+    assert me is not None
+    timer = threading.Timer(0.1, signal.pthread_kill, (me, signal.SIGINT))
+
+    with limiter.hold():
+        timer.start()
+        with pytest.raises(KeyboardInterrupt), limiter.hold():
+            pass
+    timer.join()
+    assert limiter.call_sync(lambda: 5) == 5
 
 
 def test_a_thread_is_told_what_can_never_fit() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
 from typing import Any, Final, TypeAlias, TypedDict, Unpack
 
 from brim.engine.limiter import Permit as EnginePermit
@@ -214,5 +215,5 @@ def _check(spend: Mapping[str, object]) -> None:
     for name, amount in spend.items():
         if name not in Spend.__annotations__:
             raise TypeError(f"a cost has no {name!r}; it has {', '.join(Spend.__annotations__)}")
-        if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 <= amount < float("inf"):
+        if isinstance(amount, bool) or not isinstance(amount, Real) or not 0 <= float(amount) < float("inf"):
             raise ValueError(f"{name} is {amount!r}; it must be a number from 0 on")
