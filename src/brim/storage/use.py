@@ -138,14 +138,14 @@ class Ledger:
         journal: where attempts are marked.
         book: what earlier processes sent.
         default: the model of rows that name none.
-        marks: are attempts marked? Only where a limit is stated does anybody need to know.
+        marks: are attempts marked? Only where a limit is stated does anybody need to know; may be changed later.
     """
 
     def __init__(self, journal: Journal, book: Book, *, default: str | None, marks: bool) -> None:
         self._journal = journal
         self._book = book
         self._default = default
-        self._marks = marks
+        self.marks = marks
 
     def spent(self, model: str, now: float) -> Sequence[Spent]:
         """What was sent to *model* before."""
@@ -153,7 +153,7 @@ class Ledger:
 
     def sent(self, attempt: Attempt, amounts: Amounts, at: float, *, keeps: bool) -> None:
         """Write down that *attempt* goes."""
-        if self._marks:
+        if self.marks:
             self._journal.mark(attempt.request, amounts, at, keeps=keeps)
 
 
