@@ -21,6 +21,8 @@ from brim.errors import BrimError, CallFailed, ConfigError, InputError, JournalE
 from brim.protocols import Piece
 from brim.surfaces.client import Client, Options, Prompt, complete, complete_many
 from brim.surfaces.conversation import Conversation
+from brim.surfaces.limiter import Limiter
+from brim.surfaces.permit import Permit, Spend
 from brim.surfaces.streaming import AnswerStream
 from brim.values import (
     Event,
@@ -48,13 +50,16 @@ __all__ = [
     "FinishReason",
     "InputError",
     "JournalError",
+    "Limiter",
     "Limits",
     "Options",
+    "Permit",
     "Piece",
     "Prompt",
     "Reply",
     "Request",
     "Result",
+    "Spend",
     "Timeouts",
     "Usage",
     "Window",

@@ -27,7 +27,7 @@ class JournalError(BrimError):
 
 
 class CallFailed(BrimError):
-    """A single call (`complete`) ended without an answer. *failure* says why."""
+    """A single call (`complete`) ended without an answer, or a `Limiter` can't let one go. *failure* says why."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(f"{failure.kind}: {failure.message}")

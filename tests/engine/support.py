@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 import msgspec
 
 from brim.config import Endpoint
-from brim.engine.lane import Lane, Settings
+from brim.engine.lane import Lane, Ledger, Settings
 from brim.engine.path import Prepared, fulfil
 from brim.engine.run import Run
 from brim.protocols import Dialect
@@ -50,6 +50,8 @@ def open_lane(
     emit: Callable[[Event], None] = lambda _: None,
     dialect: Dialect | None = None,
     model: str = "m",
+    ledger: Ledger | None = None,
+    began_at: float = 1_000.0,
 ) -> Lane:
     return Lane(
         endpoint=ENDPOINT,
@@ -59,7 +61,8 @@ def open_lane(
         settings=settings or Settings(seed=1),
         price=lambda _: 0.25,
         emit=emit,
-        wall=lambda: 1_000.0 + asyncio.get_running_loop().time(),
+        wall=lambda: began_at + asyncio.get_running_loop().time(),
+        ledger=ledger,
     )
 
 

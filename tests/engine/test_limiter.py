@@ -162,7 +162,7 @@ def test_what_can_never_fit_fails_alone_with_the_numbers() -> None:
         assert failure.kind is FailureKind.TOO_LARGE
         assert failure.message == (
             "the request needs about 2,256 tokens but the limit is 1,000 tokens a minute; "
-            "raise --tpm or shorten the request"
+            "raise that limit or make the request smaller"
         )
         assert isinstance(await lane.enter(), Permit)
 

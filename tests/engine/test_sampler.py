@@ -14,7 +14,7 @@ from brim.engine.path import Prepared
 from brim.engine.run import Run
 from brim.engine.sampler import PERIOD_S, Sampler
 from brim.simulator import Capacity, Headers, Latency, Limit, Provider, Scenario, SimTransport
-from brim.simulator.clock import run_virtual
+from brim.simulator.clock import VirtualLoop, run_virtual
 from brim.transport import Transport
 from brim.transport.scripted import Scripted
 from brim.values import Bound, Constraint, Event, Failure, FailureKind, LaneState
@@ -232,9 +232,10 @@ def test_a_loop_that_lags_is_our_own_cpu() -> None:
 
     def meanwhile(lane: Lane) -> None:
         loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
 
         def work() -> None:
-            loop._leaping.now += 1.0  # type: ignore[attr-defined]
+            loop.elapse(1.0)
             loop.call_later(0.3, work)
 
         loop.call_at(10.0, work)

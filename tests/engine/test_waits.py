@@ -112,12 +112,12 @@ def test_a_wait_of_many_changes_is_summed_up() -> None:
 
     async def test() -> None:
         future: asyncio.Future[Permit | Failure] = asyncio.get_running_loop().create_future()
-        waiter = Waiter(attempt(), Cost((1.0, 0.0, 0.0, 0.0)), future, since=10.0)
+        waiter = Waiter(Cost((1.0, 0.0, 0.0, 0.0)), None, attempt(), future, since=10.0)
         for number in range(100):
             log.looked(bounds[number % 2], 10.0 + number, since=10.0)
         log.admitted(waiter, 110.0)
         log.looked(bounds[0], 110.0, since=110.0)
-        log.admitted(Waiter(attempt(), waiter.cost, future, since=110.0), 111.0)
+        log.admitted(Waiter(waiter.cost, None, attempt(), future, since=110.0), 111.0)
 
     virtual(test)
     assert held == [(Hold(bounds[0], 50.0), Hold(bounds[1], 50.0)), (Hold(bounds[0], 1.0),)]

@@ -366,3 +366,35 @@ def test_a_trace_never_goes_into_a_file_of_the_run(desk: Desk, tmp_path: Path, n
     with pytest.raises(ConfigError, match="is a file of the run itself"):
         desk.run(options={"trace": tmp_path / name})
     assert (tmp_path / name).read_bytes() == before
+
+
+def test_a_limit_a_day_outlives_the_process(desk: Desk) -> None:
+    """
+    What a run sent yesterday evening is gone this morning too: the next one parks and sends nothing.
+    """
+    desk.write("a", "b")
+    desk.run(options={"limits": Limits(requests_per_day=2)})
+    desk.write("a", "b", "c")
+
+    status, far_end = desk.run(options={"limits": Limits(requests_per_day=2)})
+
+    assert status is Exit.PARKED
+    assert not far_end.requests
+
+    status, far_end = desk.run(options={"limits": Limits(requests_per_day=3)})
+
+    assert status is Exit.ANSWERED
+    assert len(far_end.requests) == 1
+
+
+def test_attempts_are_marked_only_where_a_limit_is_stated(desk: Desk) -> None:
+    """
+    A mark costs a line for each attempt, so it is written where somebody may have to read it.
+    """
+    desk.write("a", "b")
+    desk.run()
+    assert b'"line":"sent"' not in journal_path(desk.output).read_bytes()
+
+    desk.write("a", "b", "c")
+    desk.run(options={"limits": Limits(tokens_per_minute=6_000)})
+    assert journal_path(desk.output).read_bytes().count(b'"line":"sent"') == 1

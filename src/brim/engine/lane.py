@@ -11,7 +11,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, replace
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
@@ -42,14 +42,31 @@ from brim.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from brim.policies.tokens import Cost
+    from brim.policies.tokens import Amounts, Cost, Spent
     from brim.protocols import Dialect
     from brim.transport import Transport
     from brim.values import Attempt, Hold
 
-__all__ = ["Lane", "Settings", "build_service"]
+__all__ = ["Lane", "Ledger", "Settings", "build_service"]
+
+
+class Ledger(Protocol):
+    """What lanes remember of earlier processes, and write down for later ones."""
+
+    def stated(self, limits: Limits) -> None:
+        """A lane is held to *limits* from now on."""
+
+    def spent(self, model: str, now: float) -> Sequence[Spent]:
+        """What was sent to *model* before, in the order of time; *now* is seconds since the epoch."""
+
+    def sent(self, attempt: Attempt, amounts: Amounts, at: float, *, keeps: bool) -> None:
+        """Write down that *attempt* goes, *at* seconds since the epoch, with *amounts* reserved.
+
+        *keeps*: the provider counts the output that is reserved, whatever is generated.
+        """
+
 
 _SOURCE: Final = Bound(Constraint.SOURCE, "source")
 _CROWD: Final = Bound(Constraint.CONCURRENCY, "concurrency")
@@ -85,6 +102,7 @@ class Line:
     limiter: Limiter
     timeouts: Timeouts
     total: LearntTotal
+    note: Callable[[Attempt, Amounts], None] | None = None
 
 
 def build_service(line: Line, on_piece: Callable[[Piece], None] | None = None) -> Service:
@@ -118,7 +136,7 @@ def build_service(line: Line, on_piece: Callable[[Piece], None] | None = None) -
         )
     else:
         raise ConfigError(f"the dialect {dialect.name!r} can't stream; leave streaming out, or choose another --model")
-    return Admit(send, line.limiter)
+    return Admit(send, line.limiter, line.note)
 
 
 def build_retry(settings: Settings, rng: Random) -> RetryPolicy:
@@ -144,6 +162,7 @@ class Lane:
         price: an answer's price in US dollars, None if unknown.
         emit: told every event.
         wall: seconds since the epoch.
+        ledger: what it remembers of earlier processes, and where it says what it sends; None remembers nothing.
     """
 
     def __init__(
@@ -157,20 +176,32 @@ class Lane:
         price: Callable[[Reply], float | None],
         emit: Callable[[Event], None],
         wall: Callable[[], float] = time.time,
+        ledger: Ledger | None = None,
     ) -> None:
         self.name = f"{dialect.name}:{model}"
         self._model = model
         self._dialect = dialect
         self._emit = emit
         rng = Random(settings.seed)
+        charging = CHARGING.get(dialect.name, Charging.RESERVES_CAP)
         self.limiter = Limiter(
             settings.limits,
             rng=rng,
             on_pause=self._paused,
             on_park=self._parked,
-            charging=CHARGING.get(dialect.name, Charging.RESERVES_CAP),
+            charging=charging,
             on_admitted=self._admitted if settings.trace else None,
         )
+        note: Callable[[Attempt, Amounts], None] | None = None
+        self._ledger = ledger
+        if ledger is not None:
+            ledger.stated(settings.limits)
+            self.limiter.recall(ledger.spent(model, wall()))
+
+            def note(attempt: Attempt, amounts: Amounts) -> None:
+                keeps = charging is Charging.RESERVES_CAP and attempt.request.max_tokens is not None
+                ledger.sent(attempt, amounts, wall(), keeps=keeps)
+
         self.alive = 0
         self.held: deque[Prepared] = deque()
         self._resting: set[asyncio.Future[None]] = set()
@@ -183,6 +214,7 @@ class Lane:
             limiter=self.limiter,
             timeouts=settings.timeouts,
             total=LearntTotal(settings.timeouts.total),
+            note=note,
         )
         self.path = Path(
             lane=self.name,
@@ -269,6 +301,8 @@ class Lane:
             name: new for name in limits.__struct_fields__ if (new := getattr(limits, name)) != getattr(before, name)
         }
         if changed:
+            if self._ledger is not None:
+                self._ledger.stated(limits)
             self.limiter.retune(limits)
             self._emit(LaneRetuned(self.name, changed))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from brim.config import Limits
 from brim.engine.permits import Permit, Waiter
@@ -18,11 +18,11 @@ from brim.engine.waits import WaitLog
 from brim.policies.adaptive import GROWS_EACH_S, AdaptiveWindow
 from brim.policies.admission import Admission, Charge
 from brim.policies.gate import LONGEST_PAUSE, Gate
-from brim.policies.tokens import Charging, Cost
+from brim.policies.tokens import Amounts, Charging, Cost, Spent
 from brim.values import Answer, Attempt, Bound, Constraint, Failure, FailureKind, Gauge, GaugeSource, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine, Sequence
     from random import Random
 
     from brim.values import Hold
@@ -44,6 +44,9 @@ _RAMP_AFTER_S: Final = 1.0
 _TICK_S: Final = 1e-5
 """The timer is set for no less, since a clock may be too coarse to ever reach what rounding has left."""
 
+_LATELY_S: Final = 60.0
+"""What was sent so short a time before this process may still fill a limit that nobody knows."""
+
 _BLIND_PAUSE_S: Final = 8.0
 _ALIVE_S: Final = 120.0
 """A lane that got something through lately looks again this often when it is refused and not told how long to wait: the
@@ -57,7 +60,8 @@ class Limiter:
         limits: what the user stated.
         rng: chance for jitter.
         on_pause: told the seconds and the reason whenever the lane closes for longer than it was.
-        on_park: told the reason when the lane closes for good.
+        on_park: told the reason when the lane closes for good. None: it never does; who can't go today is told so,
+            alone, and however long the server asks to wait is waited.
         charging: how the provider counts output tokens.
         on_admitted: told every attempt that had to wait, its cost and what it waited for; None saves the trouble.
 
@@ -75,7 +79,7 @@ class Limiter:
         *,
         rng: Random,
         on_pause: Callable[[float, Failure], None],
-        on_park: Callable[[Failure], None],
+        on_park: Callable[[Failure], None] | None,
         charging: Charging = Charging.RESERVES_CAP,
         on_admitted: Callable[[Attempt, Cost, tuple[Hold, ...]], None] | None = None,
     ) -> None:
@@ -109,16 +113,38 @@ class Limiter:
         """Attempts in the queue."""
         return len(self._queue)
 
-    async def admit(self, attempt: Attempt) -> Permit | Failure:
+    def admit(self, attempt: Attempt) -> Coroutine[Any, Any, Permit | Failure]:
         """Wait for the right to send *attempt*; a `Failure` if it can never go, or the lane is parked."""
         max_tokens = attempt.request.max_tokens
-        cost = self._admission.cost(attempt.body, max_tokens)
+        return self.admit_cost(self._admission.cost(attempt.body, max_tokens), max_tokens, attempt)
+
+    async def admit_cost(
+        self, cost: Cost, max_tokens: int | None = None, attempt: Attempt | None = None
+    ) -> Permit | Failure:
+        """Wait for the right to send what takes *cost*; a `Failure` if it can never go, or not today."""
         failure = self.parked or self._admission.too_large(cost)
         if failure is not None:
             return failure
         if not self._queue and self._delay(cost) == 0.0:
             return self._grant(cost, max_tokens)
-        return await self._wait(attempt, cost)
+        return await self._wait(Waiter(cost, max_tokens, attempt, self._loop.create_future(), self._loop.time()))
+
+    def recall(self, spent: Sequence[Spent]) -> None:
+        """Go on where an earlier process left off. *spent* is what it sent, in the order of time.
+
+        Stated limits begin with it. Where no rate is known, nothing but this is remembered: after a stop less than a
+        minute ago the lane opens as a ramp.
+        """
+        now = self._loop.time()
+        self._admission.recall(spent, now)
+        if not self._admission.is_rate_known and any(each.ago < _LATELY_S for each in spent):
+            self._window.ramp(now)
+
+    def move(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Go on in *loop*, on the same clock. The old one is closed, and whoever waited there will never come."""
+        self._loop = loop
+        self._queue.clear()
+        self._timer = self._growth = None
 
     def binding(self) -> str | None:
         """What holds up the next attempt: the name of a limit, `concurrency`, a pause; None if nothing does."""
@@ -165,7 +191,7 @@ class Limiter:
         is_open = self._admission.is_rate_known or self._admission.is_paced
         self._window.restate(limits.concurrency, is_open=is_open, in_flight=self.in_flight, now=now)
         for waiter in tuple(self._queue):
-            waiter.cost = self._admission.renew(waiter.cost, waiter.attempt.request.max_tokens)
+            waiter.cost = self._admission.renew(waiter.cost, waiter.max_tokens)
             failure = self._admission.too_large(waiter.cost)
             if failure is not None:
                 self._queue.remove(waiter)
@@ -188,7 +214,7 @@ class Limiter:
 
     def park(self, failure: Failure) -> None:
         """Send nothing more: whoever waits, and whoever comes, is told *failure*. The first reason stays."""
-        if self.parked is not None:
+        if self.parked is not None or self._on_park is None:
             return
         self.parked = failure
         self._on_park(failure)
@@ -196,8 +222,7 @@ class Limiter:
             self._queue.popleft().tell(failure)
         self._disarm()
 
-    async def _wait(self, attempt: Attempt, cost: Cost) -> Permit | Failure:
-        waiter = Waiter(attempt, cost, self._loop.create_future(), self._loop.time())
+    async def _wait(self, waiter: Waiter) -> Permit | Failure:
         self._queue.append(waiter)
         self._pump()
         try:
@@ -224,7 +249,7 @@ class Limiter:
                 continue
             first = self._queue[0]
             # A queue may be long: what an attempt will take is known better than when it came.
-            first.cost = self._admission.renew(first.cost, first.attempt.request.max_tokens)
+            first.cost = self._admission.renew(first.cost, first.max_tokens)
             delay = self._delay(first.cost)
             if delay != 0.0 and self._waits is not None:
                 self._waits.looked(self.bound(), self._loop.time(), since=first.since)
@@ -234,7 +259,7 @@ class Limiter:
                 self._timer = self._loop.call_later(max(delay, _TICK_S), self._pump)
                 return
             waiter = self._queue.popleft()
-            permit = self._grant(waiter.cost, waiter.attempt.request.max_tokens)
+            permit = self._grant(waiter.cost, waiter.max_tokens)
             if self._waits is not None and isinstance(permit, Permit):
                 self._waits.admitted(waiter, self._loop.time())
             waiter.tell(permit)
@@ -274,11 +299,11 @@ class Limiter:
             self._timer.cancel()
             self._timer = None
 
-    def settled(self, answer: Answer, charge: Charge) -> None:
+    def settled(self, answer: Answer, charge: Charge, used: Amounts | None = None) -> None:
         """Learn from an attempt that came back, and true up its charge. For its permit alone."""
         outcome = answer.outcome
         now = self._loop.time()
-        self._admission.answered(charge, answer, now)
+        self._admission.answered(charge, answer, now, used=used)
         if self._admission.is_rate_known:
             self._window.open()
         if isinstance(outcome, Reply):
@@ -313,7 +338,7 @@ class Limiter:
     def _push_back(self, failure: Failure, answer: Answer, longest: float = LONGEST_PAUSE) -> None:
         now = self._loop.time()
         wait = failure.retry_after
-        if wait is not None and wait > STALL_SECONDS:
+        if wait is not None and wait > STALL_SECONDS and self._on_park is not None:
             self.park(_waits_too_long(failure, wait))
             return
         pause = self._gate.pushed_back(sent_at=answer.sent_at, now=now, retry_after=wait, longest=longest)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from brim.engine.limiter import Limiter
     from brim.policies.retry import RetryPolicy
     from brim.policies.timeouts import LearntTotal
+    from brim.policies.tokens import Amounts
     from brim.protocols import Dialect
     from brim.transport import Transport
     from brim.values import Request
@@ -86,6 +87,8 @@ class Admit:
 
     inner: Service
     limiter: Limiter
+    note: Callable[[Attempt, Amounts], None] | None = None
+    """Told each attempt just before it goes, with what it took."""
 
     async def __call__(self, attempt: Attempt) -> Answer:
         """Wait for admission, send, settle."""
@@ -94,6 +97,8 @@ class Admit:
             now = asyncio.get_running_loop().time()
             return Answer(permit, now, now, was_sent=False)
         with permit:
+            if self.note is not None:
+                self.note(attempt, permit.amounts)
             answer = await self.inner(attempt)
             permit.settle(answer)
         return answer

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from brim.policies.admission import Charge
-    from brim.policies.tokens import Cost
+    from brim.policies.tokens import Amounts, Cost
     from brim.values import Answer, Attempt, Failure
 
 __all__ = ["Permit", "Waiter"]
@@ -22,8 +22,8 @@ __all__ = ["Permit", "Waiter"]
 class Issuer(Protocol):
     """Whoever gives out permits, and takes them back."""
 
-    def settled(self, answer: Answer, charge: Charge) -> None:
-        """Learn what came of an attempt that was charged *charge*."""
+    def settled(self, answer: Answer, charge: Charge, used: Amounts | None) -> None:
+        """Learn what came of an attempt that was charged *charge* and took *used*, if that is known."""
 
     def released(self) -> None:
         """Take back a slot."""
@@ -38,10 +38,18 @@ class Permit:
         self._limiter: Issuer | None = limiter
         self._charge = charge
 
-    def settle(self, answer: Answer) -> None:
-        """Tell the limiter what came of the attempt. Once; an attempt that is not settled keeps its charge."""
+    @property
+    def amounts(self) -> Amounts:
+        """What the attempt took when it was admitted."""
+        return self._charge.cost.amounts
+
+    def settle(self, answer: Answer, used: Amounts | None = None) -> None:
+        """Tell the limiter what came of the attempt. Once; an attempt that is not settled keeps its charge.
+
+        *used* is what it took in truth; by default the usage of the answer says so.
+        """
         assert self._limiter is not None, "a permit is settled while it is held"
-        self._limiter.settled(answer, self._charge)
+        self._limiter.settled(answer, self._charge, used)
 
     def release(self) -> None:
         """Give the slot back. Only the first call counts."""
@@ -59,15 +67,23 @@ class Permit:
 
 
 class Waiter:
-    """One attempt in the queue."""
+    """One cost in the queue, and whose it is if it is an attempt's."""
 
-    __slots__ = ("attempt", "cost", "since", "told")
+    __slots__ = ("attempt", "cost", "max_tokens", "since", "told")
 
-    def __init__(self, attempt: Attempt, cost: Cost, told: asyncio.Future[Permit | Failure], since: float) -> None:
-        self.since = since
-        self.attempt = attempt
+    def __init__(
+        self,
+        cost: Cost,
+        max_tokens: int | None,
+        attempt: Attempt | None,
+        told: asyncio.Future[Permit | Failure],
+        since: float,
+    ) -> None:
         self.cost = cost
+        self.max_tokens = max_tokens
+        self.attempt = attempt
         self.told = told
+        self.since = since
 
     def tell(self, decision: Permit | Failure) -> None:
         """Hand over *decision*; a permit that nobody waits for any more goes back."""

@@ -44,9 +44,9 @@ class WaitLog:
             log.popleft()
 
     def admitted(self, waiter: Waiter, now: float) -> None:
-        """*waiter* goes."""
+        """*waiter* goes. Told on is what an attempt waited for."""
         holds = self._holds(waiter.since, now)
-        if holds:
+        if holds and waiter.attempt is not None:
             self._tell(waiter.attempt, waiter.cost, holds)
 
     def _holds(self, since: float, now: float) -> tuple[Hold, ...]:

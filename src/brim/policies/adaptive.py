@@ -232,6 +232,12 @@ class AdaptiveWindow:
             self._lowest, self._votes = self.ceiling + 1, 0
             self._cap = self.ceiling
 
+    def ramp(self, now: float) -> None:
+        """Others of ours were sent just before: begin with one, and grow from there."""
+        if not self._is_open:
+            self._exact = 1.0
+            self._resize(now)
+
     def reopen(self, now: float) -> None:
         """The lane was closed and opens again: come back as a ramp, not as a stampede."""
         if not self._is_open:

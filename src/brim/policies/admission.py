@@ -7,6 +7,7 @@ of it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -15,8 +16,8 @@ from brim.config import Limits
 from brim.policies.level import ServerLevel
 from brim.policies.pace import Pace
 from brim.policies.past import Past
-from brim.policies.stated import CONSTRAINTS, WORDS, minutes, state_days, state_rates
-from brim.policies.tokens import Amounts, Charging, Cost, TokenCosts
+from brim.policies.stated import CONSTRAINTS, WORDS, ceilings, minutes, state_days, state_rates
+from brim.policies.tokens import Amounts, Charging, Cost, Spent, TokenCosts
 from brim.values import Answer, Bound, Dimension, Failure, FailureKind, Gauge, GaugeSource, Sent
 
 __all__ = ["Admission", "Charge"]
@@ -34,7 +35,6 @@ _OFTEN: Final = 0.04
 """A share of refusals, each explained by a level that was used up, above which the levels alone do not do."""
 _BLAMES: Final = (("input token", 2), ("output token", 3), ("token", 1))
 """Words in a refusal that name what was used up; numbers are not read."""
-_FLAGS: Final = ("--rpm", "--tpm", "--itpm", "--otpm")
 
 
 class Charge(msgspec.Struct, frozen=True, gc=False):
@@ -75,6 +75,7 @@ class Admission:
         self._totals = [0.0, 0.0, 0.0, 0.0]
         self._past = Past(self._totals, now)
         self._minutes = minutes(limits)
+        self._ceilings = ceilings(limits)
         self._stated = state_rates(limits, now, past=self._past)
         self._days = state_days(limits, now, past=self._past)
         self._costs = TokenCosts(charging)
@@ -88,6 +89,7 @@ class Admission:
     def restate(self, limits: Limits, now: float) -> None:
         """The user states other *limits*. What was spent stays spent, what was learnt is kept where it still fits."""
         self._minutes = minutes(limits)
+        self._ceilings = ceilings(limits)
         self._stated = state_rates(limits, now, past=self._past, before=self._stated)
         self._days = state_days(limits, now, past=self._past, before=self._days)
         self._paces = [pace for pace in self._paces if pace.restated(self._ceiling(pace.place))]
@@ -112,12 +114,16 @@ class Admission:
 
     def too_large(self, cost: Cost) -> Failure | None:
         """Why an attempt can never go; None if it can."""
-        if not self._stated:
-            return None
-        for place, limit in enumerate(self._minutes):
-            if limit is not None and cost.amounts[place] > limit:
-                return _too_large(cost.amounts[place], limit, place)
+        for place, limit, span in self._ceilings:
+            if cost.amounts[place] > limit:
+                return _too_large(cost.amounts[place], limit, place, span)
         return None
+
+    def recall(self, spent: Sequence[Spent], now: float) -> None:
+        """Let the stated limits begin with what was spent before, which comes in the order of time."""
+        for each in (*self._stated, *self._days):
+            each.gauge.recall([(now - one.ago, one.amounts[each.place]) for one in spent])
+        self._past.recall([(now - one.ago, one.amounts) for one in spent], now)
 
     def day_over(self, cost: Cost, now: float) -> Failure | None:
         """Why nothing more may go today; None if it may."""
@@ -171,13 +177,18 @@ class Admission:
         for level in self._known:
             level.take(amounts[level.place], now)
 
-    def answered(self, charge: Charge, answer: Answer, now: float) -> None:
-        """An attempt came back: true up its tokens, and believe what its headers show."""
+    def answered(self, charge: Charge, answer: Answer, now: float, *, used: Amounts | None = None) -> None:
+        """An attempt came back: true up its tokens, and believe what its headers show.
+
+        *used* is what it took; None where that has to be worked out from the usage.
+        """
         if answer.levels:
             self._observe(charge, answer, now)
         usage = answer.outcome.usage
-        if usage is not None:
-            _, tokens, given, made = self._costs.true_up(charge.cost, charge.max_tokens, usage)
+        if used is None and usage is not None:
+            used = self._costs.true_up(charge.cost, charge.max_tokens, usage)
+        if used is not None:
+            _, tokens, given, made = used
             _, held, held_given, held_made = charge.cost.amounts
             change = (0.0, tokens - held, given - held_given, made - held_made)
             self._move(change, now)
@@ -297,10 +308,10 @@ def _gauge(name: str, place: int, limit: float, used: float, source: GaugeSource
     return Gauge(name=name, limit=limit, used=share, unit=WORDS[place], period_s=_MINUTE_S, source=source)
 
 
-def _too_large(cost: float, limit: float, place: int) -> Failure:
+def _too_large(cost: float, limit: float, place: int, span: str) -> Failure:
     return Failure(
         kind=FailureKind.TOO_LARGE,
         message=f"the request needs about {cost:,.0f} {WORDS[place]} but the limit is {limit:,.0f} {WORDS[place]} "
-        f"a minute; raise {_FLAGS[place]} or shorten the request",
+        f"a {span}; raise that limit or make the request smaller",
         sent=Sent.NO,
     )

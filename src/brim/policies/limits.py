@@ -8,6 +8,7 @@ holds over any longer time. Nothing here waits; the limiter asks `ready_in` and 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Final
 
 __all__ = ["BURST_SECONDS", "Bucket", "Sliding"]
@@ -63,6 +64,15 @@ class Bucket:
         self._level = min(burst, self.level(now))
         self.rate = rate
         self.burst = burst
+
+    def recall(self, taken: Iterable[tuple[float, float]]) -> None:
+        """Begin with what was taken before, as times (in order) and units: as if this bucket had seen it."""
+        level, at = self.burst, float("-inf")
+        for when, units in taken:
+            level = min(self.burst, level + (when - at) * self.rate) - units
+            at = when
+        if at > float("-inf"):
+            self._level = min(self._level, level + max(self._at - at, 0.0) * self.rate)
 
     def __repr__(self) -> str:
         return f"Bucket(level={self._level:.1f}/{self.burst:.1f}, rate={self.rate:.3f}/s)"
@@ -124,6 +134,11 @@ class Sliding:
         else:
             return
         self._used += cost
+
+    def recall(self, taken: Iterable[tuple[float, float]]) -> None:
+        """Begin with what was taken before, as times (in order) and units."""
+        for when, units in taken:
+            self.take(units, when)
 
     def __repr__(self) -> str:
         return f"Sliding({self._used:.0f}/{self.amount:.0f} in {self.seconds:g} s)"

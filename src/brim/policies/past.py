@@ -57,6 +57,18 @@ class Past:
         if len(self._fine) > _FINE:
             self._put_away(self._fine.popleft())
 
+    def recall(self, taken: Sequence[tuple[float, tuple[float, ...]]], now: float) -> None:
+        """Begin with what was taken before, as times (in order) and amounts by place. Told before anything is noted."""
+        if not taken:
+            return
+        before = tuple(-sum(amounts[place] for _, amounts in taken) for place in range(len(self._totals)))
+        self._began_at = min(self._began_at, taken[0][0])
+        for at, amounts in taken:
+            self._fine.append(_Stretch(at, min(at + _STRETCH_S, now), before))
+            before = tuple(had + took for had, took in zip(before, amounts, strict=True))
+            if len(self._fine) > _FINE:
+                self._put_away(self._fine.popleft())
+
     def _put_away(self, stretch: _Stretch) -> None:
         coarse = self._coarse
         if not coarse or stretch.ends_at - coarse[-1].begins_at > self._coarse_s:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from brim.config import Limits
     from brim.policies.past import Past
 
-__all__ = ["CONSTRAINTS", "WORDS", "Stated", "minutes", "state_days", "state_rates"]
+__all__ = ["CONSTRAINTS", "WORDS", "Stated", "ceilings", "minutes", "state_days", "state_rates"]
 
 WORDS: Final = ("requests", "tokens", "input tokens", "output tokens")
 """What an amount counts, by its place."""
@@ -77,6 +77,15 @@ def minutes(limits: Limits) -> tuple[float | None, ...]:
         limits.input_tokens_per_minute,
         limits.output_tokens_per_minute,
     )
+
+
+def ceilings(limits: Limits) -> list[tuple[int, float, str]]:
+    """What a single request may not exceed: place, units and the time for which they are given.
+
+    One request is always possible; as seldom as less than one a minute it may be.
+    """
+    by_minute = [(place, amount, "minute") for place, amount in enumerate(minutes(limits)) if place and amount]
+    return by_minute + ([(1, limits.tokens_per_day, "day")] if limits.tokens_per_day is not None else [])
 
 
 def state_rates(limits: Limits, now: float, *, past: Past, before: Iterable[Stated] = ()) -> list[Stated]:

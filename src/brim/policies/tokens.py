@@ -17,7 +17,7 @@ import msgspec
 
 from brim.values import Usage
 
-__all__ = ["CHARGING", "Amounts", "Charging", "Cost", "TokenCosts", "estimate_tokens"]
+__all__ = ["CHARGING", "FIRST_GUESS", "Amounts", "Charging", "Cost", "Spent", "TokenCosts", "estimate_tokens"]
 
 _PLAIN: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ "
 _ASCII: Final = bytes(range(128))
@@ -26,7 +26,8 @@ _PER_SYMBOL: Final = 1 / 1.9
 _PER_OTHER_BYTE: Final = 0.8 / 3
 """0.8 tokens a character of three bytes, as nearly all of Chinese, Japanese and Korean are in UTF-8."""
 
-_FIRST_GUESS: Final = 256.0
+FIRST_GUESS: Final = 256.0
+"""Tokens of an output of which nothing is known yet."""
 _WEIGHT: Final = 0.05
 _MOST_OFF: Final = 4.0
 """An estimate further off than this is about something else (an image, a cached file), not about the text."""
@@ -52,6 +53,13 @@ class Cost(msgspec.Struct, frozen=True, gc=False):
 
     amounts: Amounts
     guessed: float = 0.0
+
+
+class Spent(msgspec.Struct, frozen=True, gc=False):
+    """What was sent before, *ago* seconds ago."""
+
+    ago: float
+    amounts: Amounts
 
 
 def estimate_tokens(text: bytes) -> float:
@@ -85,7 +93,7 @@ class TokenCosts:
         return self._reserve(cost.guessed, max_tokens) if cost.guessed > 0.0 else cost
 
     def _reserve(self, guessed: float, max_tokens: int | None) -> Cost:
-        output = _FIRST_GUESS if self._output is None else self._output
+        output = FIRST_GUESS if self._output is None else self._output
         if max_tokens is not None:
             keeps = self._charging is Charging.RESERVES_CAP
             output = float(max_tokens) if keeps else min(output, float(max_tokens))

@@ -138,6 +138,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
             self._calls.append(timer)
         return timer
 
+    def elapse(self, seconds: float) -> None:
+        """Let time pass within a callback, as where one computes for long: what is due meanwhile comes late."""
+        self._now += seconds
+
     def forget(self) -> None:
         """A timer was cancelled. It leaves when its time comes, or with the others once they are the most."""
         self._forgotten += 1
@@ -178,7 +182,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
             if timer.call is None:
                 self._forgotten -= 1
             else:
-                self._now = at
+                self._now = max(self._now, at)
                 calls.append(timer)
         if not calls:
             raise Deadlock(f"every task waits and no timer is left, at {self._now:.3f} s of virtual time:{_waiting()}")

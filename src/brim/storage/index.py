@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO, Final
 
 from brim.storage.lines import REPLY, Bind, End, Head, Line, read_line
 
-__all__ = ["Index", "key_of"]
+__all__ = ["Index", "ignore", "key_of"]
 
 _NONE: Final = 0xFFFF_FFFF
 _TAKEN: Final = 1
@@ -30,6 +30,10 @@ _LONG: Final = 32
 def key_of(fingerprint: str) -> int:
     """The part of a fingerprint (as hexadecimal digits) that the index keeps."""
     return int(fingerprint[:8] or "0", 16)
+
+
+def ignore(_line: Line, _raw: bytes) -> None:
+    """Nobody wants to hear the lines."""
 
 
 class Index:
@@ -65,8 +69,11 @@ class Index:
         """One more than the last position that may have a result."""
         return len(self._entry_at)
 
-    def load(self, stream: BinaryIO, *, start: int) -> int:
-        """Read back all lines from the offset *start* on; the offset where the last whole one ends."""
+    def load(self, stream: BinaryIO, *, start: int, hear: Callable[[Line, bytes], None] = ignore) -> int:
+        """Read back all lines from the offset *start* on; the offset where the last whole one ends.
+
+        *hear* is told each of them.
+        """
         stream.seek(start)
         offset = start
         for raw in stream:
@@ -77,6 +84,7 @@ class Index:
                 self.bad_lines += 1
             else:
                 self._replay(line, offset)
+                hear(line, raw)
             offset += len(raw)
         return offset
 

@@ -20,27 +20,28 @@ import msgspec
 
 from brim.errors import JournalError
 from brim.storage.disk import Syncer, advice, sync, sync_directory, try_lock
-from brim.storage.index import Index, key_of
+from brim.storage.index import Index, ignore, key_of
 from brim.storage.lines import (
     VERSION,
     Answer,
     Bind,
-    Body,
     End,
     Header,
+    Line,
+    Sent,
     answer_to,
+    body_of,
     failure_kind,
     is_torn_header,
     read_answer,
     read_header,
     seal,
 )
-from brim.storage.results import row_digest
+from brim.storage.results import row_digest, to_millis
 from brim.values import FailureKind, FinishReason, Request, Result, Usage
 
 __all__ = ["Journal", "Recorded", "read_index"]
 
-_bodies = msgspec.json.Decoder(Body)
 _READ_AHEAD = 1 << 14  # rows end nearly in the order of the input, a few lines apart
 
 
@@ -92,6 +93,7 @@ class Journal:
         input_name: str,
         retry_failed: bool = False,
         sync_every_s: float | None = 0.05,
+        hear: Callable[[Line, bytes], None] = ignore,
     ) -> Journal:
         """Create the journal *path*, or go on with it.
 
@@ -101,6 +103,7 @@ class Journal:
             input_name: what the rows are read from, for whoever reads the journal.
             retry_failed: recorded failures answer no row, so that their rows run again.
             sync_every_s: seconds until a line is on disk; None: only `close` syncs (for virtual time).
+            hear: told every line that is read back, see `brim.storage.use`.
 
         Raises:
             JournalError: another run is writing to it, it was written with other settings, it is no journal or too
@@ -112,7 +115,7 @@ class Journal:
                 undo.callback(os.close, fd)
                 _lock(path, fd)
                 begin = partial(_begin, path, fd, settings=_plain(settings), input_name=input_name)
-                index, torn = _restore(path, fd, begin, settings=_plain(settings), retry_failed=retry_failed)
+                index, torn = _restore(path, fd, begin, settings=_plain(settings), retry_failed=retry_failed, hear=hear)
                 journal = cls(path, fd, index, sync_every_s=sync_every_s)
                 undo.pop_all()
         except OSError as error:
@@ -145,6 +148,15 @@ class Journal:
         """
         if not result.is_untouched:
             self.index.add(result.request.position, self._append(answer_to(result)))
+
+    def mark(self, request: Request, amounts: tuple[float, float, float, float], at: float, *, keeps: bool) -> None:
+        """Write down that an attempt of *request* goes *at* that time, before it does. Not synced: it tells no result.
+
+        Raises:
+            JournalError: the disk is full or broken.
+        """
+        line = Sent(position=request.position, at=to_millis(at), amounts=amounts[1:], lane=request.model, keeps=keeps)
+        self._append(line, is_synced=False)
 
     def claim(self, request: Request, fingerprint: bytes) -> Recorded | None:
         """Find a result of an earlier run for *request*, and let it answer this row. None: the row must run.
@@ -198,7 +210,7 @@ class Journal:
             self.index.move(position, entry)
         self.index.take(entry)
 
-    def _append(self, line: Answer | Bind | End) -> int:
+    def _append(self, line: Answer | Bind | End | Sent, *, is_synced: bool = True) -> int:
         """Write one line; the offset where it begins."""
         if self._is_closed:
             raise JournalError(f"the journal {self.path} is closed")
@@ -214,7 +226,8 @@ class Journal:
             raise JournalError(f"can't write to the journal {self.path}: {advice(error)}") from error
         self._size += len(data)
         self._is_torn = False
-        self._syncer.note()
+        if is_synced:
+            self._syncer.note()
         return offset
 
     def _mend(self) -> None:
@@ -241,7 +254,13 @@ def _lock(path: Path, fd: int) -> None:
 
 
 def _restore(
-    path: Path, fd: int, begin: Callable[[], None], *, settings: dict[str, Any], retry_failed: bool
+    path: Path,
+    fd: int,
+    begin: Callable[[], None],
+    *,
+    settings: dict[str, Any],
+    retry_failed: bool,
+    hear: Callable[[Line, bytes], None],
 ) -> tuple[Index, int]:
     """Make the file a journal that ends with a whole line; its index, and how many bytes were cut off."""
     index, end = Index(retry_failed=retry_failed), 0
@@ -250,7 +269,9 @@ def _restore(
         is_new = is_torn_header(first)
         if not is_new:
             header = read_header(first, name=str(path))
-            end = index.load(stream, start=len(first))
+            # Without an answer the model may be another today: then this was the use of another lane.
+            is_ours = header.settings.get("model") == settings.get("model")
+            end = index.load(stream, start=len(first), hear=hear if is_ours else ignore)
             # Without an answer nothing would be lost: a first try with a wrong model or parameter may be mended.
             is_new = header.settings != settings and not index.has_replies
             if header.settings != settings and not is_new:
@@ -303,7 +324,7 @@ def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _recorded(answer: Answer) -> Recorded:
-    body = _bodies.decode(answer.result)
+    body = body_of(answer)
     return Recorded(
         kind=failure_kind(answer.outcome),
         finish_reason=body.finish_reason,

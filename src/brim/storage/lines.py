@@ -2,6 +2,7 @@
 
     {"crc32":"5d41402a","line":"header","journal":"brim","version":1,"brim":"0.1.0","input":"reviews.jsonl",...}
     {"crc32":"7b8b965a","line":"result","position":0,"fingerprint":"9e10...","outcome":"reply",...,"result":{...}}
+    {"crc32":"5ca1ab1e","line":"sent","position":0,"at":1795315167.464,"amounts":[312.0,56.0,256.0]}
     {"crc32":"c0ffee00","line":"bind","position":3,"offset":1234,"row":null,"id":null,"extra":null}
     {"crc32":"0badf00d","line":"end","rows":60}
 
@@ -10,7 +11,12 @@ The check sum covers everything behind it up to the line break.
 - **header**, once, first: the format's version, who wrote it, and the settings that shape answers.
 - **result**: what became of the row at *position*. *result* is the very output line and comes last, so that export
   copies bytes. *outcome* is "reply" or the kind of the failure, *row* a digest of the row's id and own fields, *at* the
-  epoch second when the last attempt was sent. A later line for a position replaces an earlier one.
+  epoch second when the last attempt was sent. *lane* is the model that the row names, left out where it names none. A
+  later line for a position replaces an earlier one.
+- **sent**, before each attempt while limits are stated: an attempt for *position* goes *at* that time, with *amounts*
+  of tokens, input tokens and output tokens reserved for it, of which the provider *keeps* the output or, if that is
+  left out, counts what is generated. One without a later result was in flight when the process
+  died.
 - **bind**, when a resumed input differs from what was recorded: from here on the row at *position* is answered by the
   line (result or bind) that starts at byte *offset*. With a *row* digest the answer goes to a row with another *id* and
   other own fields (*extra*), which it says. An *offset* of null says that nothing recorded answers this position.
@@ -42,12 +48,16 @@ __all__ = [
     "Head",
     "Header",
     "Line",
+    "Sent",
+    "Taken",
     "answer_to",
+    "body_of",
     "failure_kind",
     "is_torn_header",
     "read_answer",
     "read_header",
     "read_line",
+    "read_taken",
     "seal",
 ]
 
@@ -78,13 +88,14 @@ class Head(msgspec.Struct, tag="result", tag_field="line", kw_only=True):
     position: int
     fingerprint: str
     outcome: str
+    at: float = 0.0
 
 
-class Answer(Head, tag="result", tag_field="line", kw_only=True):
+class Answer(Head, tag="result", tag_field="line", kw_only=True, omit_defaults=True):
     """A result line."""
 
+    lane: str | None = None
     row: str
-    at: float
     throttles: int
     perhaps_paid: int
     request_id: str | None
@@ -102,6 +113,16 @@ class Bind(msgspec.Struct, tag="bind", tag_field="line", kw_only=True):
     extra: dict[str, Any] | None = None
 
 
+class Sent(msgspec.Struct, tag="sent", tag_field="line", kw_only=True, omit_defaults=True):
+    """An attempt goes. *amounts* are tokens, input and output tokens; *keeps*: the provider keeps all of the output."""
+
+    position: int
+    at: float
+    amounts: tuple[float, float, float]
+    lane: str | None = None
+    keeps: bool = False
+
+
 class End(msgspec.Struct, tag="end", tag_field="line"):
     """The input has *rows* rows."""
 
@@ -117,12 +138,31 @@ class Body(msgspec.Struct):
     attempts: int
 
 
-Line: TypeAlias = Head | Bind | End
+class Took(msgspec.Struct):
+    """What the attempts of a result took, as far as its output line says."""
+
+    attempts: int
+    usage: Usage | None
+
+
+class Taken(msgspec.Struct, tag="result", tag_field="line"):
+    """A result line as far as limits are concerned."""
+
+    position: int
+    throttles: int
+    result: Took
+    at: float = 0.0
+    lane: str | None = None
+
+
+Line: TypeAlias = Head | Bind | End | Sent
 """A line after the header, as the index reads it."""
 
 _headers: Final = msgspec.json.Decoder(Header)
 _heads: Final[msgspec.json.Decoder[Line]] = msgspec.json.Decoder(Line)
 _answers: Final[msgspec.json.Decoder[Answer | Bind]] = msgspec.json.Decoder(Answer | Bind)
+_taken: Final = msgspec.json.Decoder(Taken)
+_bodies: Final = msgspec.json.Decoder(Body)
 
 
 class _Format(msgspec.Struct):
@@ -140,6 +180,7 @@ def answer_to(result: Result) -> Answer:
         position=result.request.position,
         fingerprint=result.fingerprint.hex(),
         outcome=REPLY if failure is None else failure.kind,
+        lane=result.request.model,
         row=row_digest(result.request),
         at=to_millis(result.started_at),
         throttles=result.throttles,
@@ -150,7 +191,7 @@ def answer_to(result: Result) -> Answer:
     )
 
 
-def seal(line: Header | Answer | Bind | End) -> bytes:
+def seal(line: Header | Answer | Bind | End | Sent) -> bytes:
     """*line* as bytes, check sum in front, line break at the end."""
     body = to_json(line)[1:]
     return b"%b%b\n" % (_SEAL % crc32(body), body)
@@ -165,6 +206,16 @@ def read_line(raw: bytes) -> Line | None:
         return _heads.decode(raw if cut < 0 else raw[:cut] + b"}")
     except msgspec.DecodeError:  # a kind of line that a later version of brim wrote
         return None
+
+
+def read_taken(raw: bytes) -> Taken:
+    """What a whole result line, which `read_line` has found sound, says of its attempts."""
+    return _taken.decode(raw)
+
+
+def body_of(answer: Answer) -> Body:
+    """What the summary needs of a result line."""
+    return _bodies.decode(answer.result)
 
 
 def read_answer(stream: BinaryIO, offset: int) -> tuple[Answer, Bind | None]:

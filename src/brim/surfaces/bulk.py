@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -20,6 +21,7 @@ from typing import Any, BinaryIO, Final
 
 import msgspec
 
+from brim.config import Limits
 from brim.engine.lane import Lane
 from brim.engine.path import Prepared
 from brim.engine.run import Run
@@ -28,8 +30,10 @@ from brim.storage.export import export
 from brim.storage.inputs import count_rows, read_rows
 from brim.storage.journal import Journal
 from brim.storage.rows import RowShape
+from brim.storage.use import Book, Ledger, reach_of
 from brim.surfaces.client import Client, Options
 from brim.surfaces.controls import controlled
+from brim.surfaces.endpoints import split_model
 from brim.surfaces.progress import Progress
 from brim.surfaces.report import print_report
 from brim.surfaces.tally import Tally
@@ -105,12 +109,17 @@ async def carry_out(job: Job, *, stdin: BinaryIO | None = None) -> Exit:
     options: Options = {**job.options, "on_event": tally.on_event}
     async with Client(job.model, **options) as client:
         tally.begin()
+        limits = job.options.get("limits", Limits())
+        book = Book(now=time.time(), reach_s=reach_of(limits))
         with Journal.open(
             journal_path(job.output),
             settings=job.settings,
             input_name=", ".join(job.inputs),
             retry_failed=job.retry_failed,
+            hear=book.read,
         ) as journal:
+            default = split_model(job.model)[1]
+            client.ledger = Ledger(journal, book, default=default)
             run = Run(record=journal.record, leave=lambda _: tally.left(), sampler=client.sampler)
             async with controlled(run, tally, job.output):
                 with Progress(tally):

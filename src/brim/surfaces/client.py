@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, TypedDict, TypeGu
 import msgspec
 
 from brim.config import Limits, Timeouts
-from brim.engine.lane import Lane, Settings
+from brim.engine.lane import Lane, Ledger, Settings
 from brim.engine.path import Path, Prepared, fulfil
 from brim.engine.run import Run
 from brim.engine.sampler import Sampler
@@ -115,6 +115,7 @@ class Client:
         self._spec = model
         self._options = options
         self._lanes: dict[str, Lane] = {}
+        self.ledger: Ledger | None = None  # a run's, so that limits go on where an earlier process left them
         self._local: LocalModel | None = None
         self._streams: set[asyncio.Task[Result]] = set()
         self._trace: TraceFile | None = None
@@ -266,6 +267,7 @@ class Client:
             settings=self._settings,
             price=self._price_list(model),
             emit=self._emit,
+            ledger=self.ledger,
         )
         return lane
 

@@ -77,8 +77,8 @@ def parse_settings(pairs: Iterable[str]) -> dict[str, str]:
     return settings
 
 
-def parse_window(text: str) -> Window:
-    """Read a sliding window as people write it: `40/60s`, `5/1s`, `1000/10m`, `500/1h`.
+def parse_window(text: str, *, name: str = "--limit ") -> Window:
+    """Read a sliding window as people write it: `40/60s`, `5/1s`, `1000/10m`, `500/1h`. *name* is for messages.
 
     Raises:
         ConfigError: it is written otherwise, or can't be kept.
@@ -86,7 +86,7 @@ def parse_window(text: str) -> Window:
     match = _WINDOW.fullmatch(text.strip())
     if match is None:
         raise ConfigError(
-            f"--limit {text!r} should look like 40/60s: requests, and seconds (s), minutes (m) or hours (h)"
+            f"{name}{text!r} should look like 40/60s: requests, and seconds (s), minutes (m) or hours (h)"
         )
     requests, number, unit = match.groups()
     return Window(requests=int(requests), seconds=float(number or 1) * _UNITS[unit])

@@ -1,0 +1,135 @@
+"""What other libraries' responses, results and exceptions say: status, headers, error body, usage.
+
+Nothing here knows a library. Each of the official SDKs, aiohttp, httpx, requests and botocore carries the same few
+things under one of a few names, so they are found by name (duck typing) and read as if they had come to our own
+dialects. What says nothing is no error: it says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from brim.protocols import WireResponse
+from brim.protocols.classify import failure
+from brim.values import Failure, FailureKind, Sent, Usage
+
+__all__ = ["Seen", "failure_of", "headers_of", "look_at", "usage_of"]
+
+_STATUS: Final = ("status_code", "status", "code", "http_status")
+_HEADERS: Final = ("headers",)
+_INPUT: Final = ("input_tokens", "prompt_tokens", "prompt_token_count")
+_OUTPUT: Final = ("output_tokens", "completion_tokens", "candidates_token_count")
+_USAGE: Final = ("usage", "usage_metadata", "usageMetadata")
+_CAUSES: Final = 4
+"""How many exceptions deep an error is looked into, itself included."""
+_THROTTLED: Final = 429
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What was found: *status* of an HTTP answer, *headers* under lower-case names, the error's *body*."""
+
+    status: int | None = None
+    headers: Mapping[str, str] = {}
+    body: Any = None
+
+
+def look_at(thing: object) -> Seen:
+    """Find status, headers and body of a response, or of an exception or of what caused it."""
+    found = Seen()
+    for _ in range(_CAUSES):
+        found = _look(thing)
+        thing = _get(thing, "__cause__")
+        if found.status is not None or thing is None:
+            break
+    return found
+
+
+def failure_of(
+    error: object, seen: Seen, *, now: float, is_throttled: bool | None = None, wait: float | None = None
+) -> Failure | None:
+    """The failure that an exception, or a response with a bad status, stands for; None if it is none.
+
+    Args:
+        error: the exception or the response.
+        seen: what `look_at` found there.
+        now: seconds since the epoch.
+        is_throttled: what the user says it means; None leaves that to status and body.
+        wait: for how many seconds, as the user says; None leaves that to headers and body.
+    """
+    is_exception = isinstance(error, BaseException)
+    if is_throttled is None and seen.status is None:
+        message = f"{type(error).__name__}: {error}"
+        return Failure(kind=FailureKind.SERVER, message=message, sent=Sent.MAYBE) if is_exception else None
+    status = _THROTTLED if is_throttled else seen.status or 500
+    if status < 400:
+        return None
+    body = seen.body if isinstance(seen.body, dict) else {"message": str(error) if is_exception else ""}
+    wire = WireResponse(
+        status=status,
+        headers=seen.headers,
+        body=msgspec.json.encode(body if "error" in body else {"error": body}, enc_hook=str),
+        received_at=now,
+    )
+    found = failure(wire)
+    if is_throttled is None:
+        return found
+    kind = FailureKind.THROTTLED if is_throttled else FailureKind.SERVER
+    return msgspec.structs.replace(found, kind=kind, retry_after=found.retry_after if wait is None else wait)
+
+
+def headers_of(headers: object) -> Mapping[str, str]:
+    """*headers* under lower-case names; none if it is no such thing."""
+    items = _get(headers, "items")
+    if not callable(items):
+        return {}
+    try:
+        return {str(name).lower(): str(value) for name, value in items()}
+    except (TypeError, ValueError):
+        return {}
+
+
+def usage_of(result: object) -> Usage | None:
+    """The tokens that *result* says it took, as any SDK or API spells them; None if it does not say."""
+    usage = next((found for name in _USAGE if (found := _get(result, name)) is not None), None)
+    if usage is None:
+        return None
+    given, made = _amount(usage, _INPUT), _amount(usage, _OUTPUT)
+    if given is None and made is None:
+        return None
+    return Usage(input_tokens=given or 0, output_tokens=made or 0)
+
+
+def _look(thing: object) -> Seen:
+    response = _get(thing, "response")
+    places = (thing, response)
+    # botocore: a result, or an error's response, is a dict that holds both
+    meta = next((found for place in places if (found := _get(place, "ResponseMetadata")) is not None), None)
+    statuses = [_get(place, name) for place in places for name in _STATUS] + [_get(meta, "HTTPStatusCode")]
+    headers = [_get(place, name) for place in places for name in _HEADERS] + [_get(meta, "HTTPHeaders")]
+    return Seen(
+        status=next((int(each) for each in statuses if _is_status(each)), None),
+        headers=next((read for each in headers if (read := headers_of(each))), {}),
+        body=_get(thing, "body"),
+    )
+
+
+def _is_status(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 100 <= value < 600
+
+
+def _amount(usage: object, names: tuple[str, ...]) -> int | None:
+    values = (_get(usage, name) for name in names)
+    return next((value for value in values if isinstance(value, int) and value >= 0), None)
+
+
+def _get(thing: object, name: str) -> Any:
+    """An attribute or item of *thing*, whatever it is; None if there is none."""
+    if isinstance(thing, Mapping) and name != "items":
+        return thing.get(name)
+    try:
+        return getattr(thing, name, None)
+    except Exception:  # noqa: BLE001 - a foreign property that fails says nothing
+        return None

@@ -1,0 +1,308 @@
+"""The limiter alone: brim's admission for any function of the user's, with the engine's own guarantees.
+
+All deciding is the engine's limiter, the very one that holds a lane; here is its face. Calls go first in, first out;
+whatever one raises passes through untouched, and its slot is free again. A limiter lives in one event loop at a time:
+when that is closed, the next one takes it over with all it knows. Threads hand over to its loop, or to one of brim's
+own where there is none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial, wraps
+from random import Random
+from types import TracebackType
+from typing import Any, Final, ParamSpec, TypeVar, Unpack, cast, overload
+
+from brim.config import Limits
+from brim.engine.limiter import Limiter as Engine
+from brim.errors import CallFailed
+from brim.policies.tokens import Cost
+from brim.surfaces.permit import Permit, Reader, Spend, SpendLike, Throttled, Usual, as_spend
+from brim.surfaces.rates import Rate, read_limits
+from brim.values import Failure
+
+__all__ = ["Hold", "Limiter"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Limiter:
+    """Lets calls go as fast as limits allow, one by one in the order in which they came.
+
+    What you state is kept; what you don't is found out, from the headers of responses and from refusals.
+
+    Args:
+        requests: calls in a time, as `"50/min"`, `"5/s"`, `"1000/day"`, or several of these in a list. Spread evenly.
+        tokens: input and output tokens together, likewise.
+        input_tokens: input tokens, by the second or minute.
+        output_tokens: output tokens, by the second or minute.
+        limit: calls in *every* stretch of a time, wherever it begins, as `"40/60s"`, or several of these.
+        concurrency: a ceiling for calls at once, not a target; 1,000 by default.
+        limits: the same as a `brim.Limits`; what is stated by name besides wins.
+        throttled: which of your exceptions say "too fast". Those that carry a status or a response (the official SDKs',
+            aiohttp's, httpx's, requests' and botocore's) are understood without.
+        used: what a result took, None if it doesn't say; by default its `usage`, as the official SDKs spell it.
+        on_pause: told the seconds and the reason whenever all calls have to wait for the server; must not block.
+        wall: seconds since the epoch, for tests.
+        seed: fixes the jitter, for tests.
+
+    Raises:
+        ConfigError: an amount can't be read or kept.
+    """
+
+    def __init__(
+        self,
+        *,
+        requests: Rate | None = None,
+        tokens: Rate | None = None,
+        input_tokens: Rate | None = None,
+        output_tokens: Rate | None = None,
+        limit: str | Sequence[str] = (),
+        concurrency: int | None = None,
+        limits: Limits | None = None,
+        throttled: Throttled | None = None,
+        used: Callable[[Any], SpendLike | None] | None = None,
+        on_pause: Callable[[float, Failure], None] | None = None,
+        wall: Callable[[], float] = time.time,
+        seed: int | None = None,
+    ) -> None:
+        self.limits = read_limits(
+            limits,
+            concurrency=concurrency,
+            limit=limit,
+            requests=requests,
+            tokens=tokens,
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+        )
+        self._reader = Reader(throttled, used, wall)
+        self._usual = Usual()
+        self._on_pause = on_pause or _ignore
+        self._rng = Random(seed)
+        self._engine: Engine | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._moving = threading.Lock()
+
+    @overload
+    async def call(
+        self, fn: Callable[..., Awaitable[T]], /, *args: Any, cost: SpendLike | None, **kwargs: Any
+    ) -> T: ...
+    @overload
+    async def call(self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
+    @overload
+    async def call(self, fn: Callable[..., T], /, *args: Any, cost: SpendLike | None, **kwargs: Any) -> T: ...
+    @overload
+    async def call(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
+    async def call(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Call *fn* when it is its turn, and give what it gives; an awaitable is awaited.
+
+        A plain function runs in the event loop, as callbacks do; one that blocks is called as
+        `call(asyncio.to_thread, fn, ...)`. Usage, headers and a refusal in what comes back are noticed.
+
+        Args:
+            fn: what to call.
+            args: its arguments.
+            kwargs: its arguments by name. One named `cost` is the limiter's: the tokens that the call takes, a number
+                or a `Spend`; as usual if not given.
+
+        Raises:
+            CallFailed: it needs more than a limit ever gives (`too_large`), or a limit a day is used up (`daily`, with
+                `failure.retry_after`). It was not called.
+        """
+        async with self.hold(**as_spend(kwargs.pop("cost", None))) as permit:
+            result = fn(*args, **kwargs)
+            if inspect.isawaitable(result):
+                result = await result
+            permit.take(result)
+        return result
+
+    def call_sync(self, fn: Callable[..., T], /, *args: Any, cost: SpendLike | None = None, **kwargs: Any) -> T:
+        """Call a plain *fn* when it is its turn, from a thread; else like `call`.
+
+        Raises:
+            CallFailed: see `call`.
+            RuntimeError: an event loop runs in this thread, and would stand still.
+        """
+        with self.hold(**as_spend(cost)) as permit:
+            result = fn(*args, **kwargs)
+            permit.take(result)
+        return result
+
+    def hold(self, **spend: Unpack[Spend]) -> Hold:
+        """A turn as a context: `async with limiter.hold(tokens=900) as permit:`, or plain `with` in a thread.
+
+        See `call` for what is raised on entering.
+        """
+        return Hold(self, self._usual.fill(spend))
+
+    @overload
+    def limit(self, fn: F, /) -> F: ...
+    @overload
+    def limit(
+        self, fn: None = None, /, *, cost: SpendLike | Callable[..., SpendLike] | None = None
+    ) -> Callable[[F], F]: ...
+    def limit(
+        self, fn: Callable[..., Any] | None = None, /, *, cost: SpendLike | Callable[..., SpendLike] | None = None
+    ) -> Any:
+        """Decorate a function so that each of its calls waits for its turn: `@limiter.limit`.
+
+        Args:
+            fn: a coroutine function, or a plain one that is called from threads.
+            cost: the tokens of a call, or a function that is given the call's arguments and says so.
+
+        Raises:
+            TypeError: it is a generator, whose work begins after the call; use `hold` in it.
+        """
+        if fn is None:
+            return partial(self._limited, cost=cost)
+        return self._limited(fn, cost=cost)
+
+    def binding(self) -> str | None:
+        """What holds up the next call: the name of a limit, `concurrency`, a pause; None if nothing does."""
+        return None if self._engine is None else self._engine.binding()
+
+    def _limited(self, fn: F, *, cost: SpendLike | Callable[..., SpendLike] | None) -> F:
+        if inspect.isasyncgenfunction(fn) or inspect.isgeneratorfunction(fn):
+            raise TypeError(f"{fn.__name__} is a generator: its work begins after the call; use limiter.hold in it")
+
+        def cost_of(*args: Any, **kwargs: Any) -> Spend:
+            return as_spend(cost(*args, **kwargs) if callable(cost) else cost)
+
+        @wraps(fn)
+        async def wait_and_call(*args: Any, **kwargs: Any) -> Any:
+            return await self.call(partial(fn, *args, **kwargs), cost=cost_of(*args, **kwargs))
+
+        @wraps(fn)
+        def block_and_call(*args: Any, **kwargs: Any) -> Any:
+            return self.call_sync(partial(fn, *args, **kwargs), cost=cost_of(*args, **kwargs))
+
+        return cast("F", wait_and_call if inspect.iscoroutinefunction(fn) else block_and_call)
+
+    async def _admit(self, cost: Cost) -> Permit:
+        admitted = await self._here().admit_cost(cost)
+        if isinstance(admitted, Failure):
+            raise CallFailed.of(admitted)
+        return Permit(admitted, self._reader, self._usual)
+
+    def _here(self) -> Engine:
+        """The engine's limiter in the running loop."""
+        loop = asyncio.get_running_loop()
+        if loop is self._loop and self._engine is not None:
+            return self._engine
+        with self._moving:
+            if self._loop is not None and loop is not self._loop and not self._loop.is_closed():
+                raise RuntimeError(
+                    "this limiter is in use in another event loop, or in threads; "
+                    "make one for each loop, or use it in one place only"
+                )
+            self._loop = loop
+            if self._engine is None:
+                self._engine = Engine(self.limits, rng=self._rng, on_pause=self._on_pause, on_park=None)
+            else:
+                self._engine.move(loop)
+        return self._engine
+
+    def _home(self) -> asyncio.AbstractEventLoop:
+        """The loop that a thread hands over to."""
+        with self._moving:
+            if self._loop is None or self._loop.is_closed():
+                return _thread.loop()
+            return self._loop
+
+    def __repr__(self) -> str:
+        return f"brim.Limiter({self._engine!r})"
+
+
+class Hold:
+    """A turn under way: waits on entering, settles and gives the slot back on leaving."""
+
+    __slots__ = ("_cost", "_limiter", "_loop", "_permit")
+
+    def __init__(self, limiter: Limiter, cost: Cost) -> None:
+        self._limiter = limiter
+        self._cost = cost
+        self._permit: Permit | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def __aenter__(self) -> Permit:
+        assert self._permit is None, "a turn is held once"
+        self._permit = await self._limiter._admit(self._cost)  # noqa: SLF001 - one face, two classes
+        return self._permit
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leave(error)
+
+    def __enter__(self) -> Permit:
+        if _is_in_loop():
+            raise RuntimeError("an event loop runs in this thread and would stand still; use `async with` or `call`")
+        self._loop = self._limiter._home()  # noqa: SLF001 - one face, two classes
+        if not self._loop.is_running():
+            raise RuntimeError("the event loop of this limiter stands still, so no thread can wait for its turn there")
+        waiting = asyncio.run_coroutine_threadsafe(self.__aenter__(), self._loop)
+        try:
+            return waiting.result()
+        except BaseException as error:
+            # Interrupted: whoever waits stops waiting, and a permit already on its way goes back.
+            waiting.cancel()
+            self._loop.call_soon_threadsafe(self._leave, error)
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._loop is not None, "entered before"
+        if not self._loop.is_running():  # it ended meanwhile
+            self._leave(error)
+            return
+
+        async def leave() -> None:
+            self._leave(error)
+
+        asyncio.run_coroutine_threadsafe(leave(), self._loop).result()
+
+    def _leave(self, error: BaseException | None) -> None:
+        permit, self._permit = self._permit, None
+        if permit is not None:
+            permit._close(error)  # noqa: SLF001 - one face, two classes
+
+
+def _is_in_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+class _Thread:
+    """An event loop in a thread of its own, for programs that have none. It ends with the program."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def loop(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                runs = threading.Event()
+                self._loop.call_soon(runs.set)
+                threading.Thread(target=self._loop.run_forever, name="brim-limiter", daemon=True).start()
+                runs.wait()
+            return self._loop
+
+
+_thread: Final = _Thread()
+
+
+def _ignore(_seconds: float, _failure: Failure) -> None:
+    """Nobody listens."""

@@ -1,0 +1,219 @@
+"""A turn of `brim.Limiter`: what a call takes, and how what came of it is read.
+
+A call is told in tokens where somebody knows, and is taken to be as usual where nobody does. What comes back is asked
+for its usage, its headers and its status; an exception is asked too, and passes on untouched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
+from typing import Any, Final, TypeAlias, TypedDict, Unpack
+
+from brim.engine.limiter import Permit as EnginePermit
+from brim.policies.tokens import FIRST_GUESS, Amounts, Cost
+from brim.protocols.foreign import failure_of, headers_of, look_at, usage_of
+from brim.protocols.levels import LevelReader
+from brim.values import Answer, Failure, FailureKind, LimitLevel, Reply, Usage
+
+__all__ = ["Permit", "Reader", "Spend", "SpendLike", "Throttled", "Usual", "as_spend"]
+
+
+class Spend(TypedDict, total=False):
+    """Tokens that a call takes. What is left out is taken to be as usual; *tokens* is input and output together."""
+
+    tokens: float
+    input_tokens: float
+    output_tokens: float
+
+
+SpendLike: TypeAlias = float | Spend
+"""What a call takes: a number is tokens, input and output together."""
+
+Throttled: TypeAlias = type[Exception] | tuple[type[Exception], ...] | Callable[[Exception], bool | float | None]
+"""Which exceptions say "too fast": their classes, or a function that says so, or for how many seconds to wait; None
+where it can't tell."""
+
+_WEIGHT: Final = 0.05
+
+
+class Permit:
+    """The right to make one call. Tell it what you know of it; what you don't tell stays as it was reserved."""
+
+    __slots__ = ("_ended_at", "_failure", "_held", "_levels", "_loop", "_reader", "_sent_at", "_used", "_usual")
+
+    def __init__(self, held: EnginePermit, reader: Reader, usual: Usual) -> None:
+        self._held = held
+        self._reader = reader
+        self._usual = usual
+        self._loop = asyncio.get_running_loop()
+        self._sent_at = self._loop.time()
+        self._ended_at: float | None = None
+        self._used: Amounts | None = None
+        self._failure: Failure | None = None
+        self._levels: Sequence[LimitLevel] = ()
+
+    def settle(self, **spent: Unpack[Spend]) -> None:
+        """Say what the call took in truth, once. What is left out stays as it was reserved.
+
+        Raises:
+            RuntimeError: it was said before.
+            ValueError: an amount is none.
+        """
+        if self._used is not None:
+            raise RuntimeError("this permit is settled already; say all that the call took at once")
+        _check(spent)
+        _, tokens, given, made = self._held.amounts
+        given, made = spent.get("input_tokens", given), spent.get("output_tokens", made)
+        if "tokens" in spent:
+            tokens = spent["tokens"]
+        elif spent:
+            tokens = given + made
+        self._used = (1.0, tokens, given, made)
+        self._ended_at = self._loop.time()
+
+    def saw(self, response: object) -> None:
+        """Show it what came back: a response, or its headers alone. Limits and a refusal in it are learnt from."""
+        thing = response if look_at(response).headers else _Headers(response)
+        failure, self._levels = self._reader.outcome(thing)
+        self._failure = failure or self._failure
+        self._ended_at = self._loop.time()
+
+    def refused(self, retry_after: float | None = None) -> None:
+        """Say that the call was refused as too fast, and for how many seconds, where nothing else shows it."""
+        self._failure = Failure(kind=FailureKind.THROTTLED, message="the call was refused", retry_after=retry_after)
+
+    def take(self, result: object) -> None:
+        """Read what can be read from a call's *result*: usage, headers, a bad status. `Limiter.call` does it."""
+        spent = self._reader.spent(result)
+        if spent and self._used is None:
+            self.settle(**spent)
+        if look_at(result).headers:
+            self.saw(result)
+
+    def _close(self, error: BaseException | None) -> None:
+        """The call is over: tell the engine, and give the slot back."""
+        try:
+            outcome = self._outcome(error)
+            if outcome is not None:
+                # What was refused took nothing, whatever was said before.
+                is_refused = isinstance(outcome, Failure) and outcome.kind.is_waited_out
+                used = None if is_refused else self._used
+                ended_at = self._loop.time() if self._ended_at is None else self._ended_at
+                self._held.settle(Answer(outcome, self._sent_at, ended_at, self._levels), used)
+                if used is not None:
+                    self._usual.learn(used)
+        finally:
+            self._held.release()
+
+    def _outcome(self, error: BaseException | None) -> Reply | Failure | None:
+        """How the call ended; None if nobody knows, since it was cancelled."""
+        if isinstance(error, Exception):
+            failure, levels = self._reader.outcome(error)
+            self._levels = levels or self._levels
+            self._failure = failure or self._failure
+        if self._failure is not None:
+            return self._failure
+        if error is not None and self._used is None:
+            return None
+        return Reply(text="", usage=None if self._used is None else Usage(output_tokens=int(self._used[3])))
+
+
+class Reader:
+    """Reads what comes back from calls: results, responses and exceptions of any library.
+
+    Args:
+        throttled: which exceptions say "too fast", beside those that show it.
+        used: what a result took; None: its usage.
+        wall: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        throttled: Throttled | None,
+        used: Callable[[Any], SpendLike | None] | None,
+        wall: Callable[[], float],
+    ) -> None:
+        self._throttled = throttled
+        self._used = used
+        self._wall = wall
+        self._levels = LevelReader()
+
+    def spent(self, result: object) -> Spend:
+        """The tokens that *result* says it took; empty if it does not say."""
+        if self._used is not None:
+            return as_spend(self._used(result))
+        usage = usage_of(result)
+        if usage is None:
+            return {}
+        return {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
+
+    def outcome(self, thing: object) -> tuple[Failure | None, Sequence[LimitLevel]]:
+        """What a response or an exception says: is it a failure, and how are the limits?"""
+        now, seen = self._wall(), look_at(thing)
+        is_throttled, wait = self._judge(thing) if isinstance(thing, Exception) else (None, None)
+        failure = failure_of(thing, seen, now=now, is_throttled=is_throttled, wait=wait)
+        return failure, self._levels.read(seen.status or 0, seen.headers, now)
+
+    def _judge(self, error: Exception) -> tuple[bool | None, float | None]:
+        """What the user's own word is on *error*: throttled or not, and for how long."""
+        known = self._throttled
+        if known is None:
+            return None, None
+        if isinstance(known, type | tuple):
+            return (True if isinstance(error, known) else None), None
+        says = known(error)
+        return (says, None) if says is None or isinstance(says, bool) else (True, float(says))
+
+
+class Usual:
+    """The tokens that calls take, for those of which nobody says."""
+
+    __slots__ = ("_means",)
+
+    def __init__(self) -> None:
+        self._means: Amounts | None = None
+
+    def fill(self, spend: Spend) -> Cost:
+        """The cost of a call of which only *spend* is known. Raises `ValueError` for what is no amount."""
+        _check(spend)
+        _, tokens, given, made = self._means or (1.0, 2 * FIRST_GUESS, FIRST_GUESS, FIRST_GUESS)
+        given, made = spend.get("input_tokens", given), spend.get("output_tokens", made)
+        if "tokens" not in spend:
+            return Cost((1.0, given + made if spend else tokens, given, made))
+        tokens = spend["tokens"]
+        # Neither part is more than both together.
+        given = given if "input_tokens" in spend else min(given, tokens)
+        made = made if "output_tokens" in spend else min(made, tokens)
+        return Cost((1.0, tokens, given, made))
+
+    def learn(self, used: Amounts) -> None:
+        """A call took so much."""
+        if self._means is None:
+            self._means = used
+            return
+        requests, *means = (mean + (new - mean) * _WEIGHT for mean, new in zip(self._means, used, strict=True))
+        self._means = (requests, means[0], means[1], means[2])
+
+
+def as_spend(cost: SpendLike | None) -> Spend:
+    """*cost* by its parts; empty if it is not known."""
+    if cost is None:
+        return {}
+    return cost if isinstance(cost, dict) else {"tokens": cost}
+
+
+class _Headers:
+    """Bare headers as a response of no status."""
+
+    def __init__(self, headers: object) -> None:
+        self.headers = headers_of(headers)
+
+
+def _check(spend: Mapping[str, object]) -> None:
+    for name, amount in spend.items():
+        if name not in Spend.__annotations__:
+            raise TypeError(f"a cost has no {name!r}; it has {', '.join(Spend.__annotations__)}")
+        if isinstance(amount, bool) or not isinstance(amount, Real) or not 0 <= float(amount) < float("inf"):
+            raise ValueError(f"{name} is {amount!r}; it must be a number from 0 on")
