@@ -55,6 +55,7 @@ from brim.simulator import (
     read_scenario,
     run_virtual,
     scenario_names,
+    steadfast,
 )
 
 __all__ = [
@@ -87,6 +88,7 @@ __all__ = [
     "run_virtual",
     "scenario_names",
     "serve",
+    "steadfast",
 ]
 
 T = TypeVar("T")

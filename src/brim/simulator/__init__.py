@@ -18,7 +18,7 @@ from brim.simulator.generation import answer_to
 from brim.simulator.library import load_scenario, read_scenario, scenario_names, scenario_text
 from brim.simulator.luck import all_faults
 from brim.simulator.model import EPOCH, Provider
-from brim.simulator.oracle import Makespan, greedy, least_time, paced
+from brim.simulator.oracle import Makespan, greedy, least_time, paced, steadfast
 from brim.simulator.scenario import (
     Capacity,
     Change,
@@ -68,6 +68,7 @@ __all__ = [
     "read_scenario",
     "run_virtual",
     "scenario_names",
+    "steadfast",
     "scenario_text",
     "serve",
 ]
