@@ -267,6 +267,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     """What came back from one attempt, and when by the engine's clock; both times are the same if nothing was sent.
 
     *levels* is what the server says about its limits. *was_sent* is false where admission said no: no attempt was made.
+    *is_excused* is true of a failure in an outage of the whole lane: it counts as no attempt of its request.
     """
 
     outcome: Outcome
@@ -274,6 +275,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     ended_at: float
     levels: Sequence[LimitLevel] = ()
     was_sent: bool = True
+    is_excused: bool = False
 
     @property
     def latency_s(self) -> float:

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, replace
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -21,6 +21,7 @@ from brim.engine.path import Admit, Path, Prepared, Send, Service
 from brim.engine.stream import StreamSend, WhileUnheard
 from brim.engine.tenacity_retry import Strategies, TenacityRetry
 from brim.errors import ConfigError
+from brim.policies.health import Health
 from brim.policies.retry import Backoff, RetryPolicy, StandardRetry
 from brim.policies.same_fault import SameFault
 from brim.policies.timeouts import LearntTotal
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
 __all__ = ["Lane", "Settings", "build_service"]
 
 
+_MOST_RESTING: Final = 16
+"""So many requests may rest out a backoff beside those on the wire, or as many again where that is more."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How a lane behaves. *stream* has answers come in pieces; *seed* fixes the jitter, None draws it."""
 
@@ -44,7 +49,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     timeouts: Timeouts = msgspec.field(default_factory=Timeouts)
     max_attempts: int = 5
     max_timeouts: int = 4
-    backoff: Backoff = msgspec.field(default_factory=Backoff)
+    backoff: Backoff | None = None
     strategies: Strategies = msgspec.field(default_factory=Strategies)
     stream: bool = False
     seed: int | None = None
@@ -96,13 +101,14 @@ def build_service(line: Line, on_piece: Callable[[Piece], None] | None = None) -
     return Admit(send, line.limiter)
 
 
-def build_retry(settings: Settings, rng: Random) -> RetryPolicy:
+def build_retry(settings: Settings, rng: Random, health: Health) -> RetryPolicy:
     """The retry policy: brim's own, asked by tenacity's strategies where the user gave some."""
     standard = StandardRetry(
         rng=rng,
         max_attempts=settings.max_attempts,
         max_timeouts=settings.max_timeouts,
         backoff=settings.backoff,
+        health=health,
     )
     return TenacityRetry(settings.strategies, standard) if settings.strategies else standard
 
@@ -145,7 +151,7 @@ class Lane:
             on_park=self._parked,
             charging=CHARGING.get(dialect.name, Charging.RESERVES_CAP),
         )
-        self._most_alive = 2 * settings.limits.concurrency
+        self._most_alive = settings.limits.concurrency + max(settings.limits.concurrency, _MOST_RESTING)
         self.alive = 0
         self.held: deque[Prepared] = deque()
         self._resting: set[asyncio.Future[None]] = set()
@@ -161,7 +167,7 @@ class Lane:
         self.path = Path(
             lane=self.name,
             service=build_service(self._line, _unheard if settings.stream else None),
-            retry=build_retry(settings, rng),
+            retry=build_retry(settings, rng, self.limiter.health),
             rest=self._rest,
             price=price,
             emit=emit,
@@ -223,6 +229,7 @@ class Lane:
         rested: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         timer = asyncio.get_running_loop().call_later(seconds, _wake, rested)
         self._resting.add(rested)
+        self.limiter.on_room()
         try:
             await rested
         finally:

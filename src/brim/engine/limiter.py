@@ -13,10 +13,13 @@ from collections import deque
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
+import msgspec
+
 from brim.config import Limits
 from brim.policies.adaptive import GROWS_EACH_S, AdaptiveWindow
 from brim.policies.admission import Admission, Charge
 from brim.policies.gate import LONGEST_PAUSE, Gate
+from brim.policies.health import Health
 from brim.policies.tokens import Charging, Cost
 from brim.values import Answer, Attempt, Failure, FailureKind, Reply
 
@@ -24,10 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
-__all__ = ["STALL_SECONDS", "Limiter", "Permit"]
+__all__ = ["STALL_SECONDS", "UNREACHED_SECONDS", "Limiter", "Permit"]
 
 STALL_SECONDS: Final = 900.0
 """A lane that gets nothing through for this long is parked (design section 5)."""
+
+UNREACHED_SECONDS: Final = 60.0
+"""A lane that is down and never answered at all is parked after this long: most likely the address is wrong."""
 
 _RAMP_AFTER_S: Final = 1.0
 """A pause this long ends in a ramp."""
@@ -39,6 +45,10 @@ _BLIND_PAUSE_S: Final = 8.0
 _ALIVE_S: Final = 120.0
 """A lane that got something through lately looks again this often when it is refused and not told how long to wait: the
 window of a limit a minute long ends somewhere."""
+
+
+_CONFIRMED: Final = frozenset({FailureKind.DENIED, FailureKind.QUOTA, FailureKind.UNKNOWN_MODEL})
+"""Denials that are confirmed before they stop a lane that has answered before."""
 
 
 class Limiter:
@@ -67,6 +77,9 @@ class Limiter:
         if self._admission.is_rate_known:
             self._window.open()
         self._gate = Gate(rng)
+        self.health = Health()
+        self._held_for: Failure | None = None
+        self._held_until = 0.0
         self._on_pause = on_pause
         self._on_park = on_park
         self._queue: deque[_Waiter] = deque()
@@ -99,6 +112,8 @@ class Limiter:
         if self.parked is not None:
             return "parked"
         now = self._loop.time()
+        if self.health.is_held:
+            return "the endpoint seems down" if self.health.is_down else "the endpoint denied a request"
         if self._gate.opens_at > now:
             return "the server asked to wait"
         cost = self._queue[0].cost if self._queue else self._admission.cost(b"", None)
@@ -156,7 +171,7 @@ class Limiter:
             return None
         now = self._loop.time()
         delay = self._admission.ready_in(cost, now)
-        paused = self._gate.opens_at - now
+        paused = max(self._gate.opens_at, self.health.opens_at) - now
         return max(delay, paused)
 
     def _grant(self, cost: Cost, max_tokens: int | None) -> Permit | Failure:
@@ -167,6 +182,8 @@ class Limiter:
             return over
         self.in_flight += 1
         self._gate.went()
+        if self.health.is_held:
+            self.health.went(now)
         charge = self._admission.take(cost, now, among=self.in_flight, max_tokens=max_tokens)
         self._window.granted(self.in_flight, now)
         if self._growth is None and self.in_flight >= self._window.size and self._window.grows_by_time:
@@ -185,8 +202,8 @@ class Limiter:
             self._timer.cancel()
             self._timer = None
 
-    def _settled(self, answer: Answer, charge: Charge) -> None:
-        """One attempt came back: true up its charge, and learn."""
+    def _settled(self, answer: Answer, charge: Charge, *, is_first: bool) -> Answer:
+        """One attempt came back: true up its charge, and learn. Returns the answer as it counts for its request."""
         outcome = answer.outcome
         now = self._loop.time()
         self._admission.answered(charge, answer, now)
@@ -197,16 +214,59 @@ class Limiter:
             self._gate.passed(sent_at=answer.sent_at)
             tokens = outcome.usage.output_tokens if outcome.usage is not None else 0
             self._window.replied(charge.among, sent_at=charge.at, now=now, tokens=tokens)
-            return
+            if self.health.replied(sent_at=charge.at, now=now):
+                self._window.restart(now)
+            if self._held_for is not None:
+                self._tell_open()
+            return answer
+        if outcome.kind.parks_lane:
+            return self._denied(outcome, answer, charge)
         if outcome.kind is FailureKind.THROTTLED:
             self._throttled(outcome, answer, charge, now)
         elif outcome.kind is FailureKind.OVERLOADED:
-            self._window.overloaded(now)
+            self._window.overloaded(now, among=self.in_flight)
             self._push_back(outcome, answer)
-        if outcome.kind.parks_lane:
-            self.park(outcome)
+        self._window.failed(sent_at=charge.at, now=now)
+        return self._failed(outcome, answer, charge, is_first=is_first)
+
+    def _failed(self, failure: Failure, answer: Answer, charge: Charge, *, is_first: bool) -> Answer:
+        """Weigh a failure against what gets through: is it the request's, or the whole endpoint's?"""
+        now = self._loop.time()
+        health = self.health
+        is_excused = health.failed(failure, sent_at=charge.at, now=now, is_first=is_first, in_flight=self.in_flight)
+        if is_excused:
+            self._tell_hold(failure, "the endpoint seems down", now)
+        elif self._held_for is not None:
+            self._tell_open()
+        if failure.kind.is_waited_out or failure.kind.is_retried:
+            self._watch_for_stall(failure)
         else:
-            self._watch_for_stall(outcome)
+            self._stalled_since = None  # the endpoint did its work
+        return msgspec.structs.replace(answer, is_excused=True) if is_excused else answer
+
+    def _denied(self, failure: Failure, answer: Answer, charge: Charge) -> Answer:
+        """Believe a denial, or have it confirmed: then it is for now a failure of that one request."""
+        now = self._loop.time()
+        if failure.kind not in _CONFIRMED or self.health.denied(sent_at=charge.at, now=now):
+            self.park(failure)
+            return answer
+        if self.health.is_held:
+            self._tell_hold(failure, "asking again before it is believed", now)
+        odd = msgspec.structs.replace(failure, kind=FailureKind.SERVER, message=f"denied alone: {failure.message}")
+        return msgspec.structs.replace(answer, outcome=odd)
+
+    def _tell_hold(self, failure: Failure, why: str, now: float) -> None:
+        """Say once for each probe how long the lane is held."""
+        if self._held_for is None or self._held_until != self.health.opens_at:
+            self._held_until = self.health.opens_at
+            self._held_for = msgspec.structs.replace(failure, message=f"{why}: {failure.message}")
+            self._on_pause(max(0.0, self._held_until - now), self._held_for)
+
+    def _tell_open(self) -> None:
+        if self._held_for is not None and not self.health.is_held:
+            self._on_pause(0.0, self._held_for)
+            self._held_for = None
+            self.on_room()
 
     def _throttled(self, failure: Failure, answer: Answer, charge: Charge, now: float) -> None:
         is_crowd = self._window.blames(charge.among)
@@ -237,10 +297,15 @@ class Limiter:
         now = self._loop.time()
         if self._stalled_since is None:
             self._stalled_since = now
-        if now - self._stalled_since >= STALL_SECONDS:
-            minutes = f"{STALL_SECONDS / 60:.0f}"
-            reason = f"nothing got through for {minutes} minutes; the last failure: {failure.message}"
-            self.park(Failure(kind=FailureKind.STOPPED, message=reason, status=failure.status))
+        stalled = now - self._stalled_since
+        if stalled >= STALL_SECONDS:
+            reason = f"nothing got through for {STALL_SECONDS / 60:.0f} minutes"
+        elif stalled >= UNREACHED_SECONDS and self.health.is_down and not self.health.was_up:
+            reason = "the endpoint never answered; check the base URL and that it is up"
+        else:
+            return
+        message = f"{reason}; the last failure: {failure.message}"
+        self.park(Failure(kind=FailureKind.STOPPED, message=message, status=failure.status))
 
     def _released(self) -> None:
         self.in_flight -= 1
@@ -260,10 +325,13 @@ class Permit:
         self._limiter: Limiter | None = limiter
         self._charge = charge
 
-    def settle(self, answer: Answer) -> None:
-        """Tell the limiter what came of the attempt. Once; an attempt that is not settled keeps its charge."""
+    def settle(self, answer: Answer, *, is_first: bool = True) -> Answer:
+        """Tell the limiter what came of the attempt. Once; an attempt that is not settled keeps its charge.
+
+        *is_first* if it was the first attempt of its request. Returns the answer as it counts for that request.
+        """
         assert self._limiter is not None, "a permit is settled while it is held"
-        self._limiter._settled(answer, self._charge)  # noqa: SLF001 - the other half of one hand-off
+        return self._limiter._settled(answer, self._charge, is_first=is_first)  # noqa: SLF001 - one hand-off
 
     def release(self) -> None:
         """Give the slot back. Only the first call counts."""

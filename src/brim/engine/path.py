@@ -95,8 +95,7 @@ class Admit:
             return Answer(permit, now, now, was_sent=False)
         with permit:
             answer = await self.inner(attempt)
-            permit.settle(answer)
-        return answer
+            return permit.settle(answer, is_first=attempt.number == 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,6 +78,9 @@ class TenacityRetry:
         return delay
 
     def _delay(self, outcome: Outcome, tries: Tries, state: RetryState) -> float | None:
+        if tries.is_excused and isinstance(outcome, Failure):
+            is_over = self._given.stop is not None and self._given.stop(state)
+            return None if is_over else self._wait(state) if self._given.wait is not None else self._standard.backoff(1)
         if isinstance(outcome, Failure) and outcome.kind.is_waited_out:
             # A named wait is the gate's to keep, for the whole lane.
             return 0.0 if outcome.retry_after is not None else self._wait(state)

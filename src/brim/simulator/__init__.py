@@ -68,7 +68,7 @@ __all__ = [
     "read_scenario",
     "run_virtual",
     "scenario_names",
-    "steadfast",
     "scenario_text",
     "serve",
+    "steadfast",
 ]
