@@ -77,7 +77,7 @@ class Limiter:
         if self._admission.is_rate_known:
             self._window.open()
         self._gate = Gate(rng)
-        self.health = Health()
+        self.health = Health(limits.concurrency)
         self._held_for: Failure | None = None
         self._held_until = 0.0
         self._on_pause = on_pause

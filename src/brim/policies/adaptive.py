@@ -254,7 +254,7 @@ class AdaptiveWindow:
         """The far end was gone and is back: begin as at first."""
         if not self._is_open:
             self._is_ramping = True
-            self._exact = min(self._exact, START)
+            self._exact = float(START)
             self._resize(now)
 
     def reopen(self, now: float) -> None:

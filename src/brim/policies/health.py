@@ -21,7 +21,7 @@ from brim.values import Failure, FailureKind, Sent
 __all__ = ["Health"]
 
 _ROWS: Final = 8
-"""Fewer failing requests than this are no outage, whatever else is silent."""
+"""Fewer failing requests than this are no outage, whatever else is silent; less where only one or two go at once."""
 _FIRST_PROBE_S: Final = 1.0
 _LONGEST_GAP_S: Final = 30.0
 _RECENT: Final = 1 / 128
@@ -30,18 +30,29 @@ _WELL: Final = 0.75
 _ASKED_AGAIN: Final = 2
 _MOST_ODD: Final = 4
 _NEVER: Final = float("-inf")
-_SICK: Final = frozenset({FailureKind.TIMEOUT, FailureKind.CONNECTION, FailureKind.SERVER, FailureKind.MALFORMED})
+_SICK: Final = frozenset(
+    {
+        FailureKind.TIMEOUT,
+        FailureKind.CONNECTION,
+        FailureKind.SERVER,
+        FailureKind.MALFORMED,
+        FailureKind.OVERLOADED,
+    }
+)
 _ALIVE: Final = frozenset({FailureKind.INVALID, FailureKind.TOO_LARGE, FailureKind.REFUSED})
 
 
 class Health:
     """The state of one endpoint.
 
+    Args:
+        ceiling: attempts that may ever be on the wire at once.
+
     Attributes:
         opens_at: nothing may go before; in the past while the lane is not held.
         is_held: do only single calls go, to find out how things are?
         is_down: is that because of an outage?
-        was_up: did it ever answer?
+        was_up: did it ever answer, if only that it has no capacity?
         typical_s: seconds that an answer takes; 0 before the first.
     """
 
@@ -53,6 +64,7 @@ class Health:
         "_free",
         "_gap",
         "_odd",
+        "_rows",
         "_share",
         "is_down",
         "is_held",
@@ -61,7 +73,8 @@ class Health:
         "was_up",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, ceiling: int = _ROWS) -> None:
+        self._rows = min(_ROWS, 2 + 2 * ceiling)
         self.opens_at = _NEVER
         self.is_held = self.is_down = self.was_up = False
         self.typical_s = 0.0
@@ -77,13 +90,13 @@ class Health:
     @property
     def is_well(self) -> bool:
         """Do most attempts get through?"""
-        return self._share >= _WELL and self.was_up and not self.is_held
+        return self._share >= _WELL and self.typical_s > 0.0 and not self.is_held
 
     def replied(self, *, sent_at: float, now: float) -> bool:
         """An answer came to what was sent at *sent_at*. Returns whether that ended an outage."""
         self._share += (1.0 - self._share) * _RECENT
         took = now - sent_at
-        self.typical_s += (took - self.typical_s) * _RECENT if self.was_up else took
+        self.typical_s += (took - self.typical_s) * _RECENT if self.typical_s else took
         return self.lives(sent_at=sent_at)
 
     def lives(self, *, sent_at: float) -> bool:
@@ -120,10 +133,11 @@ class Health:
             self.lives(sent_at=sent_at)
         if failure.kind not in _SICK:
             return False
+        self.was_up = self.was_up or failure.kind is FailureKind.OVERLOADED
         if sent_at > self._alive_at:
             self._first_at = min(self._first_at, sent_at)
             self._failed += is_first or failure.sent is Sent.NO
-            if not self.is_down and self._failed >= max(_ROWS, in_flight):
+            if not self.is_down and self._failed >= max(self._rows, in_flight):
                 self.is_down = True
                 self._hold(now, free=0)
         return self.is_down
