@@ -105,7 +105,7 @@ def _tell(log: list[tuple[float, Event]]) -> None:
         print(f"{half / 2:6.1f} s  {', '.join(words)}")
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--latency", type=float, nargs="*", default=_LATENCIES)
     parser.add_argument("--seeds", type=int, nargs="*", default=range(1, 6))
@@ -121,6 +121,7 @@ def main() -> None:
                 seconds, wrong = play(world, trace=options.trace)
                 cells.append(f"{seconds / perfect:.2f} ({perfect:.1f}){f' {wrong} wrong' if wrong else ''}")
             print(f"{latency:5.2f} s: {'  '.join(cells)}", flush=True)
+    return 0
 
 
 if __name__ == "__main__":

@@ -347,7 +347,7 @@ class RequestEnded(msgspec.Struct, frozen=True, gc=False):
 
 
 class LanePaused(msgspec.Struct, frozen=True, gc=False):
-    """A lane sends nothing for *seconds*, because of *failure*."""
+    """A lane sends nothing for *seconds*, because of *failure*; 0 when that is over sooner than was said."""
 
     lane: str
     seconds: float

@@ -108,6 +108,19 @@ def test_throttles_use_up_no_attempts() -> None:
     assert (result.attempts, result.throttles) == (1, 6)
 
 
+@pytest.mark.parametrize("wait", [None, tenacity.wait_fixed(3)])
+def test_an_outage_uses_up_no_attempts(wait: tenacity.wait.wait_base | None) -> None:
+    """
+    Nothing can be delivered for a while: `stop_after_attempt(9)` counts what came before that was clear.
+    """
+    refused = Breaks(phase=Phase.CONNECTING)
+    result, far_end = play(*[refused] * 12, reply(), wait=wait, stop=tenacity.stop_after_attempt(9))
+
+    assert result.text == "ok"
+    assert len(far_end.sent_at) == 13
+    assert (result.attempts, result.throttles) == (8, 5)
+
+
 def test_a_strategy_decides_what_is_repeated() -> None:
     """
     Asked for timeouts only, a 500 is final; a timeout shows itself as a `TimeoutError`.

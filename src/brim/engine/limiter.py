@@ -220,7 +220,7 @@ class Limiter:
                 self._tell_open()
             return answer
         if outcome.kind.parks_lane:
-            return self._denied(outcome, answer, charge)
+            return self._denied(outcome, answer, charge, is_first=is_first)
         if outcome.kind is FailureKind.THROTTLED:
             self._throttled(outcome, answer, charge, now)
         elif outcome.kind is FailureKind.OVERLOADED:
@@ -244,10 +244,11 @@ class Limiter:
             self._stalled_since = None  # the endpoint did its work
         return msgspec.structs.replace(answer, is_excused=True) if is_excused else answer
 
-    def _denied(self, failure: Failure, answer: Answer, charge: Charge) -> Answer:
+    def _denied(self, failure: Failure, answer: Answer, charge: Charge, *, is_first: bool) -> Answer:
         """Believe a denial, or have it confirmed: then it is for now a failure of that one request."""
         now = self._loop.time()
-        if failure.kind not in _CONFIRMED or self.health.denied(sent_at=charge.at, now=now):
+        believed = failure.kind not in _CONFIRMED or self.health.denied(sent_at=charge.at, now=now, is_first=is_first)
+        if believed:
             self.park(failure)
             return answer
         if self.health.is_held:

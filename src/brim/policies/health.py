@@ -6,7 +6,7 @@ many *different* requests failed, or could not even be delivered. From this foll
 
 - *an outage*: as many requests failed as are under way, and nothing got through. Then the lane is held: nothing goes
   but a probe, at first after a second, then after twice as long each time, at most half a minute. What fails meanwhile
-  is the endpoint's failure and not the request's. The first answer ends it.
+  is the endpoint's failure and not the request's. The first answer ends it. A wait that the server names is kept.
 - *a denial* (bad key, no credit, unknown model) from an endpoint that has answered before: the lane is held while two
   further requests ask again. One answer, and it was the luck of one row; denied again, and it is true.
 - *how long to back off*: while most attempts get through, a failure is an accident, and there is nothing to spare.
@@ -74,7 +74,7 @@ class Health:
     )
 
     def __init__(self, ceiling: int = _ROWS) -> None:
-        self._rows = min(_ROWS, 2 + 2 * ceiling)
+        self._rows = min(_ROWS, 2 * ceiling)
         self.opens_at = _NEVER
         self.is_held = self.is_down = self.was_up = False
         self.typical_s = 0.0
@@ -140,13 +140,19 @@ class Health:
             if not self.is_down and self._failed >= max(self._rows, in_flight):
                 self.is_down = True
                 self._hold(now, free=0)
+        if self.is_down and failure.retry_after is not None:
+            self.opens_at = max(self.opens_at, now + failure.retry_after)
         return self.is_down
 
-    def denied(self, *, sent_at: float, now: float) -> bool:
-        """An attempt was denied in a way that would hold for all. Returns whether to believe it."""
+    def denied(self, *, sent_at: float, now: float, is_first: bool = True) -> bool:
+        """An attempt was denied in a way that would hold for all. Returns whether to believe it.
+
+        *is_first* if it was the first attempt of its request: one that is sent again may be a request that is denied
+        whenever it comes.
+        """
         if not self.was_up:
             return True
-        if sent_at <= self._alive_at:
+        if sent_at <= self._alive_at or (self._odd and not is_first):
             return False
         self._first_at = min(self._first_at, sent_at)
         self._denials += 1

@@ -142,7 +142,7 @@ class StandardRetry:
 
     def _after(self, failure: Failure, tries: Tries) -> float | None:
         if tries.is_excused:
-            return self.backoff(1)  # the lane itself is held for longer
+            return self.backoff(1)  # the lane is held for longer than that, the server's own wait included
         if failure.kind.is_waited_out:
             return 0.0 if failure.retry_after is not None else self.backoff(tries.throttles)
         if not failure.kind.is_retried or self.is_exhausted(failure, tries):
