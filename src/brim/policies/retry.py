@@ -134,11 +134,13 @@ class StandardRetry:
 
     def backoff(self, failures: int) -> float:
         """Seconds to wait after the *failures*-th failure, counted from 1."""
-        health = self._health
-        # The last attempts keep the long waits: what lasts for a while, for a part of all calls, must not cost a row.
-        if health is not None and health.is_well and failures <= _BRIEF:
-            return self._backoff.brief(max(failures, 1), self._rng, most_s=health.typical_s)
-        return self._backoff.delay(max(failures, 1), self._rng)
+        failures = max(failures, 1)
+        if self._health is None or not self._health.is_well:
+            return self._backoff.delay(failures, self._rng)
+        if failures <= _BRIEF:
+            return self._backoff.brief(failures, self._rng, most_s=self._health.typical_s)
+        # The last attempts keep long waits: what lasts for seconds, for a part of all calls, must not cost a row.
+        return self._backoff.delay(failures - 1, self._rng)
 
     def _after(self, failure: Failure, tries: Tries) -> float | None:
         if tries.is_excused:
