@@ -289,7 +289,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Attributes:
         request: the request.
         outcome: its last outcome.
-        attempts: how often it was sent, throttled attempts not counted; 0 if it never was.
+        attempts: how often it was sent, throttled attempts and those in an outage not counted; 0 if it never was.
         throttles: how often it was waited out.
         perhaps_paid: attempts that brought nothing and may be billed all the same.
         latency_s: duration of the last attempt, from send to the end of the answer.
