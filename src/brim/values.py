@@ -267,7 +267,8 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     """What came back from one attempt, and when by the engine's clock; both times are the same if nothing was sent.
 
     *levels* is what the server says about its limits. *was_sent* is false where admission said no: no attempt was made.
-    *is_excused* is true of a failure in an outage of the whole lane: it counts as no attempt of its request.
+    *is_excused* is true of a failure that says nothing about its request, since the whole lane is down or in doubt: it
+    counts as no attempt.
     """
 
     outcome: Outcome

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brim.policies.health import Health
+from brim.policies.health import Denial, Health
 from brim.values import Failure, FailureKind, Sent
 
 K = FailureKind
@@ -169,7 +169,7 @@ def test_the_first_denial_of_a_lane_is_believed() -> None:
     """
     Nothing was ever answered: the key is wrong.
     """
-    assert Health().denied(sent_at=1.0, now=1.1)
+    assert Health().denied(sent_at=1.0, now=1.1) is Denial.TRUE
 
 
 def test_a_denial_after_answers_is_asked_about_twice() -> None:
@@ -178,14 +178,14 @@ def test_a_denial_after_answers_is_asked_about_twice() -> None:
     """
     health = Health()
     health.replied(sent_at=0.0, now=1.0)
-    assert not health.denied(sent_at=2.0, now=2.1)
+    assert health.denied(sent_at=2.0, now=2.1) is Denial.OPEN
     assert health.opens_at == 2.1
     health.went(2.1)
     assert health.opens_at == 2.1
     health.went(2.1)
     assert health.opens_at == 3.1
-    assert not health.denied(sent_at=2.1, now=2.2)
-    assert health.denied(sent_at=2.1, now=2.2)
+    assert health.denied(sent_at=2.1, now=2.2) is Denial.OPEN
+    assert health.denied(sent_at=2.1, now=2.2) is Denial.TRUE
 
 
 def test_an_answer_clears_a_denial_and_the_next_odd_one_holds_nothing() -> None:
@@ -210,7 +210,7 @@ def test_a_request_that_is_denied_whenever_it_comes_is_no_news() -> None:
     health.replied(sent_at=0.0, now=1.0)
     health.denied(sent_at=2.0, now=2.1)
     health.replied(sent_at=2.1, now=3.0)
-    assert not any(health.denied(sent_at=4.0 + n, now=4.1 + n, is_first=False) for n in range(10))
+    assert {health.denied(sent_at=4.0 + n, now=4.1 + n, is_first=False) for n in range(10)} == {Denial.ODD}
     assert not health.is_held
 
 
@@ -220,7 +220,7 @@ def test_a_denial_that_others_overtook_is_odd() -> None:
     """
     health = Health()
     health.replied(sent_at=5.0, now=6.0)
-    assert not any(health.denied(sent_at=4.0, now=7.0) for _ in range(100))
+    assert {health.denied(sent_at=4.0, now=7.0) for _ in range(100)} == {Denial.ODD}
     assert not health.is_held
 
 

@@ -19,7 +19,7 @@ from brim.config import Limits
 from brim.policies.adaptive import GROWS_EACH_S, AdaptiveWindow
 from brim.policies.admission import Admission, Charge
 from brim.policies.gate import LONGEST_PAUSE, Gate
-from brim.policies.health import Health
+from brim.policies.health import Denial, Health
 from brim.policies.tokens import Charging, Cost
 from brim.values import Answer, Attempt, Failure, FailureKind, Reply
 
@@ -245,16 +245,18 @@ class Limiter:
         return msgspec.structs.replace(answer, is_excused=True) if is_excused else answer
 
     def _denied(self, failure: Failure, answer: Answer, charge: Charge, *, is_first: bool) -> Answer:
-        """Believe a denial, or have it confirmed: then it is for now a failure of that one request."""
+        """Believe a denial, or have it confirmed: until then it says nothing about its request either."""
         now = self._loop.time()
-        believed = failure.kind not in _CONFIRMED or self.health.denied(sent_at=charge.at, now=now, is_first=is_first)
-        if believed:
+        denial = Denial.TRUE
+        if failure.kind in _CONFIRMED:
+            denial = self.health.denied(sent_at=charge.at, now=now, is_first=is_first)
+        if denial is Denial.TRUE:
             self.park(failure)
             return answer
         if self.health.is_held:
             self._tell_hold(failure, "asking again before it is believed", now)
         odd = msgspec.structs.replace(failure, kind=FailureKind.SERVER, message=f"denied alone: {failure.message}")
-        return msgspec.structs.replace(answer, outcome=odd)
+        return msgspec.structs.replace(answer, outcome=odd, is_excused=denial is Denial.OPEN)
 
     def _tell_hold(self, failure: Failure, why: str, now: float) -> None:
         """Say once for each probe how long the lane is held."""

@@ -14,11 +14,12 @@ many *different* requests failed, or could not even be delivered. From this foll
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Final
 
 from brim.values import Failure, FailureKind, Sent
 
-__all__ = ["Health"]
+__all__ = ["Denial", "Health"]
 
 _ROWS: Final = 8
 """Fewer failing requests than this are no outage, whatever else is silent; less where only one or two go at once."""
@@ -40,6 +41,14 @@ _SICK: Final = frozenset(
     }
 )
 _ALIVE: Final = frozenset({FailureKind.INVALID, FailureKind.TOO_LARGE, FailureKind.REFUSED})
+
+
+class Denial(Enum):
+    """What to make of a denial."""
+
+    TRUE = "it holds for all"
+    OPEN = "others are to be asked"
+    ODD = "it holds for one request alone"
 
 
 class Health:
@@ -144,21 +153,21 @@ class Health:
             self.opens_at = max(self.opens_at, now + failure.retry_after)
         return self.is_down
 
-    def denied(self, *, sent_at: float, now: float, is_first: bool = True) -> bool:
-        """An attempt was denied in a way that would hold for all. Returns whether to believe it.
+    def denied(self, *, sent_at: float, now: float, is_first: bool = True) -> Denial:
+        """An attempt was denied in a way that would hold for all. Returns what to make of it.
 
         *is_first* if it was the first attempt of its request: one that is sent again may be a request that is denied
         whenever it comes.
         """
         if not self.was_up:
-            return True
+            return Denial.TRUE
         if sent_at <= self._alive_at or (self._odd and not is_first):
-            return False
+            return Denial.ODD
         self._first_at = min(self._first_at, sent_at)
         self._denials += 1
         if self._denials > self._odd and not self.is_held:
             self._hold(now, free=_ASKED_AGAIN)
-        return self._denials > self._odd + _ASKED_AGAIN
+        return Denial.TRUE if self._denials > self._odd + _ASKED_AGAIN else Denial.OPEN
 
     def went(self, now: float) -> None:
         """An attempt goes although the lane is held: a probe."""

@@ -32,7 +32,7 @@ class Tries(msgspec.Struct):
         perhaps_paid: attempts that brought nothing and may be billed.
         elapsed_s: seconds from its first sending to the end of its latest attempt.
         rested_s: seconds of that spent waiting between attempts.
-        is_excused: did its latest attempt fail in an outage of the whole lane? That counts as waited out.
+        is_excused: did its latest attempt fail because the whole lane is down or in doubt? That counts as waited out.
         started_at: when it was first sent, by the engine's clock; None before.
     """
 
