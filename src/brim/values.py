@@ -339,6 +339,8 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     """What came back from one attempt, and when by the engine's clock; both times are the same if nothing was sent.
 
     *levels* is what the server says about its limits. *was_sent* is false where admission said no: no attempt was made.
+    *is_excused* is true of a failure that says nothing about its request, since the whole lane is down or in doubt: it
+    counts as no attempt.
     """
 
     outcome: Outcome
@@ -346,6 +348,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     ended_at: float
     levels: Sequence[LimitLevel] = ()
     was_sent: bool = True
+    is_excused: bool = False
 
     @property
     def latency_s(self) -> float:
@@ -359,7 +362,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Attributes:
         request: the request.
         outcome: its last outcome.
-        attempts: how often it was sent, throttled attempts not counted; 0 if it never was.
+        attempts: how often it was sent, throttled attempts and those in an outage not counted; 0 if it never was.
         throttles: how often it was waited out.
         perhaps_paid: attempts that brought nothing and may be billed all the same.
         latency_s: duration of the last attempt, from send to the end of the answer.
@@ -417,7 +420,7 @@ class RequestEnded(msgspec.Struct, frozen=True, gc=False):
 
 
 class LanePaused(msgspec.Struct, frozen=True, gc=False):
-    """A lane sends nothing for *seconds*, because of *failure*."""
+    """A lane sends nothing for *seconds*, because of *failure*; 0 when that is over sooner than was said."""
 
     lane: str
     seconds: float

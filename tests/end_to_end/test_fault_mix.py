@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,63 +9,10 @@ from hypothesis import strategies as st
 import brim
 from brim import testing
 from brim.config import Limits, Timeouts
-from brim.surfaces.client import Options
-
-MIX = {
-    "hang": 0.02,
-    "hang_after_headers": 0.01,
-    "server_error": 0.04,
-    "unavailable": 0.02,
-    "reset": 0.02,
-    "truncated": 0.01,
-    "garbage": 0.01,
-    "throttled": 0.03,
-}
-
-
-def scenario(faults: dict[str, float], *, seed: int = 1, first: float = 1.0) -> testing.Scenario:
-    return testing.Scenario(
-        seed=seed,
-        latency=testing.Latency(first=first),
-        headers=testing.Headers(spelling="none", waits=()),
-        faults=[testing.FaultRule(kind=kind, chance=chance) for kind, chance in faults.items()],
-    )
-
-
-class Played:
-    """What came of prompts sent through a client, and when."""
-
-    def __init__(
-        self, world: testing.Scenario, rows: int, *, model: str = "openai:m", api: str = "chat", **more: object
-    ) -> None:
-        self.transport = testing.SimTransport(testing.Provider(world))
-        options: Options = {"transport": self.transport, "base_url": "http://127.0.0.1:1", "environ": {}, "seed": 1}
-        options["api"] = api
-        options.update(more)  # type: ignore[typeddict-item] # a test's own settings, by name
-        self.results: list[brim.Result] = []
-
-        async def main() -> float:
-            async with brim.Client(model, **options) as client:
-                async for result in client.complete_each(f"prompt {n}" for n in range(rows)):
-                    self.results.append(result)
-            return asyncio.get_running_loop().time()
-
-        self.seconds = testing.run_virtual(main())
-        self.results.sort(key=lambda result: result.request.position)
-
-    @property
-    def failures(self) -> list[str]:
-        return [result.failure.message for result in self.results if result.failure is not None]
-
-    @property
-    def is_right(self) -> bool:
-        """Has every row the answer to its own prompt, once?"""
-        rows = [result.request.position for result in self.results]
-        return rows == list(range(len(rows))) and all(
-            (result.text or "").startswith(testing.answer_to(f"prompt {result.request.position}"))
-            for result in self.results
-        )
-
+from brim.protocols import WireRequest
+from brim.protocols.openai import OpenAIChat
+from brim.values import Request
+from end_to_end.support import MIX, Played, scenario
 
 PROTOCOLS = [("openai:m", "chat"), ("openai:m", "responses"), ("anthropic:m", "chat")]
 
@@ -165,17 +110,27 @@ def test_any_mix_loses_nothing(faults: dict[str, float], seed: int, protocol: tu
             assert result.attempts >= 4, "only a row that used up its attempts may fail"
 
 
-def test_the_mix_that_a_night_brings() -> None:
+def oracle(world: testing.Scenario, rows: int) -> float:
+    """Seconds that the client needs which keeps 100 calls out, repeats at once and hangs up after 5 s."""
+    dialect = OpenAIChat(base_url="http://127.0.0.1:1")
+    url, headers = dialect.url("http://127.0.0.1:1"), dialect.headers(None)
+    asked = (Request(messages=[{"role": "user", "content": f"prompt {n}"}]) for n in range(rows))
+    wires = [WireRequest(url=url, headers=headers, body=dialect.encode(each, model="m")) for each in asked]
+    return testing.steadfast(world, wires, slots=100, timeout=5.0).ended
+
+
+@pytest.mark.parametrize(("first", "refusal"), [(0.1, 0.1), (1.0, 0.0), (3.0, 3.0)])
+def test_the_mix_that_a_night_brings(first: float, refusal: float) -> None:
     """
     3,000 rows, one call in six goes wrong, 5 s timeout, 100 in flight: all right, within 1.3 x of a perfect client.
+
+    Whether answers take a tenth of a second or three, and errors come at once or as late as answers.
     """
-    played = Played(scenario(MIX), 3_000, limits=Limits(concurrency=100), timeouts=Timeouts(total=5.0))
+    world = scenario(MIX, first=first, refusal=refusal)
+
+    played = Played(world, 3_000, limits=Limits(concurrency=100), timeouts=Timeouts(total=5.0))
 
     assert played.failures == []
     assert len(played.results) == 3_000
     assert played.is_right
-    # A perfect client keeps all 100 places busy: the calls that answer or fail take a second, those that hang five.
-    hung = MIX["hang"] + MIX["hang_after_headers"]
-    calls = 3_000 / (1 - sum(MIX.values()))
-    perfect = calls * (1 + 4 * hung) / 100
-    assert played.seconds <= 1.3 * perfect
+    assert played.seconds <= 1.3 * oracle(world, 3_000)

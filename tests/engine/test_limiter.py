@@ -410,3 +410,60 @@ def test_a_sliding_window_holds_in_every_window(requests: int, seconds: float, g
             assert last - first > seconds
 
     virtual(test)
+
+
+def test_a_lane_that_is_down_lets_one_go_at_a_time() -> None:
+    """
+    Eight fail, nothing gets through: a probe after one second, the next two seconds later, and after an answer all.
+    """
+
+    async def test() -> None:
+        lane = Lane()
+        now = asyncio.get_running_loop().time
+        for _ in range(8):
+            settle(await lane.enter(), Failure(kind=FailureKind.SERVER, message="down"))
+        assert lane.limiter.binding() == "the endpoint seems down"
+        went = []
+        for _ in range(2):
+            permit = await lane.enter()
+            went.append(now())
+            excused = permit.settle(Answer(Failure(kind=FailureKind.SERVER, message="down"), now(), now()))
+            assert excused.is_excused
+            permit.release()
+        settle(await lane.enter(), Reply(text=""))
+        [await lane.enter() for _ in range(8)]
+        assert went == [1.0, 3.0]
+        assert now() == 7.0
+        assert lane.limiter.window == 8
+        assert lane.pauses == [1.0, 2.0, 4.0, 0.0]
+
+    virtual(test)
+
+
+def test_a_denial_after_an_answer_is_confirmed_by_two() -> None:
+    """
+    Two go at once, the third waits a second; all are denied, and the lane parks with the denial as it came.
+    """
+
+    async def test() -> None:
+        lane = Lane()
+        settle(await lane.enter(), Reply(text=""))
+        await asyncio.sleep(1.0)
+        denied = Failure(kind=FailureKind.DENIED, message="bad key", status=401)
+        permit = await lane.enter()
+        now = asyncio.get_running_loop().time()
+        odd = permit.settle(Answer(denied, now, now))
+        permit.release()
+        assert isinstance(odd.outcome, Failure)
+        assert (odd.outcome.kind, odd.outcome.status) == (FailureKind.SERVER, 401)
+        assert lane.limiter.binding() == "the endpoint denied a request"
+        first, second = await lane.enter(), await lane.enter()
+        assert asyncio.get_running_loop().time() == now
+        third = asyncio.create_task(lane.limiter.admit(attempt()))
+        settle(first, denied)
+        assert not lane.parked
+        settle(second, denied)
+        assert await third is denied
+        assert lane.parked == [denied]
+
+    virtual(test)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 import tenacity
 
 from brim.engine.lane import Settings
-from brim.engine.tenacity_retry import RetryState, Strategies
+from brim.engine.tenacity_retry import RetryState, Strategies, TenacityRetry
 from brim.errors import CallFailed
+from brim.policies.retry import StandardRetry, Tries
 from brim.transport import Phase
 from brim.transport.scripted import Answers, Breaks, Hangs, Scripted, Step
-from brim.values import FailureKind, Reply, Result
+from brim.values import Answer, Failure, FailureKind, Reply, Result
 from engine.support import play_one, refusal, reply
 
 CUT = Answers(body=b'{"choices":[{"message":{"content":"half"},"finish_reason":"length"}]}')
@@ -106,6 +109,32 @@ def test_throttles_use_up_no_attempts() -> None:
 
     assert result.text == "ok"
     assert (result.attempts, result.throttles) == (1, 6)
+
+
+def test_an_outage_uses_up_no_attempts() -> None:
+    """
+    Nothing can be delivered for a while: `stop_after_attempt(9)` counts what came before that was clear.
+    """
+    refused = Breaks(phase=Phase.CONNECTING)
+    result, far_end = play(*[refused] * 12, reply(), wait=tenacity.wait_fixed(3), stop=tenacity.stop_after_attempt(9))
+
+    assert result.text == "ok"
+    assert len(far_end.sent_at) == 13
+    assert (result.attempts, result.throttles) == (8, 5)
+
+
+def test_an_outage_is_waited_out_in_short_steps_unless_a_wait_is_given() -> None:
+    """
+    The lane itself is held, so the row need not stay away for long.
+    """
+    policy = TenacityRetry(Strategies(stop=tenacity.stop_after_attempt(1)), StandardRetry(rng=Random(1)))
+    failure = Failure(kind=FailureKind.SERVER, message="down")
+    tries = Tries()
+    for _ in range(50):
+        tries.enter(Answer(failure, 0.0, 1.0, is_excused=True))
+        delay = policy.next_delay(failure, tries)
+        assert delay is not None
+        assert delay <= 1.0
 
 
 def test_a_strategy_decides_what_is_repeated() -> None:

@@ -154,3 +154,43 @@ def test_stays_within_its_bounds(events: list[tuple[str, int]], ceiling: int) ->
     for now, (event, among) in enumerate(events):
         acts[event](min(among, ceiling), float(now))
         assert 1 <= window.size <= ceiling
+
+
+def test_attempts_that_fail_do_not_hold_up_the_ramp() -> None:
+    """
+    A round is over when nearly all of it is back, answered or not.
+    """
+    window = AdaptiveWindow(ceiling=1_000)
+    for _ in range(5):
+        window.replied(START, sent_at=10.0, now=11.0)
+    assert window.size == START
+    for _ in range(3):
+        window.failed(sent_at=10.0, now=11.0)
+
+    assert window.size == 2 * START
+
+
+def test_overloads_that_come_before_the_answers_are_weighed_against_what_is_under_way() -> None:
+    """
+    Four at once say nothing while a hundred answers are still to come.
+    """
+    window = AdaptiveWindow(ceiling=100, start=100)
+    for _ in range(4):
+        window.overloaded(10.0, among=96)
+
+    assert window.size == 100
+
+
+def test_begins_anew_after_an_outage() -> None:
+    """
+    Eight at once, then a ramp, even if overloads had ended the first one.
+    """
+    window = AdaptiveWindow(ceiling=1_000, start=100)
+    for _ in range(150):
+        window.overloaded(10.0)
+    assert START < window.size < 100
+    window.restart(200.0)
+    assert window.size == START
+    play_round(window, 200.0)
+
+    assert window.size == 2 * START

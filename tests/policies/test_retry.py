@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brim.errors import ConfigError
+from brim.policies.health import Health
 from brim.policies.retry import Backoff, StandardRetry, Tries
-from brim.values import Failure, FailureKind, Sent
+from brim.values import Answer, Failure, FailureKind, Sent
 
 
 def fail(kind: FailureKind, **fields: object) -> Failure:
@@ -148,3 +149,65 @@ def test_refuses_zero_attempts() -> None:
     """
     with pytest.raises(ConfigError, match="max attempts is 0; it must be at least 1"):
         StandardRetry(rng=Random(1), max_attempts=0)
+
+
+def test_an_attempt_in_an_outage_is_none_of_the_request() -> None:
+    """
+    It is waited out: no attempt, no timeout, and repeated however often.
+    """
+    policy, tries = StandardRetry(rng=Random(1)), Tries()
+    for number in range(1, 50):
+        failure = fail(FailureKind.TIMEOUT)
+        tries.enter(Answer(failure, 0.0, 1.0, is_excused=True))
+        delay = policy.next_delay(failure, tries)
+        assert delay is not None
+        assert delay <= 1.0
+        assert (tries.attempts, tries.timeouts, tries.throttles) == (0, 0, number)
+    assert tries.perhaps_paid == 49
+
+
+def well(typical_s: float) -> Health:
+    health = Health()
+    health.replied(sent_at=0.0, now=typical_s)
+    return health
+
+
+def test_accidents_are_repeated_soon_but_not_the_last_time() -> None:
+    """
+    While the endpoint is well the first waits are as short as an answer, the last is still some seconds.
+    """
+    policy = StandardRetry(rng=Random(1), health=well(0.1))
+    longest = [max(policy.backoff(failures) for _ in range(500)) for failures in (1, 2, 3, 4)]
+
+    assert longest == [pytest.approx(most, rel=0.05) for most in (0.1, 0.2, 0.2, 4.0)]
+
+
+def test_waits_are_never_longer_than_usual() -> None:
+    """
+    Where answers take minutes an accident is still repeated within a second.
+    """
+    policy = StandardRetry(rng=Random(1), health=well(100.0))
+
+    assert max(policy.backoff(1) for _ in range(500)) <= 1.0
+
+
+def test_a_backoff_that_was_asked_for_is_kept() -> None:
+    """
+    However well the endpoint is.
+    """
+    policy = StandardRetry(rng=Random(1), backoff=Backoff(first_s=10.0), health=well(0.1))
+
+    assert max(policy.backoff(1) for _ in range(500)) > 9.0
+
+
+def test_a_sick_endpoint_is_given_time() -> None:
+    """
+    When more than a quarter fails the usual waits hold.
+    """
+    health = well(0.1)
+    for number in range(100):
+        failure = fail(FailureKind.SERVER)
+        health.failed(failure, sent_at=0.0, now=float(number), is_first=True, in_flight=1_000)
+    policy = StandardRetry(rng=Random(1), health=health)
+
+    assert max(policy.backoff(1) for _ in range(500)) > 0.9

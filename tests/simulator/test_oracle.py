@@ -22,6 +22,7 @@ from brim.simulator import (
     greedy,
     least_time,
     paced,
+    steadfast,
 )
 from brim.simulator.limits import Amounts
 from simulator.support import AT_ONCE, CHAT, HEADERS, MESSAGES, wire
@@ -216,3 +217,42 @@ def test_greedy_is_never_slower_than_the_even_pace(seed: int, count: int) -> Non
     requests = prompts(count, max_tokens=ceil(20 + seed))
 
     assert greedy(scenario, requests).last_sent <= paced(scenario, requests).last_sent + 1e-6
+
+
+def test_steadfast_keeps_its_places_busy() -> None:
+    """
+    Ten seconds of answers for four places: each begins its next request when the last is answered.
+    """
+    made = steadfast(Scenario(latency=Latency(first=1.0)), prompts(10), slots=4, timeout=5.0)
+
+    assert (made.last_sent, made.ended) == (2.0, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "costs"), [("hang", 5.0), ("hang_after_headers", 5.0), ("garbage", 1.0), ("server_error", 0.25)]
+)
+def test_steadfast_repeats_what_failed_at_once(kind: str, costs: float) -> None:
+    """
+    A fault costs what it takes to come back, one that never does its timeout; the answer a second on top.
+    """
+    scenario = Scenario(latency=Latency(first=1.0, refusal=0.25), faults=[FaultRule(kind=kind, times=2)])
+
+    made = steadfast(scenario, prompts(1), slots=1, timeout=5.0)
+
+    assert (made.last_sent, made.ended) == (2 * costs, 2 * costs + 1.0)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 1_000), slots=st.integers(1, 20))
+def test_steadfast_wastes_nothing(seed: int, slots: int) -> None:
+    """
+    While requests are left no place is empty, so all of its work fits into the places up to the last beginning.
+    """
+    faults = [FaultRule(kind="hang", chance=0.1), FaultRule(kind="reset", chance=0.1)]
+    scenario = Scenario(seed=seed, latency=Latency(first=1.0, spread=0.5), faults=faults)
+
+    alone = steadfast(scenario, prompts(60), slots=1, timeout=3.0).ended
+    made = steadfast(scenario, prompts(60), slots=slots, timeout=3.0)
+
+    longest = max(steadfast(scenario, [request], slots=1, timeout=3.0).ended for request in prompts(60))
+    assert alone / slots - 1e-6 <= made.ended <= alone / slots + longest

@@ -21,6 +21,7 @@ from brim.engine.path import Admit, Path, Prepared, Send, Service
 from brim.engine.stream import StreamSend, WhileUnheard
 from brim.engine.tenacity_retry import Strategies, TenacityRetry
 from brim.errors import ConfigError
+from brim.policies.health import Health
 from brim.policies.retry import Backoff, RetryPolicy, StandardRetry
 from brim.policies.same_fault import SameFault
 from brim.policies.timeouts import LearntTotal
@@ -75,6 +76,10 @@ _WHATEVER_WAITS: Final = frozenset({Constraint.HELD, Constraint.PARKED, Constrai
 """What closes a lane, whether anything waits or not."""
 
 
+_MOST_RESTING: Final = 16
+"""So many requests may rest out a backoff beside those on the wire, or as many again where that is more."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How a lane behaves.
 
@@ -85,7 +90,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     timeouts: Timeouts = msgspec.field(default_factory=Timeouts)
     max_attempts: int = 5
     max_timeouts: int = 4
-    backoff: Backoff = msgspec.field(default_factory=Backoff)
+    backoff: Backoff | None = None
     strategies: Strategies = msgspec.field(default_factory=Strategies)
     stream: bool = False
     trace: bool = False
@@ -139,13 +144,14 @@ def build_service(line: Line, on_piece: Callable[[Piece], None] | None = None) -
     return Admit(send, line.limiter, line.note)
 
 
-def build_retry(settings: Settings, rng: Random) -> RetryPolicy:
+def build_retry(settings: Settings, rng: Random, health: Health) -> RetryPolicy:
     """The retry policy: brim's own, asked by tenacity's strategies where the user gave some."""
     standard = StandardRetry(
         rng=rng,
         max_attempts=settings.max_attempts,
         max_timeouts=settings.max_timeouts,
         backoff=settings.backoff,
+        health=health,
     )
     return TenacityRetry(settings.strategies, standard) if settings.strategies else standard
 
@@ -219,7 +225,7 @@ class Lane:
         self.path = Path(
             lane=self.name,
             service=build_service(self._line, _unheard if settings.stream else None),
-            retry=build_retry(settings, rng),
+            retry=build_retry(settings, rng, self.limiter.health),
             rest=self._rest,
             price=price,
             emit=emit,
@@ -277,7 +283,8 @@ class Lane:
 
     @property
     def _most_alive(self) -> int:
-        return 2 * self.limiter.limits.concurrency
+        ceiling = self.limiter.limits.concurrency
+        return ceiling + max(ceiling, _MOST_RESTING)
 
     @property
     def _active(self) -> int:
@@ -313,6 +320,7 @@ class Lane:
         rested: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         timer = asyncio.get_running_loop().call_later(seconds, _wake, rested)
         self._resting.add(rested)
+        self.limiter.on_room()
         try:
             await rested
         finally:

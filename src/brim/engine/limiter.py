@@ -12,12 +12,15 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from brim.config import Limits
 from brim.engine.permits import Permit, Waiter
 from brim.engine.waits import WaitLog
 from brim.policies.adaptive import GROWS_EACH_S, AdaptiveWindow
 from brim.policies.admission import Admission, Charge
 from brim.policies.gate import LONGEST_PAUSE, Gate
+from brim.policies.health import Denial, Health
 from brim.policies.tokens import Amounts, Charging, Cost, Spent
 from brim.values import Answer, Attempt, Bound, Constraint, Failure, FailureKind, Gauge, GaugeSource, Reply
 
@@ -27,16 +30,21 @@ if TYPE_CHECKING:
 
     from brim.values import Hold
 
-__all__ = ["STALL_SECONDS", "Limiter", "Permit"]
+__all__ = ["STALL_SECONDS", "UNREACHED_SECONDS", "Limiter", "Permit"]
 
 _HELD: Final = Bound(Constraint.HELD, "paused by hand")
 _OUTAGE: Final = Bound(Constraint.OUTAGE, "the server asked to wait")
+_DOWN: Final = Bound(Constraint.OUTAGE, "the endpoint seems down")
+_DENIED: Final = Bound(Constraint.OUTAGE, "the endpoint denied a request")
 _CROWD: Final = Bound(Constraint.CONCURRENCY, "concurrency")
 _PARKED: Final = Bound(Constraint.PARKED, "parked")
 _OUT_OF_DAY: Final = Bound(Constraint.DAY, "a limit per day is used up")
 
 STALL_SECONDS: Final = 900.0
 """A lane that gets nothing through for this long is parked (design section 5)."""
+
+UNREACHED_SECONDS: Final = 60.0
+"""A lane that is down and never answered at all is parked after this long: most likely the address is wrong."""
 
 _RAMP_AFTER_S: Final = 1.0
 """A pause this long ends in a ramp."""
@@ -51,6 +59,10 @@ _BLIND_PAUSE_S: Final = 8.0
 _ALIVE_S: Final = 120.0
 """A lane that got something through lately looks again this often when it is refused and not told how long to wait: the
 window of a limit a minute long ends somewhere."""
+
+
+_CONFIRMED: Final = frozenset({FailureKind.DENIED, FailureKind.QUOTA, FailureKind.UNKNOWN_MODEL})
+"""Denials that are confirmed before they stop a lane that has answered before."""
 
 
 class Limiter:
@@ -90,6 +102,9 @@ class Limiter:
         if self._admission.is_rate_known:
             self._window.open()
         self._gate = Gate(rng)
+        self.health = Health(limits.concurrency)
+        self._held_for: Failure | None = None
+        self._held_until = 0.0
         self._on_pause = on_pause
         self._on_park = on_park
         self._waits = None if on_admitted is None else WaitLog(on_admitted)
@@ -158,6 +173,8 @@ class Limiter:
         if self.is_held:
             return _HELD
         now = self._loop.time()
+        if self.health.is_held:
+            return _DOWN if self.health.is_down else _DENIED
         if self._gate.opens_at > now:
             return _OUTAGE
         if self.in_flight >= self._window.size:
@@ -270,7 +287,7 @@ class Limiter:
             return None
         now = self._loop.time()
         delay = self._admission.ready_in(cost, now)
-        paused = self._gate.opens_at - now
+        paused = max(self._gate.opens_at, self.health.opens_at) - now
         return max(delay, paused)
 
     def _grant(self, cost: Cost, max_tokens: int | None) -> Permit | Failure:
@@ -281,6 +298,8 @@ class Limiter:
             return over
         self.in_flight += 1
         self._gate.went()
+        if self.health.is_held:
+            self.health.went(now)
         charge = self._admission.take(cost, now, among=self.in_flight, max_tokens=max_tokens)
         self._window.granted(self.in_flight, now)
         if self._growth is None and self.in_flight >= self._window.size and self._window.grows_by_time:
@@ -299,8 +318,11 @@ class Limiter:
             self._timer.cancel()
             self._timer = None
 
-    def settled(self, answer: Answer, charge: Charge, used: Amounts | None = None) -> None:
-        """Learn from an attempt that came back, and true up its charge. For its permit alone."""
+    def settled(self, answer: Answer, charge: Charge, used: Amounts | None = None, *, is_first: bool = True) -> Answer:
+        """Learn from an attempt that came back, and true up its charge. For its permit alone.
+
+        Returns the answer as it counts for its request.
+        """
         outcome = answer.outcome
         now = self._loop.time()
         self._admission.answered(charge, answer, now, used=used)
@@ -311,16 +333,62 @@ class Limiter:
             self._gate.passed(sent_at=answer.sent_at)
             tokens = outcome.usage.output_tokens if outcome.usage is not None else 0
             self._window.replied(charge.among, sent_at=charge.at, now=now, tokens=tokens)
-            return
+            if self.health.replied(sent_at=charge.at, now=now):
+                self._window.restart(now)
+            if self._held_for is not None:
+                self._tell_open()
+            return answer
+        if outcome.kind.parks_lane:
+            return self._denied(outcome, answer, charge, is_first=is_first)
         if outcome.kind is FailureKind.THROTTLED:
             self._throttled(outcome, answer, charge, now)
         elif outcome.kind is FailureKind.OVERLOADED:
-            self._window.overloaded(now)
+            self._window.overloaded(now, among=self.in_flight)
             self._push_back(outcome, answer)
-        if outcome.kind.parks_lane:
-            self.park(outcome)
+        self._window.failed(sent_at=charge.at, now=now)
+        return self._failed(outcome, answer, charge, is_first=is_first)
+
+    def _failed(self, failure: Failure, answer: Answer, charge: Charge, *, is_first: bool) -> Answer:
+        """Weigh a failure against what gets through: is it the request's, or the whole endpoint's?"""
+        now = self._loop.time()
+        health = self.health
+        is_excused = health.failed(failure, sent_at=charge.at, now=now, is_first=is_first, in_flight=self.in_flight)
+        if is_excused:
+            self._tell_hold(failure, "the endpoint seems down", now)
+        elif self._held_for is not None:
+            self._tell_open()
+        if failure.kind.is_waited_out or failure.kind.is_retried:
+            self._watch_for_stall(failure)
         else:
-            self._watch_for_stall(outcome)
+            self._stalled_since = None  # the endpoint did its work
+        return msgspec.structs.replace(answer, is_excused=True) if is_excused else answer
+
+    def _denied(self, failure: Failure, answer: Answer, charge: Charge, *, is_first: bool) -> Answer:
+        """Believe a denial, or have it confirmed: until then it says nothing about its request either."""
+        now = self._loop.time()
+        denial = Denial.TRUE
+        if failure.kind in _CONFIRMED:
+            denial = self.health.denied(sent_at=charge.at, now=now, is_first=is_first)
+        if denial is Denial.TRUE:
+            self.park(failure)
+            return answer
+        if self.health.is_held:
+            self._tell_hold(failure, "asking again before it is believed", now)
+        odd = msgspec.structs.replace(failure, kind=FailureKind.SERVER, message=f"denied alone: {failure.message}")
+        return msgspec.structs.replace(answer, outcome=odd, is_excused=denial is Denial.OPEN)
+
+    def _tell_hold(self, failure: Failure, why: str, now: float) -> None:
+        """Say once for each probe how long the lane is held."""
+        if self._held_for is None or self._held_until != self.health.opens_at:
+            self._held_until = self.health.opens_at
+            self._held_for = msgspec.structs.replace(failure, message=f"{why}: {failure.message}")
+            self._on_pause(max(0.0, self._held_until - now), self._held_for)
+
+    def _tell_open(self) -> None:
+        if self._held_for is not None and not self.health.is_held:
+            self._on_pause(0.0, self._held_for)
+            self._held_for = None
+            self.on_room()
 
     def _throttled(self, failure: Failure, answer: Answer, charge: Charge, now: float) -> None:
         is_crowd = self._window.blames(charge.among)
@@ -351,10 +419,15 @@ class Limiter:
         now = self._loop.time()
         if self._stalled_since is None or self.is_held:
             self._stalled_since = now
-        if now - self._stalled_since >= STALL_SECONDS:
-            minutes = f"{STALL_SECONDS / 60:.0f}"
-            reason = f"nothing got through for {minutes} minutes; the last failure: {failure.message}"
-            self.park(Failure(kind=FailureKind.STOPPED, message=reason, status=failure.status))
+        stalled = now - self._stalled_since
+        if stalled >= STALL_SECONDS:
+            reason = f"nothing got through for {STALL_SECONDS / 60:.0f} minutes"
+        elif stalled >= UNREACHED_SECONDS and self.health.is_down and not self.health.was_up:
+            reason = "the endpoint never answered; check the base URL and that it is up"
+        else:
+            return
+        message = f"{reason}; the last failure: {failure.message}"
+        self.park(Failure(kind=FailureKind.STOPPED, message=message, status=failure.status))
 
     def released(self) -> None:
         """Take back the slot of an attempt. For its permit alone."""

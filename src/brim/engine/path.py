@@ -100,8 +100,7 @@ class Admit:
             if self.note is not None:
                 self.note(attempt, permit.amounts)
             answer = await self.inner(attempt)
-            permit.settle(answer)
-        return answer
+            return permit.settle(answer, is_first=attempt.number == 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

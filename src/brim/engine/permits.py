@@ -22,7 +22,7 @@ __all__ = ["Permit", "Waiter"]
 class Issuer(Protocol):
     """Whoever gives out permits, and takes them back."""
 
-    def settled(self, answer: Answer, charge: Charge, used: Amounts | None) -> None:
+    def settled(self, answer: Answer, charge: Charge, used: Amounts | None, *, is_first: bool) -> Answer:
         """Learn what came of an attempt that was charged *charge* and took *used*, if that is known."""
 
     def released(self) -> None:
@@ -43,13 +43,14 @@ class Permit:
         """What the attempt took when it was admitted."""
         return self._charge.cost.amounts
 
-    def settle(self, answer: Answer, used: Amounts | None = None) -> None:
+    def settle(self, answer: Answer, used: Amounts | None = None, *, is_first: bool = True) -> Answer:
         """Tell the limiter what came of the attempt. Once; an attempt that is not settled keeps its charge.
 
-        *used* is what it took in truth; by default the usage of the answer says so.
+        *used* is what it took in truth; by default the usage of the answer says so. *is_first* if it was the first
+        attempt of its request. Returns the answer as it counts for that request.
         """
         assert self._limiter is not None, "a permit is settled while it is held"
-        self._limiter.settled(answer, self._charge, used)
+        return self._limiter.settled(answer, self._charge, used, is_first=is_first)
 
     def release(self) -> None:
         """Give the slot back. Only the first call counts."""

@@ -4,8 +4,9 @@ Its `wait_*`, `stop_*` and `retry_if_*` strategies and `before_sleep` hooks are 
 Here one is filled in from what an attempt came to; nothing of tenacity's own loop, clock or sleep is used. A failure
 shows itself to a strategy as a `CallFailed`, which is also a `TimeoutError` or a `ConnectionError` where it was one.
 
-Three things are ours whatever the strategies say: a throttled attempt is waited out and counts as no attempt, the
-server's own wait is never cut short, and what parks a lane is not repeated.
+Three things are ours whatever the strategies say: a throttled attempt, and one that failed in an outage of the whole
+lane, is waited out and counts as no attempt, the server's own wait is never cut short, and what parks a lane is not
+repeated.
 """
 
 from __future__ import annotations
@@ -78,7 +79,9 @@ class TenacityRetry:
         return delay
 
     def _delay(self, outcome: Outcome, tries: Tries, state: RetryState) -> float | None:
-        if isinstance(outcome, Failure) and outcome.kind.is_waited_out:
+        if tries.is_excused and self._given.wait is None:
+            return self._standard.next_delay(outcome, tries)
+        if isinstance(outcome, Failure) and (outcome.kind.is_waited_out or tries.is_excused):
             # A named wait is the gate's to keep, for the whole lane.
             return 0.0 if outcome.retry_after is not None else self._wait(state)
         if not self._is_wanted(outcome, state) or self._is_over(outcome, tries, state):
@@ -106,7 +109,7 @@ class TenacityRetry:
 
 def _state(outcome: Outcome, tries: Tries) -> RetryState:
     """The state that tenacity itself would show after this attempt, on our clock."""
-    throttled = isinstance(outcome, Failure) and outcome.kind.is_waited_out
+    throttled = isinstance(outcome, Failure) and (outcome.kind.is_waited_out or tries.is_excused)
     state = tenacity.RetryCallState(_NO_LOOP, None, (), {})
     state.attempt_number = tries.throttles if throttled else tries.attempts
     future = tenacity.Future(state.attempt_number)

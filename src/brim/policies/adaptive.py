@@ -30,6 +30,7 @@ _MOST_UNANSWERED: Final = 512
 _HEARD: Final = 4
 _FIRST_ANSWERS: Final = 24
 _LEAST_ANSWERS: Final = 48
+_NEARLY_ALL: Final = 0.9
 _SLACK: Final = 1.12
 """A little more than what just fills the hardware, so that a slot which comes free finds a request waiting."""
 _SLOWER: Final = 1.4
@@ -162,9 +163,17 @@ class AdaptiveWindow:
         if sent_at >= self._changed_at:
             self._now.add(now - sent_at, work)
             self._now.most = max(self._now.most, among)
-            needed = max(self.size, START) if self._is_ramping else max(self.size, _LEAST_ANSWERS)
-            if self._now.answers >= needed:
+            if self._is_ramping:
+                self._end_ramp(now)
+            elif self._now.answers >= max(self.size, _LEAST_ANSWERS):
                 self._end_round(now)
+
+    def _end_ramp(self, now: float) -> None:
+        """Has a round of answers come? One that hangs must not hold up all."""
+        heard = self._now
+        needed = _NEARLY_ALL * max(self.size, START)
+        if heard.answers + heard.failures >= needed and heard.answers >= 0.5 * needed:
+            self._end_round(now)
 
     def _end_round(self, now: float) -> None:
         ratio = self._now.seconds_each / (self._base.seconds_each or self._now.seconds_each or 1.0)
@@ -178,10 +187,19 @@ class AdaptiveWindow:
             self._exact *= 2.0
         self._resize(now)
 
-    def overloaded(self, now: float) -> None:
-        """The far end said that it was too much for it. A stray one among many answers says nothing."""
+    def failed(self, *, sent_at: float, now: float) -> None:
+        """An attempt came back without an answer: it says nothing about speed, but its round is over too."""
+        if self._is_ramping and not self._is_open and sent_at >= self._changed_at:
+            self._now.failures += 1
+            self._end_ramp(now)
+
+    def overloaded(self, now: float, *, among: int = 0) -> None:
+        """The far end said that it was too much for it. A stray one among many answers says nothing.
+
+        *among*: attempts on the wire, whose answers may just take longer than an overload does.
+        """
         self._overloads += 1
-        if self._overloads < _VOTES or self._overloads < _STRAYS * self._now.answers:
+        if self._overloads < _VOTES or self._overloads < _STRAYS * (self._now.answers + among):
             return
         self._is_ramping = False
         self._resisted_at = now
@@ -238,6 +256,13 @@ class AdaptiveWindow:
             self._exact = 1.0
             self._resize(now)
 
+    def restart(self, now: float) -> None:
+        """The far end was gone and is back: begin as at first."""
+        if not self._is_open:
+            self._is_ramping = True
+            self._exact = float(START)
+            self._resize(now)
+
     def reopen(self, now: float) -> None:
         """The lane was closed and opens again: come back as a ramp, not as a stampede."""
         if not self._is_open:
@@ -280,12 +305,13 @@ class AdaptiveWindow:
 class _Speed:
     """Seconds of answers and the work in them."""
 
-    __slots__ = ("_seconds", "_work", "answers", "most")
+    __slots__ = ("_seconds", "_work", "answers", "failures", "most")
 
     def __init__(self) -> None:
         self._seconds = 0.0
         self._work = 0.0
         self.answers = 0
+        self.failures = 0
         self.most = 0
 
     def add(self, seconds: float, work: float) -> None:

@@ -12,11 +12,14 @@ from typing import Final, Protocol
 import msgspec
 
 from brim.errors import ConfigError
+from brim.policies.health import Health
 from brim.values import Answer, Failure, FailureKind, Outcome, Reply
 
 __all__ = ["Backoff", "RetryPolicy", "StandardRetry", "Tries"]
 
 _MOST_DOUBLINGS: Final = 32
+_BRIEF: Final = 3
+"""Failures of one request that may be accidents."""
 
 
 class Tries(msgspec.Struct):
@@ -29,6 +32,7 @@ class Tries(msgspec.Struct):
         perhaps_paid: attempts that brought nothing and may be billed.
         elapsed_s: seconds from its first sending to the end of its latest attempt.
         rested_s: seconds of that spent waiting between attempts.
+        is_excused: did its latest attempt fail because the whole lane is down or in doubt? That counts as waited out.
         started_at: when it was first sent, by the engine's clock; None before.
     """
 
@@ -39,12 +43,14 @@ class Tries(msgspec.Struct):
     elapsed_s: float = 0.0
     rested_s: float = 0.0
     started_at: float | None = None
+    is_excused: bool = False
 
     def enter(self, answer: Answer) -> None:
         """Enter an attempt that came back."""
         if self.started_at is None:
             self.started_at = answer.sent_at
         self.elapsed_s = answer.ended_at - self.started_at
+        self.is_excused = answer.is_excused
         self.count(answer.outcome)
 
     def count(self, outcome: Outcome) -> None:
@@ -52,11 +58,11 @@ class Tries(msgspec.Struct):
         if isinstance(outcome, Reply):
             self.attempts += 1
             return
-        if outcome.kind.is_waited_out:
+        if outcome.kind.is_waited_out or self.is_excused:
             self.throttles += 1
         else:
             self.attempts += 1
-        self.timeouts += outcome.kind is FailureKind.TIMEOUT
+            self.timeouts += outcome.kind is FailureKind.TIMEOUT
         self.perhaps_paid += outcome.may_be_paid
 
 
@@ -75,6 +81,10 @@ class Backoff(msgspec.Struct, frozen=True, kw_only=True):
         doublings = min(failures - 1, _MOST_DOUBLINGS)
         return rng.uniform(0.0, min(self.longest_s, self.first_s * 2.0**doublings))
 
+    def brief(self, failures: int, rng: Random, *, most_s: float) -> float:
+        """The same where failures are accidents: at most *most_s*, and twice that from the second on."""
+        return rng.uniform(0.0, min(self.first_s, most_s) * min(failures, 2))
+
 
 class RetryPolicy(Protocol):
     """Decides about the next attempt."""
@@ -90,17 +100,26 @@ class StandardRetry:
         rng: chance for the jitter.
         max_attempts: how often a request is sent at most, throttled attempts not counted; at least 1.
         max_timeouts: how many of them may end in a timeout, since a timed-out generation may be billed: three repeats.
-        backoff: the wait where the server names none.
+        backoff: the wait where the server names none; None for the usual one, shortened to the time of an answer while
+            the endpoint is well.
+        health: tells how the endpoint is.
     """
 
     def __init__(
-        self, *, rng: Random, max_attempts: int = 5, max_timeouts: int = 4, backoff: Backoff | None = None
+        self,
+        *,
+        rng: Random,
+        max_attempts: int = 5,
+        max_timeouts: int = 4,
+        backoff: Backoff | None = None,
+        health: Health | None = None,
     ) -> None:
         if max_attempts < 1:
             raise ConfigError(f"max attempts is {max_attempts}; it must be at least 1")
         self.max_attempts = max_attempts
         self.max_timeouts = max_timeouts
         self._backoff = backoff or Backoff()
+        self._health = health if backoff is None else None
         self._rng = rng
 
     def next_delay(self, outcome: Outcome, tries: Tries) -> float | None:
@@ -115,9 +134,17 @@ class StandardRetry:
 
     def backoff(self, failures: int) -> float:
         """Seconds to wait after the *failures*-th failure, counted from 1."""
-        return self._backoff.delay(max(failures, 1), self._rng)
+        failures = max(failures, 1)
+        if self._health is None or not self._health.is_well:
+            return self._backoff.delay(failures, self._rng)
+        if failures <= _BRIEF:
+            return self._backoff.brief(failures, self._rng, most_s=self._health.typical_s)
+        # The last attempts keep long waits: what lasts for seconds, for a part of all calls, must not cost a row.
+        return self._backoff.delay(failures - 1, self._rng)
 
     def _after(self, failure: Failure, tries: Tries) -> float | None:
+        if tries.is_excused:
+            return self.backoff(1)  # the lane is held for longer than that, the server's own wait included
         if failure.kind.is_waited_out:
             return 0.0 if failure.retry_after is not None else self.backoff(tries.throttles)
         if not failure.kind.is_retried or self.is_exhausted(failure, tries):

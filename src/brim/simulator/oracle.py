@@ -1,6 +1,6 @@
 """The best that any client could do, to measure clients against.
 
-Three answers to "how long must this take?":
+Four answers to "how long must this take?":
 
 - `least_time`: a bound in closed form. By time t a limit has let through at most `start + rate * t` (continuous), or
   its allowance times the windows begun by then, so a total of C can't all be admitted before
@@ -12,8 +12,10 @@ Three answers to "how long must this take?":
 - `greedy`: a client to whom the provider tells its exact state: each request, in order, leaves in the first instant in
   which it would be admitted. No client that keeps the order can admit its last request earlier. With *window* it has a
   fixed number of calls out at once, which is how hardware without limits is measured.
+- `steadfast`: a client that keeps a fixed number of calls out at once whatever goes wrong, and repeats a call that
+  failed in the same instant.
 
-Costs and latencies are the provider's own, on the same seed, with no faults.
+Costs and latencies are the provider's own, on the same seed; only for `steadfast` with the faults of that seed.
 """
 
 from __future__ import annotations
@@ -28,12 +30,13 @@ import msgspec
 
 from brim.protocols import WireRequest
 from brim.simulator.buckets import SLACK
+from brim.simulator.delivery import Ending
 from brim.simulator.exchange import Exchange
 from brim.simulator.limits import DIMENSIONS, Amounts, per_second
 from brim.simulator.model import Provider
 from brim.simulator.scenario import Limit, Scenario
 
-__all__ = ["Makespan", "greedy", "least_time", "paced"]
+__all__ = ["Makespan", "greedy", "least_time", "paced", "steadfast"]
 
 
 class Makespan(msgspec.Struct, frozen=True):
@@ -146,6 +149,31 @@ def greedy(scenario: Scenario, requests: Iterable[WireRequest], *, window: int |
         heappush(running, (end, exchange.ordinal, exchange))
         ended = max(ended, end)
     return Makespan(now, ended)
+
+
+def steadfast(scenario: Scenario, requests: Iterable[WireRequest], *, slots: int, timeout: float) -> Makespan:
+    """How long the client takes that has *slots* calls out at once and repeats what failed without a pause.
+
+    No client that learns of a fault only when it has happened can do better but by luck. A call that hangs costs its
+    *timeout* in seconds, any other fault what it takes to come back; a call that meets any fault counts as failed, and
+    every request must be answered in the end.
+    """
+    provider = Provider(msgspec.structs.replace(_bare(scenario), faults=scenario.faults))
+    free = [0.0] * slots
+    last = ended = 0.0
+    for request in requests:
+        now = heappop(free)
+        is_done = False
+        while not is_done:
+            # What befalls a call hangs on its request and its try alone, so rows may be asked one after the other.
+            exchange = _send(provider, request, now)
+            end = min(exchange.delivery.end_at, now + timeout)
+            is_late = exchange.delivery.end is Ending.HANG or exchange.delivery.end_at > end
+            last, now = max(last, now), now + timeout if is_late else end
+            is_done = not (exchange.fault or exchange.refusal or is_late)
+        heappush(free, now)
+        ended = max(ended, now)
+    return Makespan(last, ended)
 
 
 def _admitted_at(

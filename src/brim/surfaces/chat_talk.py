@@ -241,7 +241,7 @@ class Talk:
     def _on_event(self, event: Event) -> None:
         """Say why it takes long."""
         match event:
-            case LanePaused(seconds=seconds, failure=failure):
+            case LanePaused(seconds=seconds, failure=failure) if seconds > 0:
                 self.screen.note(f"waits {duration(seconds)}: {reason(failure, _LONGEST)}")
             case AttemptEnded(outcome=Failure() as failure, retry_in=float(seconds)) if not failure.kind.is_waited_out:
                 self.screen.note(f"tries again in {duration(seconds)}: {reason(failure, _LONGEST)}")
