@@ -21,6 +21,7 @@ from brim.errors import BrimError, CallFailed, ConfigError, InputError, JournalE
 from brim.protocols import Piece
 from brim.surfaces.client import Client, Options, Prompt, complete, complete_many
 from brim.surfaces.conversation import Conversation
+from brim.surfaces.presets import preset
 from brim.surfaces.streaming import AnswerStream
 from brim.values import (
     Event,
@@ -60,4 +61,5 @@ __all__ = [
     "Window",
     "complete",
     "complete_many",
+    "preset",
 ]

@@ -74,7 +74,7 @@ def parse_window(text: str) -> Window:
     match = _WINDOW.fullmatch(text.strip())
     if match is None:
         raise ConfigError(
-            f"--limit {text!r} should look like 40/60s: requests, and seconds (s), minutes (m) or hours (h)"
+            f"limit {text!r} should look like 40/60s: requests, and seconds (s), minutes (m) or hours (h)"
         )
     requests, number, unit = match.groups()
     return Window(requests=int(requests), seconds=float(number or 1) * _UNITS[unit])
