@@ -1,26 +1,30 @@
-"""Writes docs/reference/cli.md from the command line itself, so that the page can't say anything else.
+"""Writes docs/reference/cli.md from the command line and presets.md from the presets, so that they say nothing else.
 
-    python scripts/reference.py            write the page
-    python scripts/reference.py --print    show it instead
+    python scripts/reference.py            write the pages
+    python scripts/reference.py --print    show them instead
 
-`tests/test_docs.py` fails when the page is stale.
+`tests/test_docs.py` fails when a page is stale.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
 import typer
 
 from brim.surfaces.cli import app
+from brim.surfaces.limits_table import in_words
+from brim.surfaces.presets import Preset, all_presets
 
-__all__ = ["PAGE", "commands", "render"]
+__all__ = ["PAGE", "PAGES", "commands", "render", "render_presets"]
 
-PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "reference" / "cli.md"
+FOLDER: Final = Path(__file__).resolve().parents[1] / "docs" / "reference"
+PAGE: Final = FOLDER / "cli.md"
 
 _INTRO: Final = """\
 # The command line
@@ -96,9 +100,58 @@ def _plain(text: str) -> str:
     return _ESCAPES.sub(r"\1", text).strip()
 
 
+_PRESETS_INTRO: Final = """\
+# Presets
+
+This page is made by `scripts/reference.py` from `src/brim/surfaces/presets.toml`: change that file and run the script.
+`brim limits` shows the same.
+
+Rates are requests (`rpm`), tokens (`tpm`), input tokens (`itpm`) and output tokens (`otpm`) a minute, and requests
+(`rpd`) and tokens (`tpd`) a day; "at once" are calls in flight. They hold for each model by itself.
+A preset is as old as its date: see [why that matters](../explanation/limits.md#presets) and
+[how to use them](../how-to/respect-limits.md#by-the-name-of-your-tier).
+"""
+
+
+def render_presets() -> str:
+    """The whole page of presets: a section for each source."""
+    sections = [_PRESETS_INTRO]
+    for (source, date), group in groupby(all_presets().values(), lambda each: (each.source, each.date)):
+        presets = list(group)
+        rows = [row for preset in presets for row in _preset_rows(preset)]
+        about = [f"Source: {source}, {date}.", ""] + ["Retired.", ""] * presets[0].retired
+        table = ["| preset | tier | models | limits |", "|---|---|---|---|", *rows, ""]
+        title = f"{presets[0].provider}, {date}"
+        sections.append("\n".join([f"## {title}", "", *about, *table, *_notes(presets), ""]))
+    return "\n".join(sections)
+
+
+def _preset_rows(preset: Preset) -> Iterator[str]:
+    known = [
+        item for item in (preset.entry, preset.month_cap_usd and f"{preset.month_cap_usd:,.0f} USD a month") if item
+    ]
+    tier = f"{preset.tier} ({', '.join(known)})" if known else preset.tier
+    for each in preset.classes:
+        models = ", ".join(f"`{pattern}`" for pattern in each.models) or "all"
+        yield f"| `{preset.name}` | {tier} | {models} | {in_words(each)} |"
+    if not preset.classes:
+        yield f"| `{preset.name}` | {tier} | | not stated: {preset.unstated} |"
+
+
+def _notes(presets: Sequence[Preset]) -> Iterator[str]:
+    """Each note once, behind the presets that have it where others have not."""
+    for note in dict.fromkeys(note for preset in presets for note in preset.notes):
+        names = [f"`{preset.name}`" for preset in presets if note in preset.notes]
+        yield f"- {note}" if len(names) == len(presets) else f"- {', '.join(names)}: {note}"
+
+
+PAGES: Final[dict[Path, Callable[[], str]]] = {PAGE: render, FOLDER / "presets.md": render_presets}
+
+
 if __name__ == "__main__":
-    if "--print" in sys.argv[1:]:
-        print(render(), end="")
-    else:
-        PAGE.write_text(render(), encoding="utf-8")
-        print(f"wrote {PAGE.name}")
+    for page, text in PAGES.items():
+        if "--print" in sys.argv[1:]:
+            print(text())
+        else:
+            page.write_text(text(), encoding="utf-8")
+            print(f"wrote {page.name}")

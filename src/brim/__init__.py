@@ -23,6 +23,7 @@ from brim.surfaces.client import Client, Options, Prompt, complete, complete_man
 from brim.surfaces.conversation import Conversation
 from brim.surfaces.limiter import Limiter
 from brim.surfaces.permit import Permit, Spend
+from brim.surfaces.presets import preset
 from brim.surfaces.streaming import AnswerStream
 from brim.values import (
     Event,
@@ -65,4 +66,5 @@ __all__ = [
     "Window",
     "complete",
     "complete_many",
+    "preset",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -179,6 +180,25 @@ def test_reads_a_pipe_and_keeps_stdout_for_data(shell: Shell, provider: testing.
     assert out == shell.output.read_text()
 
 
+def test_a_settings_file_stands_in_for_flags(shell: Shell, provider: testing.ServedProvider) -> None:
+    """
+    Model, output and limits out of a file; a flag wins; the file's limit is kept: 2 rows a second.
+    """
+    shell.write(6)
+    (shell.folder / "brim.toml").write_text(
+        'model = "sim-small"\nbase-url = "http://127.0.0.1:9"\noutput = "out.jsonl"\nlanes.sim-small.limits.rpm = 120'
+    )
+
+    status, _, err = shell.brim("run", "in.jsonl", "--config", "brim.toml", "--base-url", provider.base_url)
+
+    assert status == 0, err
+    assert len(shell.rows) == 6
+    assert provider.tally.accepted == 6
+    took = re.search(r"in (\d+) s", err)
+    assert took is not None, err
+    assert int(took[1]) >= 2
+
+
 def test_the_key_shows_nowhere(shell: Shell) -> None:
     """
     Neither on screen nor in any file, not even when the provider refuses it.
@@ -206,6 +226,13 @@ def test_the_key_shows_nowhere(shell: Shell) -> None:
         (("run", "in.jsonl", "-o", "in.jsonl"), "is an input too"),
         (("run", "in.jsonl"), "Missing option"),
         (("export", "none.journal"), "none.journal"),
+        (("limits", "nonsense"), "no preset has to do with 'nonsense'"),
+        (("run", "in.jsonl", "-o", "o", "--config", "none.toml"), "can't read the settings file none.toml"),
+        (("run", "in.jsonl", "-o", "o", "--limits", "anthropic-tier2", "--model", "m"), "did you mean anthropic-"),
+        (
+            ("run", "in.jsonl", "-o", "o", "--limits", "deepseek", "--model", "m", "--base-url", "http://127.0.0.1:9"),
+            "preset 'deepseek' has no figures for the model 'm'",
+        ),
     ],
 )
 def test_a_wrong_command_says_what_to_do(shell: Shell, arguments: tuple[str, ...], said: str) -> None:

@@ -24,9 +24,10 @@ from brim.storage.journal import Journal
 from brim.storage.lines import Head, Line, Sent, Taken, read_taken
 from brim.values import Attempt
 
-__all__ = ["Book", "Ledger", "are_stated", "reach_of"]
+__all__ = ["DAY_S", "Book", "Ledger", "are_stated", "reach_of"]
 
-_DAY_S: Final = 86_400.0
+DAY_S: Final = 86_400.0
+"""The longest that what was sent counts."""
 _RATES: Final = tuple(name for name in Limits.__struct_fields__ if "_per_" in name)
 _FINE_S: Final = 120
 _MINUTE: Final = 60
@@ -45,7 +46,7 @@ def are_stated(limits: Limits) -> bool:
 def reach_of(limits: Limits) -> float:
     """How long what was sent may count, in seconds: at least a minute."""
     if limits.requests_per_day is not None or limits.tokens_per_day is not None:
-        return _DAY_S
+        return DAY_S
     return max([60.0, *(window.seconds for window in limits.windows)])
 
 

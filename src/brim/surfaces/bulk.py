@@ -30,7 +30,7 @@ from brim.storage.export import export
 from brim.storage.inputs import count_rows, read_rows
 from brim.storage.journal import Journal
 from brim.storage.rows import RowShape
-from brim.storage.use import Book, Ledger, reach_of
+from brim.storage.use import DAY_S, Book, Ledger, reach_of
 from brim.surfaces.client import Client, Options
 from brim.surfaces.controls import controlled
 from brim.surfaces.endpoints import split_model
@@ -109,8 +109,7 @@ async def carry_out(job: Job, *, stdin: BinaryIO | None = None) -> Exit:
     options: Options = {**job.options, "on_event": tally.on_event}
     async with Client(job.model, **options) as client:
         tally.begin()
-        limits = job.options.get("limits", Limits())
-        book = Book(now=time.time(), reach_s=reach_of(limits))
+        book = Book(now=time.time(), reach_s=_reach_of(job.options))
         with Journal.open(
             journal_path(job.output),
             settings=job.settings,
@@ -143,6 +142,12 @@ def _rows(job: Job, stdin: BinaryIO) -> AsyncIterator[Request | Result]:
     """The rows of the input as they are read; what can't be read as a row is a failed result."""
     rows = read_rows(job.inputs, shape=job.shape, stdin=stdin)
     return _from_pipe(rows) if "-" in job.inputs else _in_turns(rows)
+
+
+def _reach_of(options: Options) -> float:
+    """How far back what was sent may count: a day, where lanes have limits of their own that may be a day's."""
+    limits = options.get("limits", Limits())
+    return reach_of(limits) if isinstance(limits, Limits) and not options.get("lanes") else DAY_S
 
 
 async def _unrecorded(

@@ -12,44 +12,13 @@ from typing import Annotated
 
 import typer
 
-from brim.config import Limits, Timeouts
 from brim.errors import BrimError
 from brim.surfaces.chat_command import chat
-from brim.surfaces.client import Options
 from brim.surfaces.ctl_command import ctl
+from brim.surfaces.limits_command import limits
 from brim.surfaces.loops import run_loop
-from brim.surfaces.options import (
-    Api,
-    ApiSetting,
-    BaseUrl,
-    Ca,
-    Concurrency,
-    Deadline,
-    FirstTimeout,
-    InPieces,
-    Inputs,
-    Itpm,
-    MaxAttempts,
-    MaxTokens,
-    Otpm,
-    Output,
-    Pairs,
-    PromptField,
-    RetryFailed,
-    Rpd,
-    Rpm,
-    RunModel,
-    System,
-    Temperature,
-    Template,
-    Timeout,
-    Tpd,
-    Tpm,
-    Trace,
-    Windows,
-    asked_params,
-)
-from brim.surfaces.params import parse_settings, parse_window, text_or_file
+from brim.surfaces.options import takes
+from brim.surfaces.run_options import RunOptions, job_of
 from brim.surfaces.sim_command import sim
 
 __all__ = ["app", "main"]
@@ -90,78 +59,16 @@ def _all(
 
 
 @app.command()
-def run(  # noqa: PLR0917 - each is an option of the command line
-    inputs: Inputs,
-    output: Output,
-    model: RunModel = None,
-    api: Api = "chat",
-    api_setting: ApiSetting = None,
-    base_url: BaseUrl = None,
-    system: System = None,
-    max_tokens: MaxTokens = None,
-    temperature: Temperature = None,
-    param: Pairs = None,
-    rpm: Rpm = None,
-    tpm: Tpm = None,
-    itpm: Itpm = None,
-    otpm: Otpm = None,
-    rpd: Rpd = None,
-    tpd: Tpd = None,
-    limit: Windows = None,
-    concurrency: Concurrency = 1_000,
-    timeout: Timeout = None,
-    first_timeout: FirstTimeout = None,
-    max_attempts: MaxAttempts = 5,
-    deadline: Deadline = None,
-    template: Template = None,
-    prompt_field: PromptField = "prompt",
-    ca: Ca = None,
-    trace: Trace = None,
-    *,
-    stream: InPieces = False,
-    retry_failed: RetryFailed = False,
-) -> None:
+@takes(RunOptions)
+def run(ctx: typer.Context, asked: RunOptions) -> None:
     """Turn a file of prompts into a file of answers.
 
     Run the same command again to go on after whatever stopped it: answered rows are never sent twice.
     Exit status: 0 all answered, 1 some failed, 2 wrong command or input, 3 parked, 130 interrupted.
     """
-    from brim.storage.rows import RowShape  # noqa: PLC0415 - `brim --help` needs none of the run
-    from brim.surfaces.bulk import Exit, Job, carry_out  # noqa: PLC0415
+    from brim.surfaces.bulk import Exit, carry_out  # noqa: PLC0415 - `brim --help` needs none of the run
 
-    options: Options = {
-        "base_url": base_url,
-        "api": api,
-        "api_settings": parse_settings(api_setting or ()),
-        "system": text_or_file(system),
-        "max_tokens": max_tokens,
-        "params": asked_params(param, temperature),
-        "limits": Limits(
-            requests_per_minute=rpm,
-            tokens_per_minute=tpm,
-            input_tokens_per_minute=itpm,
-            output_tokens_per_minute=otpm,
-            requests_per_day=rpd,
-            tokens_per_day=tpd,
-            windows=tuple(parse_window(each) for each in limit or ()),
-            concurrency=concurrency,
-        ),
-        "timeouts": Timeouts(first=first_timeout, total=timeout),
-        "max_attempts": max_attempts,
-        "stream": stream,
-        "ca": ca,
-        "trace": trace or False,
-    }
-    shape = RowShape(prompt_field=prompt_field, template=text_or_file(template))
-    job = Job(
-        inputs=inputs,
-        output=output,
-        model=model,
-        options=options,
-        shape=shape,
-        deadline_s=deadline,
-        retry_failed=retry_failed,
-    )
+    job = job_of(ctx, asked)
     try:
         status = run_loop(carry_out(job))
     except KeyboardInterrupt:  # before the run could take interrupts itself
@@ -186,4 +93,5 @@ def export(
 
 app.command("chat")(chat)
 app.command("ctl")(ctl)
+app.command("limits")(limits)
 app.command("sim")(sim)

@@ -21,12 +21,13 @@ from brim.engine.path import Path, Prepared, fulfil
 from brim.engine.run import Run
 from brim.engine.sampler import Sampler
 from brim.engine.tenacity_retry import RetryState, Strategies
-from brim.errors import CallFailed, InputError
+from brim.errors import CallFailed, ConfigError, InputError
 from brim.local import LocalModel
 from brim.policies.prices import price_of
 from brim.protocols import fingerprint
 from brim.storage.trace import TraceFile
 from brim.surfaces.endpoints import LOCAL, resolve, split_model
+from brim.surfaces.lane_limits import LimitsOf, limits_of
 from brim.surfaces.loops import run_loop
 from brim.surfaces.streaming import AnswerStream, Inbox
 from brim.values import Event, Failure, FailureKind, Message, Reply, Request, Result, Sent
@@ -59,7 +60,9 @@ class Options(TypedDict, total=False):
         system: the system prompt of every request that brings none.
         max_tokens: the cap on generated tokens of every request that brings none.
         params: body fields of every request, those of the request itself win.
-        limits: what you know of the endpoint's limits; what you leave out is found out.
+        limits: what you know of each lane's limits; what you leave out is found out. A text is the name of a preset,
+            as `brim limits` lists them; a function is given the lane's name (`openai:gpt-6-luna`) when it opens.
+        lanes: limits of single lanes, in the place of *limits*, by model, with or without the word before the colon.
         timeouts: the clocks of one attempt.
         max_attempts: how often a request is sent at most, throttled attempts not counted.
         wait, stop, retry, before_sleep: tenacity's strategies, see `brim.engine.tenacity_retry`; `stop` takes the place
@@ -82,7 +85,8 @@ class Options(TypedDict, total=False):
     system: str | None
     max_tokens: int | None
     params: Mapping[str, Any]
-    limits: Limits
+    limits: Limits | str | LimitsOf
+    lanes: Mapping[str, Limits | str]
     timeouts: Timeouts
     max_attempts: int
     wait: Callable[[RetryState], float]
@@ -140,7 +144,6 @@ class Client:
             environ = {name: value for name, value in environ.items() if not name.lower().endswith("_proxy")}
         self._transport = options.get("transport") or _http_transport(options.get("ca"), environ)
         self._settings = Settings(
-            limits=self._bounded(options.get("limits", Limits())),
             timeouts=options.get("timeouts", Timeouts()),
             max_attempts=options.get("max_attempts", 5),
             strategies=Strategies(
@@ -153,6 +156,9 @@ class Client:
             trace=bool(options.get("trace")),
             seed=options.get("seed"),
         )
+        self._stated = limits_of(options.get("limits", Limits()), options.get("lanes", {}))
+        if self._endpoint.model is not None:
+            self._limits(self._endpoint.model)  # said now, before anything is sent
         self._watch(on_event=options.get("on_event"), trace=options.get("trace", False))
         if self._is_official:
             await asyncio.to_thread(price_of, "", self._endpoint.dialect)  # the price data take a second to load
@@ -264,7 +270,7 @@ class Client:
             model=model,
             dialect=self._dialect,
             transport=self._transport,
-            settings=self._settings,
+            settings=msgspec.structs.replace(self._settings, limits=self._limits_of_row(model)),
             price=self._price_list(model),
             emit=self._emit,
             ledger=self.ledger,
@@ -280,11 +286,20 @@ class Client:
 
         return cost
 
-    def _bounded(self, limits: Limits) -> Limits:
-        """The embedded model queues whatever comes: more in flight than it can use only makes answers late."""
+    def _limits(self, model: str) -> Limits:
+        """The limits of the lane of *model*. Raises `ConfigError` where a preset has none for it."""
+        limits = self._stated(f"{self._endpoint.dialect if self._local is None else LOCAL}:{model}")
         if self._local is None:
             return limits
+        # It queues whatever comes: more in flight than it can use only makes answers late.
         return msgspec.structs.replace(limits, concurrency=min(limits.concurrency, self._local.concurrency))
+
+    def _limits_of_row(self, model: str) -> Limits:
+        """The same for a model that a row names: what is wrong with it is wrong with that row alone."""
+        try:
+            return self._limits(model)
+        except ConfigError as error:
+            raise InputError(str(error)) from None
 
     @property
     def _is_official(self) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from inspect import Parameter, Signature
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, TypeVar, get_type_hints
 
+import msgspec
 import typer
 
 from brim.surfaces.params import parse_params
@@ -26,6 +28,7 @@ __all__ = [
     "Otpm",
     "Output",
     "Pairs",
+    "PresetName",
     "PromptField",
     "RetryFailed",
     "Rpd",
@@ -40,7 +43,11 @@ __all__ = [
     "Trace",
     "Windows",
     "asked_params",
+    "takes",
 ]
+
+F = TypeVar("F", bound=msgspec.Struct)
+R = TypeVar("R")
 
 Api: TypeAlias = Annotated[str, typer.Option(metavar="API", help="Which of OpenAI's APIs to speak: chat or responses.")]
 BaseUrl: TypeAlias = Annotated[
@@ -86,6 +93,10 @@ Windows: TypeAlias = Annotated[
 Concurrency: TypeAlias = Annotated[
     int, typer.Option(metavar="N", min=1, help="Ceiling for requests in flight, not a target.")
 ]
+PresetName: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="PRESET", help="Limits of a provider's tier, as brim limits lists them; single flags win."),
+]
 Timeout: TypeAlias = Annotated[
     float | None, typer.Option(metavar="S", help="Seconds for one attempt in all; learnt by default.")
 ]
@@ -118,3 +129,27 @@ def asked_params(pairs: Iterable[str] | None, temperature: float | None) -> dict
     if temperature is not None:
         params.setdefault("temperature", temperature)
     return params
+
+
+def takes(form: type[F]) -> Callable[[Callable[[typer.Context, F], R]], Callable[..., R]]:
+    """Let a command take its options as one value of *form*, whose fields they are: one more is one line there.
+
+    The command line reads them from a function's signature, so one is made of the fields.
+    """
+    hints = {"ctx": typer.Context, **get_type_hints(form, include_extras=True)}
+    fields = {field.name: field for field in msgspec.structs.fields(form)}
+    defaults = {name: field.default for name, field in fields.items() if field.default is not msgspec.NODEFAULT}
+
+    def decorate(command: Callable[[typer.Context, F], R]) -> Callable[..., R]:
+        def call(*, ctx: typer.Context, **values: Any) -> R:
+            return command(ctx, form(**values))
+
+        call.__name__, call.__doc__, call.__annotations__ = command.__name__, command.__doc__, hints
+        parameters = (
+            Parameter(name, Parameter.KEYWORD_ONLY, annotation=hint, default=defaults.get(name, Parameter.empty))
+            for name, hint in hints.items()
+        )
+        call.__signature__ = Signature(list(parameters))  # type: ignore[attr-defined] # what inspect.signature looks for
+        return call
+
+    return decorate
