@@ -32,9 +32,9 @@ def attempts_until_stop(policy: StandardRetry, kind: FailureKind, *, most: int =
 @pytest.mark.parametrize(
     ("kind", "sent"),
     [
-        (FailureKind.SERVER, 5),
-        (FailureKind.CONNECTION, 5),
-        (FailureKind.MALFORMED, 5),
+        (FailureKind.SERVER, 7),
+        (FailureKind.CONNECTION, 7),
+        (FailureKind.MALFORMED, 7),
         (FailureKind.TIMEOUT, 4),
         (FailureKind.INVALID, 1),
         (FailureKind.TOO_LARGE, 1),

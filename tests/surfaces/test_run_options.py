@@ -66,7 +66,7 @@ def test_defaults(desk: Desk) -> None:
         "params": {},
         "limits": None,
         "timeouts": Timeouts(),
-        "max_attempts": 5,
+        "max_attempts": 7,
         "stream": False,
         "ca": None,
     }
@@ -89,8 +89,8 @@ def test_the_file_gives_what_no_flag_does(desk: Desk) -> None:
     assert job.options["stream"] is True
     assert job.options["timeouts"] == Timeouts(total=30)
     assert (job.deadline_s, job.shape.prompt_field, job.retry_failed) == (9.0, "text", True)
-    assert desk.job("-o", "flag.jsonl", "--max-attempts", "5").output == Path("flag.jsonl")
-    assert desk.option("max_attempts", "--max-attempts", "5") == 5  # a flag that says the default is a flag
+    assert desk.job("-o", "flag.jsonl", "--max-attempts", "7").output == Path("flag.jsonl")
+    assert desk.option("max_attempts", "--max-attempts", "7") == 7  # a flag that says the default is a flag
 
 
 FILE = 'rpm = 20\n[lanes."openai:m".limits]\nrpm = 30'

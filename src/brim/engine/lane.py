@@ -22,7 +22,7 @@ from brim.engine.stream import StreamSend, WhileUnheard
 from brim.engine.tenacity_retry import Strategies, TenacityRetry
 from brim.errors import ConfigError
 from brim.policies.health import Health
-from brim.policies.retry import Backoff, RetryPolicy, StandardRetry
+from brim.policies.retry import MAX_ATTEMPTS, Backoff, RetryPolicy, StandardRetry
 from brim.policies.same_fault import SameFault
 from brim.policies.timeouts import LearntTotal
 from brim.policies.tokens import CHARGING, Charging
@@ -88,7 +88,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     limits: Limits = msgspec.field(default_factory=Limits)
     timeouts: Timeouts = msgspec.field(default_factory=Timeouts)
-    max_attempts: int = 5
+    max_attempts: int = MAX_ATTEMPTS
     max_timeouts: int = 4
     backoff: Backoff | None = None
     strategies: Strategies = msgspec.field(default_factory=Strategies)

@@ -24,6 +24,7 @@ from brim.engine.tenacity_retry import RetryState, Strategies
 from brim.errors import CallFailed, ConfigError, InputError
 from brim.local import LocalModel
 from brim.policies.prices import price_of
+from brim.policies.retry import MAX_ATTEMPTS
 from brim.protocols import fingerprint
 from brim.storage.trace import TraceFile
 from brim.surfaces.endpoints import LOCAL, resolve, split_model
@@ -145,7 +146,7 @@ class Client:
         self._transport = options.get("transport") or _http_transport(options.get("ca"), environ)
         self._settings = Settings(
             timeouts=options.get("timeouts", Timeouts()),
-            max_attempts=options.get("max_attempts", 5),
+            max_attempts=options.get("max_attempts", MAX_ATTEMPTS),
             strategies=Strategies(
                 wait=options.get("wait"),
                 stop=options.get("stop"),

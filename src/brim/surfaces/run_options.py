@@ -13,6 +13,7 @@ import msgspec
 import typer
 
 from brim.config import Timeouts
+from brim.policies.retry import MAX_ATTEMPTS
 from brim.surfaces.client import Options
 from brim.surfaces.figures import FIGURES, Figures
 from brim.surfaces.lane_limits import LaneLimits, Stated
@@ -97,7 +98,7 @@ class RunOptions(msgspec.Struct, kw_only=True):
     concurrency: Concurrency = 1_000
     timeout: Timeout = None
     first_timeout: FirstTimeout = None
-    max_attempts: MaxAttempts = 5
+    max_attempts: MaxAttempts = MAX_ATTEMPTS
     deadline: Deadline = None
     template: Template = None
     prompt_field: PromptField = "prompt"
