@@ -1,6 +1,9 @@
 """Random providers: everything about one follows from its seed, so that a figure can be looked at again.
 
 The seeds 1..200 are those to work with; 10001..10050 are held out and looked at only when nothing is left to decide.
+Those mix every trait with every other. The seeds 301..400 (held out: 10301..10350) are providers as one would write them
+down: a bucket of a whole minute that is full at first, windows on a clock of their own, a log of the last minute, limits
+enforced by the second; waits in whole seconds or none; most of them steady.
 """
 
 from __future__ import annotations
@@ -12,14 +15,17 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from brim.config import Limits
+from brim.config import Limits, Window
 from brim.simulator import Capacity, Change, FaultRule, Headers, Latency, Lengths, Limit, Ramp, Rival, Scenario
 from brim.values import Request
 
-__all__ = ["FIXED_SEEDS", "HELD_OUT_SEEDS", "World", "make"]
+__all__ = ["FIXED_SEEDS", "HELD_OUT_SEEDS", "PLAIN_HELD_OUT_SEEDS", "PLAIN_SEEDS", "World", "make"]
 
 FIXED_SEEDS: Final = range(1, 201)
 HELD_OUT_SEEDS: Final = range(10_001, 10_051)
+PLAIN_SEEDS: Final = range(301, 401)
+PLAIN_HELD_OUT_SEEDS: Final = range(10_301, 10_351)
+_IS_PLAIN: Final = range(301, 1_000)
 
 Told: TypeAlias = Literal["told", "headers", "lies", "blind", "stray", "calls", "ramp", "hosted"]
 _SHARES: Final[dict[Told, int]] = {
@@ -57,6 +63,8 @@ class _Binding:
 def make(seed: int) -> World:
     """The provider of *seed*."""
     rng = Random(seed)
+    if seed % 10_000 in _IS_PLAIN:
+        return _plain(seed, rng)
     kind = rng.choices(list(_SHARES), weights=list(_SHARES.values()))[0]
     if kind == "hosted":
         return _hosted(seed, rng)
@@ -94,6 +102,65 @@ def make(seed: int) -> World:
     told = limits_told if kind == "told" else Limits()
     dialect = "anthropic" if of == "anthropic" else "openai"
     return World(seed, kind, label, dialect, scenario, told, requests)
+
+
+_PLAIN_FORMS: Final = {
+    "minute bucket": 5, "small bucket": 3, "second window": 3, "second bucket": 2, "minute window": 3, "minute log": 3,
+}  # fmt: skip
+"""How a plain provider enforces its limit, and how often each is drawn."""
+
+
+def _plain(seed: int, rng: Random) -> World:
+    """A provider as one would write it down."""
+    kind: Told = rng.choices(["told", "headers", "blind"], weights=[3, 4, 4])[0]  # type: ignore[assignment] # choices of literals
+    of = rng.choices(["requests", "tokens", "anthropic"], weights=[5, 3, 2])[0]
+    form = rng.choices(list(_PLAIN_FORMS), weights=list(_PLAIN_FORMS.values()))[0]
+    if of != "requests" and form.startswith("s"):
+        form = "minute bucket"
+    rate = float(ceil(_log_uniform(rng, 1.0, 40.0)))
+    mean = _log_uniform(rng, 0.1, min(60.0, _MOST_IN_FLIGHT / rate))
+    spread = rng.choice([0.0, 0.3, 0.6])
+    lengths = Lengths(shape="lognormal", tokens=100, spread=0.8) if of != "requests" else Lengths(tokens=50)
+    latency = Latency(first=mean, spread=spread, refusal=min(mean, rng.choice([0.0, 0.05, 0.3])))
+    count = min(3_000, ceil(rate * rng.uniform(200, 900)))
+    requests = _requests(rng, count, of)
+    costs = _costs(of, requests)
+    per_second = ceil(rate * sum(costs) / len(costs) * 60) / 60
+    least = max(costs) * 1.2 / per_second
+    dimension = {"anthropic": "input"}.get(of, of)
+    binding = _plain_binding(rng, form, dimension, per_second, least)
+    limits, limits_told = _limits(of, binding, requests)
+    if form == "minute log" and kind == "told" and of == "requests":
+        limits_told = Limits(windows=(Window(requests=round(per_second * 60), seconds=60.0),))
+    if binding.window == "fixed":
+        limits = [msgspec.structs.replace(limit, phase=rng.uniform(0, 60)) for limit in limits]
+    waits = rng.choice([("seconds",), ("seconds",), ("float",), ()])
+    coarse = "anthropic" if of == "anthropic" else rng.choice(["openai", "azure", "azure"])
+    scenario = Scenario(
+        name=f"seed {seed}",
+        vendor="openai",
+        seed=seed,
+        limits=limits,
+        changes=_changes(rng, kind, len(requests) / rate) if rng.random() < 0.5 else [],
+        charging="anthropic" if of == "anthropic" else "openai-sum",
+        refusals_count=rng.random() < 0.3,
+        latency=latency,
+        lengths=lengths,
+        headers=Headers(spelling=coarse if kind == "headers" else "none", waits=waits),  # type: ignore[arg-type] # made of literals
+    )
+    label = f"{of} {rate:.3g}/s {binding.window} {binding.span:.3g} s" + ", halved" * bool(scenario.changes)
+    told = limits_told if kind == "told" else Limits()
+    return World(seed, kind, label, "anthropic" if of == "anthropic" else "openai", scenario, told, requests)
+
+
+def _plain_binding(rng: Random, form: str, dimension: str, per_second: float, least: float) -> _Binding:
+    if form == "minute bucket":
+        return _Binding(dimension, per_second, 60.0, "continuous", None)
+    if form == "small bucket":
+        return _Binding(dimension, per_second, 60.0, "continuous", float(rng.choice([1, 2, 5, 10])))
+    if form.startswith("second"):
+        return _Binding(dimension, per_second, 1.0, "fixed" if form == "second window" else "continuous", None)
+    return _Binding(dimension, per_second, max(60.0, ceil(least)), "fixed" if form == "minute window" else "sliding", None)
 
 
 def _hosted(seed: int, rng: Random) -> World:
