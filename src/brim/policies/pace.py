@@ -1,14 +1,19 @@
 """The rate a server truly allows, learnt from what it refuses.
 
-Nothing is told here but refusals. Between two refusals the bucket behind them was empty at both ends, so what was let
-through between them, divided by the time between, is the refill itself, however large the bucket and however it is
-enforced (less, only where the bucket ran full meanwhile). So every refusal is a measurement:
+Nothing is told here but refusals. A bucket that has just refused is empty, and so it was when it refused the last time:
+what was let through between two refusals, divided by the time between, is the refill, however large the bucket and
+however it is enforced. What the refused attempts themselves asked for bounds the error, and so does what the bucket may
+have lost by running full while we waited. So every refusal gives an interval that the rate lies in, and what is believed
+is the part that the intervals have in common:
 
-- *searching*: the last measurement and the pace at which it was made are far apart. The pace grows by a tenth a second,
-  and ever faster, until the next refusal.
-- *cruising*: the pace starts a little below the measured rate, dwells around it and then grows ever faster (a cubic in
+- *searching*: the interval is wide. The pace grows by an eighth with each attempt, or by a third a second, whichever is
+  slower.
+- *cruising*: the pace starts a little below what is believed, dwells around it and then grows ever faster (a cubic in
   what was sent since), so that a refusal comes once in some hundred requests while the limit stays as it is, and a
   limit that was raised is found within a minute or two.
+
+The first refusal comes when a burst is used up, and most limits are per minute: what it let through is taken for a
+minute's worth until something better is known.
 
 A refusal that names no wait may be a stray one, of no limit at all. Where a refusal is all but impossible (just after a
 cut, below the measured rate) its share is measured as noise, and what is no more than noise moves nothing.
@@ -20,7 +25,9 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Final
 
-__all__ = ["Pace"]
+from brim.policies.evidence import Evidence
+
+__all__ = ["Mode", "Pace"]
 
 _BELOW: Final = 0.985
 _RISE: Final = 0.03
@@ -29,26 +36,14 @@ _DWELL_SENDS: Final = 180.0
 _LONGEST_DWELL_S: Final = 150.0
 _RAISED: Final = 1.1
 """Cruising this far above the measured rate unrefused, the limit must have been raised: search."""
-_SEARCH_A_SECOND: Final = 0.1
-_SEARCH_A_SEND: Final = 0.03
-_BOLDER: Final = 0.02
-_CLOSE: Final = 1.3
-_NEARLY: Final = 1.7
-_AGREES: Final = 0.2
-"""Two measurements that differ by no more, or one made at hardly more than itself, are good enough to cruise."""
+_SEARCH_A_SECOND: Final = 0.35
+_CAREFUL: Final = 0.1
+_SLOWEST_SEARCH: Final = 0.03
+_SEARCH_A_SEND: Final = 0.125
 _SAFE: Final = 0.993
-_FAR: Final = 0.7
-_ENOUGH: Final = 8
-_PATIENCE_S: Final = 5.0
-"""A limit that keeps us waiting longer than this is counted over a long time, and searched for slower in proportion."""
-"""So many must have got through between two refusals to measure by,"""
-_LEAST_S: Final = 2.0
-"""and so much time must lie between them."""
 _LONGEST_GAP_S: Final = 20.0
+_LONGEST_PAUSE_S: Final = 8.0
 _LEAST_RATE: Final = 1e-3
-_FALLS: Final = 0.6
-_DEEPEST: Final = 8.0
-_COMES_BACK: Final = 0.2
 _RELIEF: Final = 1.03
 _RARE: Final = 200
 _NEAR_CEILING: Final = 0.985
@@ -90,20 +85,17 @@ class Pace:
 
     __slots__ = (
         "_base",
-        "_before",
         "_burst",
         "_ceiling",
+        "_evidence",
         "_gap",
         "_hits",
-        "_is_sure",
-        "_mark",
         "_mean",
         "_passed",
-        "_patience",
         "_ready_at",
         "_recent",
         "_safe",
-        "_searches_since",
+        "_search",
         "_sends",
         "_sends_since",
         "_since",
@@ -118,19 +110,17 @@ class Pace:
         self.place = place
         self.rate = float("inf")
         self._passed = passed
-        self._patience = 1.0
         self._ceiling = float("inf") if ceiling is None else ceiling
+        self._evidence = Evidence(now)
         self._base = 0.0
         self._burst = 0.0
-        self._mark = self._before = (now, 0.0)
         self._gap = _CONFIRMS + 1
-        self._is_sure = False
         self._hits = 0
         self._mean = 1.0
         self._ready_at = 0.0
         self._recent = 0.0
         self._safe = 0
-        self._searches_since = 0.0
+        self._search = _SEARCH_A_SECOND
         self._sends = 0
         self._sends_since = 0
         self._since = 0.0
@@ -157,11 +147,12 @@ class Pace:
             return
         self._mean += (amount - self._mean) * 0.05
         slot = amount / self.rate
-        # A pace that is not what holds us up learns nothing from not being refused.
-        is_bound = now - self._ready_at < _LATE_S
+        late = now - self._ready_at
         self._ready_at = max(self._ready_at, now - min(_LATE_S, slot)) + slot
-        if is_bound:
-            self._grow(amount, now)
+        # A pace that is not what holds us up learns nothing from not being refused.
+        if late < _LATE_S:
+            self._grow(amount)
+        self._evidence.saw(self._passed[self.place], now)
 
     def relieved(self) -> None:
         """The server shows that nearly all of the limit is left: the rate is more than this."""
@@ -174,8 +165,8 @@ class Pace:
         if self.mode is not Mode.FREE:
             self._base = min(self._base * factor, self._ceiling)
             self.rate = min(self.rate * factor, self._ceiling)
-            self.mode = Mode.SEARCHING
-            self._is_sure = False
+            self.mode, self._search = Mode.SEARCHING, _CAREFUL
+            self._evidence.doubt()
 
     def restated(self, ceiling: float | None) -> bool:
         """The stated rate is *ceiling* now. Returns whether what was learnt still says anything.
@@ -195,19 +186,17 @@ class Pace:
         if self.mode is not Mode.FREE:
             self._ready_at += amount / self.rate
 
-    def _grow(self, amount: float, now: float) -> None:
+    def _grow(self, amount: float) -> None:
         if self.mode is Mode.SEARCHING:
-            # The longer nothing is refused, the less is known and the bolder is the search.
-            speed = (_SEARCH_A_SECOND + (now - self._searches_since) * _BOLDER / self._patience) / self._patience
-            most = _COMES_BACK if self.rate < self._base * _BELOW else min(_SEARCH_A_SEND, speed * amount / self.rate)
-            self.rate *= 1.0 + most
+            self.rate *= 1.0 + min(_SEARCH_A_SEND, self._search * amount / self.rate)
         else:
             self._since += amount
             dwell = max(self._base * _DWELL_S, min(self._mean * _DWELL_SENDS, self._base * _LONGEST_DWELL_S))
             factor = _BELOW + _RISE * (self._since / dwell) ** 3
             self._safe += factor < _SAFE
             if factor > _RAISED:
-                self.mode, self._searches_since = Mode.SEARCHING, now
+                self.mode, self._search = Mode.SEARCHING, _CAREFUL
+                self._evidence.doubt()
             self.rate = self._base * factor
         self.rate = min(self.rate, self._ceiling)
 
@@ -220,9 +209,10 @@ class Pace:
 
         *wait* is what the server asks for in seconds, 0 if it does not say.
         """
+        self._evidence.took_back(amount, sent_at)
         if sent_at <= self._struck_at:
-            if sent_at <= self._mark[0]:
-                self._mark = (self._mark[0], self._mark[1] - amount)
+            if self._evidence.is_fresh:
+                self._settle()
             return True  # of the same burst as the last strike
         self._recent += _RECENT
         self._burst += _LATEST
@@ -230,10 +220,11 @@ class Pace:
         self._gap = 0
         if may_be_stray:
             return False
-        self._patience = max(1.0, wait / _PATIENCE_S)
-        self._strike(now)
+        self._strike(amount, now, wait)
         self._hurry(wait)
-        self._ready_at = max(self._ready_at, now + self._mean / self.rate)
+        # Where a refused call counts, asking again and again keeps the bucket empty: back off until one gets through.
+        pause = min(self._mean / self.rate * 2.0 ** min(self._evidence.blocked, 16), _LONGEST_PAUSE_S)
+        self._ready_at = max(self._ready_at, now + pause)
         return True
 
     def _may_be_stray(self) -> bool:
@@ -249,62 +240,47 @@ class Pace:
             return self._recent < _MANY
         return noise > 0.0 and self._gap >= _APART and self._recent < noise + _ABOVE_NOISE
 
-    def _strike(self, now: float) -> None:
-        begin, before = self._mark
+    def _strike(self, amount: float, now: float, wait: float) -> None:
         passed = self._passed[self.place]
-        elapsed = now - begin
-        if passed - before < _ENOUGH * self._mean or elapsed < _LEAST_S:
-            self._prolong(now)
+        if self.mode is Mode.FREE:
+            self._mean = max(1.0, passed / max(1.0, self._passed[0])) if self.place else 1.0
+            self._evidence.first(passed, amount, now, least=self._mean)
+            self.mode, self._search = Mode.SEARCHING, _SEARCH_A_SECOND
+        elif self._evidence.refused(passed, amount, now, wait, mean=self._mean, base=self._base):
+            self._measured()
         else:
-            # What strays took away is none of the limit's doing.
-            self._measure((passed - before) / elapsed / (1.0 - self._noise))
-            self._before, self._mark = self._mark, (now, passed)
-        self._struck_at = self._searches_since = now
+            self._search = max(_SLOWEST_SEARCH, self._search / 2)
+        self._settle()
+        self._struck_at = now
         self._since = 0.0
         self._sends_since = 0
         self._recent = 0.0
+
+    def _settle(self) -> None:
+        if self._evidence.is_fresh:
+            self._base = self._evidence.guess
+        self._base = min(max(self._base, _LEAST_RATE), self._ceiling)
+        self.rate = self._base * _BELOW
+
+    def _measured(self) -> None:
+        """There is a new interval to believe in."""
+        evidence = self._evidence
+        # What strays took away is none of the limit's doing.
+        noise = self._noise
+        base = evidence.middle(self._base, self._sends_since) / (1.0 - noise)
+        if noise and self._recent < noise + _ABOVE_NOISE and evidence.high >= self._base:
+            base = max(base, self._base)  # most likely two strays in a row
+        if self._sends_since > _RARE and self._ceiling < float("inf"):
+            base = max(base, _NEAR_CEILING * self._ceiling)
+        self._base = base
+        self._search = max(_SLOWEST_SEARCH, self._search / 2)
+        self.mode = Mode.CRUISING if evidence.is_narrow else Mode.SEARCHING
 
     def _hurry(self, wait: float) -> None:
         """No limit is so low that it has to be asked about more seldom than this, or than the server itself says."""
         least = min(self._mean / max(_LONGEST_GAP_S, wait), self._ceiling)
         self._base = max(self._base, least)
         self.rate = max(self.rate, least)
-
-    def _prolong(self, now: float) -> None:
-        """Hardly anything got through since the last refusal: this time belongs to the one before it."""
-        if self.mode is not Mode.FREE:
-            self._patience = max(self._patience, min(now - self._mark[0], _LONGEST_GAP_S) / _PATIENCE_S)
-        begin, before = self._before
-        passed = self._passed[self.place] - before
-        if self.mode is Mode.FREE and self.place:
-            self._mean = max(1.0, passed / max(1.0, self._passed[0]))
-        measured = passed / (now - begin) if now > begin and passed >= _ENOUGH * self._mean else self._mean
-        self._base = min(max(measured, _LEAST_RATE), self._ceiling)
-        # Where a refused call counts, asking again and again keeps the bucket empty: fall back fast, come back fast.
-        self.rate = min(self._base, max(self.rate * _FALLS, self._base / _DEEPEST))
-        self.mode = Mode.SEARCHING
-        self._is_sure = False
-
-    def _measure(self, rate: float) -> None:
-        """*rate* got through since the last measurement."""
-        was_free = self.mode is Mode.FREE
-        if was_free and self.place:
-            self._mean = max(1.0, self._passed[self.place] / max(1.0, self._passed[0]))
-        if self._is_sure:
-            # It may be less than the refill, never more: one that was measured before falls only step by step.
-            rate = max(rate, _FAR * self._base)
-        if self._noise and self._recent < self._noise + _ABOVE_NOISE:
-            rate = max(rate, self._base)  # most likely two strays in a row
-        if self._sends_since > _RARE and self._ceiling < float("inf"):
-            rate = max(rate, _NEAR_CEILING * self._ceiling)
-        agrees = abs(rate - self._base) < _AGREES * self._base
-        is_close = not was_free and self.rate < rate * (_NEARLY if agrees else _CLOSE)
-        self._is_sure = not was_free
-        if self.mode is Mode.CRUISING and is_close and self._since < self._mean * _DWELL_SENDS / 2:
-            rate += (self._base - rate) * 0.5
-        self._base = min(rate, self._ceiling)
-        self.rate = self._base * _BELOW
-        self.mode = Mode.CRUISING if is_close else Mode.SEARCHING
 
     def __repr__(self) -> str:
         return f"Pace({self.rate:.3g}/s, {self.mode.value})"

@@ -1,0 +1,220 @@
+"""What refusals prove about a rate: every two of them bound it from both sides.
+
+A bucket that refused an attempt held less than that attempt asked for. So between two refusals the refill brought what
+was let through, give or take what the two refused attempts asked for: no less in any case, and more only if the bucket
+ran full meanwhile. How much it holds is not known. So what was sent is played against the smallest bucket there may be;
+the fastest refill at which even that would be empty now is the bound above.
+
+The bounds of all stretches that end now are put together, from the latest to the oldest, until one contradicts: then
+the limit has changed since, and what is older is forgotten. A limit counted in windows refuses everything for seconds
+on end. Once that was seen only stretches of a whole window prove anything.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+__all__ = ["Evidence"]
+
+_MINUTE_S: Final = 60.0
+_MARKS: Final = 6
+_SAMPLES: Final = 128
+_SAMPLE_S: Final = 0.05
+_LEAST_S: Final = 1.0
+_LEAST_SENDS: Final = 4.0
+_ENOUGH_SENDS: Final = 12.0
+_ENOUGH_S: Final = 30.0
+"""A stretch of so many attempts, or so long, is believed rather than longer ones that contradict it."""
+_NARROW: Final = 1.25
+_BLOCK_S: Final = 3.0
+_BLOCK_SENDS: Final = 4.0
+"""A bucket refills what an attempt asks for sooner; what refuses for longer counts in windows."""
+_SHORT_WINDOW_S: Final = 10.0
+_TRICKLE: Final = 0.2
+"""Less than this share of what was expected is what small attempts find left in a window that is used up."""
+_MOSTLY: Final = 0.9
+_FASTEST: Final = 16.0
+_SLACK: Final = 1.01
+_HALVINGS: Final = 14
+
+
+class _Mark(NamedTuple):
+    """A refusal: when, what had passed by then, and what it asked for."""
+
+    at: float
+    passed: float
+    amount: float
+
+
+class Evidence:
+    """Bounds of a rate. *now* is when the first attempt was sent."""
+
+    __slots__ = (
+        "_begin",
+        "_block_at",
+        "_marks",
+        "_next_at",
+        "_passed",
+        "_first",
+        "_samples",
+        "_struck_at",
+        "_window_s",
+        "blocked",
+        "high",
+        "is_wild",
+        "low",
+    )
+
+    def __init__(self, now: float) -> None:
+        self._begin = now
+        self._marks: deque[_Mark] = deque(maxlen=_MARKS)
+        self._samples: list[tuple[float, float]] = []
+        self._next_at = now
+        self._window_s = 0.0
+        self._first = (0.0, 0.0, 0.0)
+        self._struck_at = now
+        self._block_at = now
+        self._passed = 0.0
+        self.blocked = 0
+        self.low = 0.0
+        self.high = float("inf")
+        self.is_wild = True
+
+    @property
+    def is_fresh(self) -> bool:
+        """Is there nothing yet but the first refusal?"""
+        return self.is_wild and self.low == 0.0
+
+    @property
+    def is_narrow(self) -> bool:
+        """Is the rate known well enough to stay there?"""
+        return self.high < _NARROW * self.low
+
+    def first(self, passed: float, amount: float, now: float, *, least: float) -> None:
+        """The first refusal, when *passed* had been let through. A limit is *least* a second or more, most likely."""
+        self._first = (passed, now - self._begin, least)
+        self._marks.append(_Mark(now, passed, amount))
+        self._block_at, self._passed, self._struck_at = now, passed, now
+
+    @property
+    def guess(self) -> float:
+        """What the first refusal says of the rate: that what it let through was a window's worth, or a bucket full."""
+        passed, took, least = self._first
+        return passed / self._window_s if self._window_s else max(passed / (_MINUTE_S + took), least)
+
+    def saw(self, passed: float, now: float) -> None:
+        """So much had passed by now."""
+        if now < self._next_at:
+            return
+        if len(self._samples) >= _SAMPLES:
+            del self._samples[: _SAMPLES // 2 : 2]  # what is long ago need not be known exactly
+        self._samples.append((now, passed))
+        self._next_at = now + _SAMPLE_S
+
+    def doubt(self) -> None:
+        """The limit seems to have changed: what was proved before counts no more, only the last refusal does."""
+        while len(self._marks) > 1:
+            self._marks.popleft()
+        self.low, self.high = 0.0, float("inf")
+
+    def took_back(self, amount: float, sent_at: float) -> None:
+        """An attempt was refused: it is among what seemed to have passed since it was sent."""
+        samples = self._samples
+        place = len(samples) - 1
+        while place >= 0 and samples[place][0] >= sent_at:
+            samples[place] = (samples[place][0], samples[place][1] - amount)
+            place -= 1
+        if self._marks and sent_at <= self._struck_at:
+            self._passed -= amount
+            passed, took, least = self._first
+            if sent_at <= self._begin + took:
+                self._first = (passed - amount, took, least)
+        for number, mark in enumerate(self._marks):
+            if mark.at >= sent_at:
+                self._marks[number] = mark._replace(passed=mark.passed - amount)
+
+    def refused(self, passed: float, amount: float, now: float, wait: float, *, mean: float, base: float) -> bool:
+        """One more refusal. Is there a new interval?"""
+        self._watch_block(passed, amount, now, wait, base)
+        self._struck_at = now
+        if self.blocked and now - self._marks[0].at < _MINUTE_S:
+            return False  # what lets nothing through says nothing of a rate
+        new = _Mark(now, passed, amount)
+        self._samples.append((now, passed))
+        found = self._bounds(new, mean)
+        last = self._marks[-1]
+        if passed - last.passed >= _LEAST_SENDS * mean and now - last.at >= _LEAST_S:
+            self._marks.append(new)
+            self._samples = [sample for sample in self._samples if sample[0] > self._marks[0].at]
+        if found is None:
+            return False
+        self.low, self.high = found
+        self.is_wild = self.is_wild and not self.is_narrow
+        return True
+
+    def _watch_block(self, passed: float, amount: float, now: float, wait: float, base: float) -> None:
+        if passed - self._passed > max(0.5 * amount, _TRICKLE * base * (now - self._struck_at)):
+            self._block_at, self.blocked = now, -1
+        self.blocked += 1
+        self._passed = passed
+        block = max(now - self._block_at, wait)
+        if block > _BLOCK_S and block * base > _BLOCK_SENDS * amount and block > self._window_s:
+            self._window_s = _MINUTE_S if block > _SHORT_WINDOW_S else _SHORT_WINDOW_S
+
+    def _bounds(self, new: _Mark, mean: float) -> tuple[float, float] | None:
+        low, high = 0.0, float("inf")
+        best: tuple[float, float] | None = None
+        is_seeded = False
+        for number in range(len(self._marks) - 1, -1, -1):
+            mark = self._marks[number]
+            seconds, got = new.at - mark.at, new.passed - mark.passed
+            if seconds < max(_LEAST_S, _MOSTLY * self._window_s) or got < _LEAST_SENDS * mean:
+                continue
+            least, most = self._stretch(mark, new, mean)
+            if is_seeded and (least > high or most < low):
+                for _ in range(number + 1):
+                    self._marks.popleft()
+                break
+            low, high = (max(low, least), min(high, most)) if is_seeded else (least, most)
+            best = low, high
+            is_seeded = is_seeded or got >= _ENOUGH_SENDS * mean or seconds >= _ENOUGH_S
+        return best
+
+    def _stretch(self, mark: _Mark, new: _Mark, mean: float) -> tuple[float, float]:
+        """Between which rates does that lie which let through what it did since *mark*, and then refused *new*?"""
+        seconds, got = new.at - mark.at, new.passed - mark.passed
+        least = max(got - mark.amount, 0.25 * got) / seconds
+        most = (got + new.amount) / seconds
+        small = max(mean, new.amount)
+
+        def has_room(rate: float) -> bool:
+            return self._play(mark, rate, small) >= new.amount
+
+        return least, most if has_room(most * _SLACK) else _edge(most, _FASTEST * most, has_room)
+
+    def _play(self, mark: _Mark, rate: float, size: float) -> float:
+        """What a bucket of *size* that refills at *rate* would hold now if it was empty at *mark*."""
+        level, before, passed = 0.0, mark.at, mark.passed
+        for at, by_then in self._samples:
+            if at > before:
+                level = min(size, level + rate * (at - before) - (by_then - passed))
+                before, passed = at, by_then
+        return level
+
+    def middle(self, base: float, sends: int) -> float:
+        """The rate to believe in, after *base* has held for so many attempts."""
+        rate: float = (self.low * self.high) ** 0.5
+        if sends < _ENOUGH_SENDS and not self.is_wild:
+            # Refused again at once: it can't be more.
+            rate = min(rate, max(self.low, 0.93 * base))
+        return rate
+
+
+def _edge(low: float, high: float, holds: Callable[[float], bool]) -> float:
+    """Where between *low* and *high*, in proportion, *holds* begins to hold."""
+    for _ in range(_HALVINGS):
+        middle = (low * high) ** 0.5
+        low, high = (low, middle) if holds(middle) else (middle, high)
+    return high
