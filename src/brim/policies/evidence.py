@@ -21,12 +21,10 @@ __all__ = ["Evidence"]
 _MINUTE_S: Final = 60.0
 _MARKS: Final = 6
 _SAMPLES: Final = 128
-_SAMPLE_S: Final = 0.05
-_LEAST_S: Final = 1.0
+_SAMPLE_S: Final = 0.02
+_LEAST_S: Final = 2.0
 _LEAST_SENDS: Final = 4.0
 _ENOUGH_SENDS: Final = 12.0
-_ENOUGH_S: Final = 30.0
-"""A stretch of so many attempts, or so long, is believed rather than longer ones that contradict it."""
 _NARROW: Final = 1.25
 _BLOCK_S: Final = 3.0
 _BLOCK_SENDS: Final = 4.0
@@ -35,7 +33,7 @@ _SHORT_WINDOW_S: Final = 10.0
 _TRICKLE: Final = 0.2
 """Less than this share of what was expected is what small attempts find left in a window that is used up."""
 _MOSTLY: Final = 0.9
-_FASTEST: Final = 16.0
+_FASTEST: Final = 4.0
 _SLACK: Final = 1.01
 _HALVINGS: Final = 14
 
@@ -54,6 +52,7 @@ class Evidence:
     __slots__ = (
         "_begin",
         "_block_at",
+        "_largest",
         "_marks",
         "_next_at",
         "_passed",
@@ -72,6 +71,7 @@ class Evidence:
         self._marks: deque[_Mark] = deque(maxlen=_MARKS)
         self._samples: list[tuple[float, float]] = []
         self._next_at = now
+        self._largest = 0.0
         self._window_s = 0.0
         self._first = (0.0, 0.0, 0.0)
         self._struck_at = now
@@ -104,8 +104,9 @@ class Evidence:
         passed, took, least = self._first
         return passed / self._window_s if self._window_s else max(passed / (_MINUTE_S + took), least)
 
-    def saw(self, passed: float, now: float) -> None:
-        """So much had passed by now."""
+    def saw(self, amount: float, passed: float, now: float) -> None:
+        """An attempt of *amount* was sent, *passed* with it."""
+        self._largest = max(self._largest, amount)
         if now < self._next_at:
             return
         if len(self._samples) >= _SAMPLES:
@@ -135,17 +136,18 @@ class Evidence:
             if mark.at >= sent_at:
                 self._marks[number] = mark._replace(passed=mark.passed - amount)
 
-    def refused(self, passed: float, amount: float, now: float, wait: float, *, mean: float, base: float) -> bool:
+    def refused(
+        self, passed: float, amount: float, *, sent_at: float, now: float, wait: float, mean: float, base: float
+    ) -> bool:
         """One more refusal. Is there a new interval?"""
         self._watch_block(passed, amount, now, wait, base)
         self._struck_at = now
         if self.blocked and now - self._marks[0].at < _MINUTE_S:
             return False  # what lets nothing through says nothing of a rate
-        new = _Mark(now, passed, amount)
-        self._samples.append((now, passed))
+        new = _Mark(sent_at, self._passed_by(sent_at, passed), amount)
         found = self._bounds(new, mean)
         last = self._marks[-1]
-        if passed - last.passed >= _LEAST_SENDS * mean and now - last.at >= _LEAST_S:
+        if new.passed - last.passed >= _LEAST_SENDS * mean and new.at - last.at >= _LEAST_S:
             self._marks.append(new)
             self._samples = [sample for sample in self._samples if sample[0] > self._marks[0].at]
         if found is None:
@@ -153,6 +155,9 @@ class Evidence:
         self.low, self.high = found
         self.is_wild = self.is_wild and not self.is_narrow
         return True
+
+    def _passed_by(self, at: float, passed: float) -> float:
+        return next((by_then for time, by_then in reversed(self._samples) if time <= at), passed)
 
     def _watch_block(self, passed: float, amount: float, now: float, wait: float, base: float) -> None:
         if passed - self._passed > max(0.5 * amount, _TRICKLE * base * (now - self._struck_at)):
@@ -179,7 +184,7 @@ class Evidence:
                 break
             low, high = (max(low, least), min(high, most)) if is_seeded else (least, most)
             best = low, high
-            is_seeded = is_seeded or got >= _ENOUGH_SENDS * mean or seconds >= _ENOUGH_S
+            is_seeded = True
         return best
 
     def _stretch(self, mark: _Mark, new: _Mark, mean: float) -> tuple[float, float]:
@@ -187,21 +192,25 @@ class Evidence:
         seconds, got = new.at - mark.at, new.passed - mark.passed
         least = max(got - mark.amount, 0.25 * got) / seconds
         most = (got + new.amount) / seconds
-        small = max(mean, new.amount)
+        small = max(self._largest, new.amount)
 
         def has_room(rate: float) -> bool:
-            return self._play(mark, rate, small) >= new.amount
+            return self._play(mark, new.at, rate, small, mean) >= new.amount
 
         return least, most if has_room(most * _SLACK) else _edge(most, _FASTEST * most, has_room)
 
-    def _play(self, mark: _Mark, rate: float, size: float) -> float:
-        """What a bucket of *size* that refills at *rate* would hold now if it was empty at *mark*."""
+    def _play(self, mark: _Mark, until: float, rate: float, size: float, mean: float) -> float:
+        """What a bucket of *size* that refills at *rate* would hold by *until* if it was empty at *mark*."""
         level, before, passed = 0.0, mark.at, mark.passed
         for at, by_then in self._samples:
+            if at > until:
+                break
             if at > before:
-                level = min(size, level + rate * (at - before) - (by_then - passed))
+                # Attempts of *mean* are spread evenly; the last comes at the end.
+                took = by_then - passed
+                level = min(size + max(0.0, took - mean), level + rate * (at - before)) - took
                 before, passed = at, by_then
-        return level
+        return min(size, level + rate * (until - before))
 
     def middle(self, base: float, sends: int) -> float:
         """The rate to believe in, after *base* has held for so many attempts."""

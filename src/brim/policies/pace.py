@@ -38,8 +38,12 @@ _RAISED: Final = 1.1
 """Cruising this far above the measured rate unrefused, the limit must have been raised: search."""
 _SEARCH_A_SECOND: Final = 0.35
 _CAREFUL: Final = 0.1
-_SLOWEST_SEARCH: Final = 0.03
+_SLOWEST_SEARCH: Final = 0.01
 _SEARCH_A_SEND: Final = 0.125
+_WELL_KNOWN: Final = 0.06
+_LEAST_PATIENCE: Final = 0.25
+_PLAUSIBLE: Final = 0.97
+"""A refusal this close to the highest rate that it may be is no stray one."""
 _SAFE: Final = 0.993
 _LONGEST_GAP_S: Final = 20.0
 _LONGEST_PAUSE_S: Final = 8.0
@@ -92,6 +96,7 @@ class Pace:
         "_hits",
         "_mean",
         "_passed",
+        "_patience",
         "_ready_at",
         "_recent",
         "_safe",
@@ -117,6 +122,7 @@ class Pace:
         self._gap = _CONFIRMS + 1
         self._hits = 0
         self._mean = 1.0
+        self._patience = 1.0
         self._ready_at = 0.0
         self._recent = 0.0
         self._safe = 0
@@ -146,13 +152,13 @@ class Pace:
         if self.mode is Mode.FREE:
             return
         self._mean += (amount - self._mean) * 0.05
-        slot = amount / self.rate
-        late = now - self._ready_at
-        self._ready_at = max(self._ready_at, now - min(_LATE_S, slot)) + slot
-        # A pace that is not what holds us up learns nothing from not being refused.
-        if late < _LATE_S:
+        # A little lateness is made up for, a pause is not. A pace that is not what holds us up learns nothing.
+        if now - self._ready_at < _LATE_S:
+            self._ready_at += amount / self.rate
             self._grow(amount)
-        self._evidence.saw(self._passed[self.place], now)
+        else:
+            self._ready_at = now + amount / self.rate
+        self._evidence.saw(amount, self._passed[self.place], now)
 
     def relieved(self) -> None:
         """The server shows that nearly all of the limit is left: the rate is more than this."""
@@ -192,11 +198,10 @@ class Pace:
         else:
             self._since += amount
             dwell = max(self._base * _DWELL_S, min(self._mean * _DWELL_SENDS, self._base * _LONGEST_DWELL_S))
-            factor = _BELOW + _RISE * (self._since / dwell) ** 3
+            factor = _BELOW + _RISE * (self._since / (dwell * self._patience)) ** 3
             self._safe += factor < _SAFE
             if factor > _RAISED:
                 self.mode, self._search = Mode.SEARCHING, _CAREFUL
-                self._evidence.doubt()
             self.rate = self._base * factor
         self.rate = min(self.rate, self._ceiling)
 
@@ -220,7 +225,7 @@ class Pace:
         self._gap = 0
         if may_be_stray:
             return False
-        self._strike(amount, now, wait)
+        self._strike(amount, sent_at, now, wait)
         self._hurry(wait)
         # Where a refused call counts, asking again and again keeps the bucket empty: back off until one gets through.
         pause = min(self._mean / self.rate * 2.0 ** min(self._evidence.blocked, 16), _LONGEST_PAUSE_S)
@@ -232,6 +237,8 @@ class Pace:
         if self.mode is Mode.FREE:
             return self._burst < _BURST
         if self.mode is not Mode.CRUISING and not noise:
+            if self.rate > _PLAUSIBLE * self._evidence.high:
+                return False
             return self._gap > _CONFIRMS and self._sends > _CONFIRMS
         if self.mode is Mode.CRUISING and self.rate < _SAFE * self._base:
             if self._gap < _APART:
@@ -240,13 +247,15 @@ class Pace:
             return self._recent < _MANY
         return noise > 0.0 and self._gap >= _APART and self._recent < noise + _ABOVE_NOISE
 
-    def _strike(self, amount: float, now: float, wait: float) -> None:
+    def _strike(self, amount: float, sent_at: float, now: float, wait: float) -> None:
         passed = self._passed[self.place]
         if self.mode is Mode.FREE:
             self._mean = max(1.0, passed / max(1.0, self._passed[0])) if self.place else 1.0
             self._evidence.first(passed, amount, now, least=self._mean)
             self.mode, self._search = Mode.SEARCHING, _SEARCH_A_SECOND
-        elif self._evidence.refused(passed, amount, now, wait, mean=self._mean, base=self._base):
+        elif self._evidence.refused(
+            passed, amount, sent_at=sent_at, now=now, wait=wait, mean=self._mean, base=self._base
+        ):
             self._measured()
         else:
             self._search = max(_SLOWEST_SEARCH, self._search / 2)
@@ -274,6 +283,8 @@ class Pace:
             base = max(base, _NEAR_CEILING * self._ceiling)
         self._base = base
         self._search = max(_SLOWEST_SEARCH, self._search / 2)
+        # The less is known, the sooner is more to be found out.
+        self._patience = min(1.0, max(_LEAST_PATIENCE, _WELL_KNOWN / (evidence.high / evidence.low - 1.0)))
         self.mode = Mode.CRUISING if evidence.is_narrow else Mode.SEARCHING
 
     def _hurry(self, wait: float) -> None:
