@@ -19,12 +19,11 @@ from typing import Final, NamedTuple
 __all__ = ["Evidence"]
 
 _MINUTE_S: Final = 60.0
-_MARKS: Final = 6
+_MARKS: Final = 8
 _SAMPLES: Final = 128
 _SAMPLE_S: Final = 0.02
 _LEAST_S: Final = 2.0
 _LEAST_SENDS: Final = 4.0
-_ENOUGH_SENDS: Final = 12.0
 _NARROW: Final = 1.25
 _BLOCK_S: Final = 3.0
 _BLOCK_SENDS: Final = 4.0
@@ -114,12 +113,6 @@ class Evidence:
         self._samples.append((now, passed))
         self._next_at = now + _SAMPLE_S
 
-    def doubt(self) -> None:
-        """The limit seems to have changed: what was proved before counts no more, only the last refusal does."""
-        while len(self._marks) > 1:
-            self._marks.popleft()
-        self.low, self.high = 0.0, float("inf")
-
     def took_back(self, amount: float, sent_at: float) -> None:
         """An attempt was refused: it is among what seemed to have passed since it was sent."""
         samples = self._samples
@@ -137,22 +130,25 @@ class Evidence:
                 self._marks[number] = mark._replace(passed=mark.passed - amount)
 
     def refused(
-        self, passed: float, amount: float, *, sent_at: float, now: float, wait: float, mean: float, base: float
+        self, passed: float, amount: float, *, sent_at: float, now: float, wait: float, mean: float, base: float, pace: float
     ) -> bool:
-        """One more refusal. Is there a new interval?"""
+        """One more refusal, at a *pace* that had not been higher since the last one. Is there a new interval?"""
         self._watch_block(passed, amount, now, wait, base)
-        self._struck_at = now
+        since, self._struck_at = now - self._struck_at, now
         if self.blocked and now - self._marks[0].at < _MINUTE_S:
             return False  # what lets nothing through says nothing of a rate
         new = _Mark(sent_at, self._passed_by(sent_at, passed), amount)
         found = self._bounds(new, mean)
         last = self._marks[-1]
-        if new.passed - last.passed >= _LEAST_SENDS * mean and new.at - last.at >= _LEAST_S:
+        if new.passed - last.passed >= _LEAST_SENDS * mean and new.at - last.at >= max(_LEAST_S, self._window_s / 4):
             self._marks.append(new)
             self._samples = [sample for sample in self._samples if sample[0] > self._marks[0].at]
         if found is None:
             return False
-        self.low, self.high = found
+        # What is refused again had been sent faster than it refills; a large attempt may have come too soon.
+        fastest = pace * _SLACK + max(0.0, amount - mean) / max(since, _LEAST_S)
+        self.low = min(found[0], fastest)
+        self.high = min(found[1], fastest)
         self.is_wild = self.is_wild and not self.is_narrow
         return True
 
@@ -212,13 +208,10 @@ class Evidence:
                 before, passed = at, by_then
         return min(size, level + rate * (until - before))
 
-    def middle(self, base: float, sends: int) -> float:
-        """The rate to believe in, after *base* has held for so many attempts."""
-        rate: float = (self.low * self.high) ** 0.5
-        if sends < _ENOUGH_SENDS and not self.is_wild:
-            # Refused again at once: it can't be more.
-            rate = min(rate, max(self.low, 0.93 * base))
-        return rate
+    @property
+    def middle(self) -> float:
+        """The rate to believe in."""
+        return float((self.low * self.high) ** 0.5)
 
 
 def _edge(low: float, high: float, holds: Callable[[float], bool]) -> float:

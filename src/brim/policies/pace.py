@@ -44,7 +44,7 @@ _WELL_KNOWN: Final = 0.06
 _LEAST_PATIENCE: Final = 0.25
 _PLAUSIBLE: Final = 0.97
 """A refusal this close to the highest rate that it may be is no stray one."""
-_SAFE: Final = 0.993
+_SAFE: Final = 0.995
 _LONGEST_GAP_S: Final = 20.0
 _LONGEST_PAUSE_S: Final = 8.0
 _LEAST_RATE: Final = 1e-3
@@ -172,7 +172,6 @@ class Pace:
             self._base = min(self._base * factor, self._ceiling)
             self.rate = min(self.rate * factor, self._ceiling)
             self.mode, self._search = Mode.SEARCHING, _CAREFUL
-            self._evidence.doubt()
 
     def restated(self, ceiling: float | None) -> bool:
         """The stated rate is *ceiling* now. Returns whether what was learnt still says anything.
@@ -199,7 +198,7 @@ class Pace:
             self._since += amount
             dwell = max(self._base * _DWELL_S, min(self._mean * _DWELL_SENDS, self._base * _LONGEST_DWELL_S))
             factor = _BELOW + _RISE * (self._since / (dwell * self._patience)) ** 3
-            self._safe += factor < _SAFE
+            self._safe += self.rate < _SAFE * self._evidence.low
             if factor > _RAISED:
                 self.mode, self._search = Mode.SEARCHING, _CAREFUL
             self.rate = self._base * factor
@@ -240,7 +239,7 @@ class Pace:
             if self.rate > _PLAUSIBLE * self._evidence.high:
                 return False
             return self._gap > _CONFIRMS and self._sends > _CONFIRMS
-        if self.mode is Mode.CRUISING and self.rate < _SAFE * self._base:
+        if self.mode is Mode.CRUISING and self.rate < _SAFE * self._evidence.low:
             if self._gap < _APART:
                 return False
             self._hits += 1
@@ -254,7 +253,7 @@ class Pace:
             self._evidence.first(passed, amount, now, least=self._mean)
             self.mode, self._search = Mode.SEARCHING, _SEARCH_A_SECOND
         elif self._evidence.refused(
-            passed, amount, sent_at=sent_at, now=now, wait=wait, mean=self._mean, base=self._base
+            passed, amount, sent_at=sent_at, now=now, wait=wait, mean=self._mean, base=self._base, pace=self.rate
         ):
             self._measured()
         else:
@@ -276,7 +275,7 @@ class Pace:
         evidence = self._evidence
         # What strays took away is none of the limit's doing.
         noise = self._noise
-        base = evidence.middle(self._base, self._sends_since) / (1.0 - noise)
+        base = evidence.middle / (1.0 - noise)
         if noise and self._recent < noise + _ABOVE_NOISE and evidence.high >= self._base:
             base = max(base, self._base)  # most likely two strays in a row
         if self._sends_since > _RARE and self._ceiling < float("inf"):
@@ -284,7 +283,8 @@ class Pace:
         self._base = base
         self._search = max(_SLOWEST_SEARCH, self._search / 2)
         # The less is known, the sooner is more to be found out.
-        self._patience = min(1.0, max(_LEAST_PATIENCE, _WELL_KNOWN / (evidence.high / evidence.low - 1.0)))
+        width = evidence.high / evidence.low - 1.0
+        self._patience = max(_LEAST_PATIENCE, _WELL_KNOWN / max(_WELL_KNOWN, width))
         self.mode = Mode.CRUISING if evidence.is_narrow else Mode.SEARCHING
 
     def _hurry(self, wait: float) -> None:
