@@ -252,7 +252,10 @@ class Admission:
         for pace in self._paces:
             if pace.place == place:
                 return pace
-        self._paces.append(Pace(self._passed, place, ceiling=self._ceiling(place), now=self._began_at))
+        shown = min((level.limit for level in self._known if level.place == place and level.limit), default=None)
+        ceiling = self._ceiling(place)
+        hint = ceiling if shown is None else shown / _MINUTE_S
+        self._paces.append(Pace(self._passed, place, ceiling=ceiling, hint=hint, now=self._began_at))
         return self._paces[-1]
 
     def _ceiling(self, place: int) -> float | None:

@@ -46,7 +46,12 @@ class _Mark(NamedTuple):
 
 
 class Evidence:
-    """Bounds of a rate. *now* is when the first attempt was sent."""
+    """Bounds of a rate.
+
+    Args:
+        now: when the first attempt was sent.
+        hint: what somebody says that the rate is; believed until there are bounds.
+    """
 
     __slots__ = (
         "_begin",
@@ -61,11 +66,13 @@ class Evidence:
         "_window_s",
         "blocked",
         "high",
+        "hint",
         "is_wild",
         "low",
     )
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, hint: float | None = None) -> None:
+        self.hint = hint
         self._begin = now
         self._marks: deque[_Mark] = deque(maxlen=_MARKS)
         self._samples: list[tuple[float, float]] = []
@@ -100,6 +107,8 @@ class Evidence:
     @property
     def guess(self) -> float:
         """What the first refusal says of the rate: that what it let through was a window's worth, or a bucket full."""
+        if self.hint is not None:
+            return self.hint
         passed, took, least = self._first
         return passed / self._window_s if self._window_s else max(passed / (_MINUTE_S + took), least)
 

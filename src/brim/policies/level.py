@@ -41,6 +41,8 @@ _LOOK_AGAIN_S: Final = 30.0
 _CLOCKS_S: Final = 1.2
 """Times shown in whole seconds may differ by so much and mean the same."""
 _SLIDES_S: Final = 120.0
+_PLENTY_S: Final = 5.0
+"""What is used up sooner is not plenty: the window of a second shows it whenever one begins."""
 _SLACK: Final = 1e-9
 
 
@@ -112,7 +114,7 @@ class ServerLevel:
         """Did the last answer show nearly everything left, from a server that is believed?"""
         if self.remaining is None or self._contradictions >= _CREDIT:
             return False
-        return self.remaining >= 0.6 * self._cap and self.remaining >= 2.0
+        return self.remaining >= 0.6 * self._cap and self.remaining >= max(2.0, _PLENTY_S * self._rate)
 
     def level(self, now: float) -> float:
         """What the server has left, as far as can be told."""

@@ -84,6 +84,7 @@ class Pace:
         passed: all that was ever let through, by place; kept by the owner of all paces.
         place: which of them this rate counts.
         ceiling: a rate that is never passed, units a second.
+        hint: what the rate should be, if the user or the server said so.
         now: when the first of it was sent.
     """
 
@@ -110,13 +111,15 @@ class Pace:
         "rate",
     )
 
-    def __init__(self, passed: Sequence[float], place: int, *, ceiling: float | None, now: float) -> None:
+    def __init__(
+        self, passed: Sequence[float], place: int, *, ceiling: float | None, now: float, hint: float | None = None
+    ) -> None:
         self.mode = Mode.FREE
         self.place = place
         self.rate = float("inf")
         self._passed = passed
         self._ceiling = float("inf") if ceiling is None else ceiling
-        self._evidence = Evidence(now)
+        self._evidence = Evidence(now, hint)
         self._base = 0.0
         self._burst = 0.0
         self._gap = _CONFIRMS + 1
@@ -251,7 +254,8 @@ class Pace:
         if self.mode is Mode.FREE:
             self._mean = max(1.0, passed / max(1.0, self._passed[0])) if self.place else 1.0
             self._evidence.first(passed, amount, now, least=self._mean)
-            self.mode, self._search = Mode.SEARCHING, _SEARCH_A_SECOND
+            self.mode = Mode.SEARCHING
+            self._search = _SEARCH_A_SECOND if self._evidence.hint is None else _CAREFUL
         elif self._evidence.refused(
             passed, amount, sent_at=sent_at, now=now, wait=wait, mean=self._mean, base=self._base, pace=self.rate
         ):
