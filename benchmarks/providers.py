@@ -1,6 +1,6 @@
 """Admission against random providers on virtual time: `python benchmarks/providers.py` writes the table of the proof.
 
-python benchmarks/providers.py                    # seeds 1..200, writes docs/explanation/limits-proof.md
+python benchmarks/providers.py                    # seeds 1..200 and 301..400, writes docs/explanation/limits-proof.md
 python benchmarks/providers.py --held-out         # adds the seeds that nothing was decided on
 python benchmarks/providers.py --seeds 7 12-20    # looks at single seeds, writes nothing
 """
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -17,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from worlds import FIXED_SEEDS, HELD_OUT_SEEDS, World, make
+from worlds import FIXED_SEEDS, HELD_OUT_SEEDS, PLAIN_HELD_OUT_SEEDS, PLAIN_SEEDS, World, make
 
 from brim.config import Endpoint
 from brim.engine.lane import Lane, Settings
@@ -272,10 +271,14 @@ Steady state is from a quarter of the run to the last admission. Recovery is the
 doubled, another client comes or goes) until ten seconds in a row bring 90 % of the new refill.
 How admission works, and what the figures mean: [limits](limits.md).
 
-## Seeds 1 to 200
+{parts}"""
 
-{fixed}
-{held}"""
+_PARTS: Final = (
+    ("Seeds 1 to 200: every trait mixed with every other", FIXED_SEEDS),
+    ("Seeds 301 to 400: providers as one would write them down", PLAIN_SEEDS),
+    ("Seeds 10001 to 10050, held out", HELD_OUT_SEEDS),
+    ("Seeds 10301 to 10350, plain ones held out", PLAIN_HELD_OUT_SEEDS),
+)
 
 
 def main() -> None:
@@ -285,7 +288,8 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--kind")
     options = parser.parse_args()
-    seeds = _seeds(options.seeds) or [*FIXED_SEEDS, *(HELD_OUT_SEEDS if options.held_out else ())]
+    held_out = [*HELD_OUT_SEEDS, *PLAIN_HELD_OUT_SEEDS] if options.held_out else []
+    seeds = _seeds(options.seeds) or [*FIXED_SEEDS, *PLAIN_SEEDS, *held_out]
     if options.kind:
         seeds = [seed for seed in seeds if make(seed).kind == options.kind]
     scores = []
@@ -296,10 +300,10 @@ def main() -> None:
     print(_table(scores))
     if options.seeds or options.kind:
         return
-    held = [score for score in scores if score.seed in HELD_OUT_SEEDS]
-    told = f"## Seeds 10001 to 10050, held out\n\n{_table(held)}" if held else ""
-    _TABLE.write_text(_PAGE.format(fixed=_table([score for score in scores if score not in held]), held=told))
+    groups = [(title, [score for score in scores if score.seed in part]) for title, part in _PARTS]
+    parts = "\n".join(f"## {title}\n\n{_table(group)}" for title, group in groups if group)
+    _TABLE.write_text(_PAGE.format(parts=parts))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,9 +1,9 @@
 """Random providers: everything about one follows from its seed, so that a figure can be looked at again.
 
 The seeds 1..200 are those to work with; 10001..10050 are held out and looked at only when nothing is left to decide.
-Those mix every trait with every other. The seeds 301..400 (held out: 10301..10350) are providers as one would write them
-down: a bucket of a whole minute that is full at first, windows on a clock of their own, a log of the last minute, limits
-enforced by the second; waits in whole seconds or none; most of them steady.
+Those mix every trait with every other. The seeds 301..400 (held out: 10301..10350) are providers as one would write
+them down: a bucket of a whole minute that is full at first, windows on a clock of their own, a log of the last minute,
+limits enforced by the second; waits in whole seconds or none; most of them steady.
 """
 
 from __future__ import annotations
@@ -160,7 +160,9 @@ def _plain_binding(rng: Random, form: str, dimension: str, per_second: float, le
         return _Binding(dimension, per_second, 60.0, "continuous", float(rng.choice([1, 2, 5, 10])))
     if form.startswith("second"):
         return _Binding(dimension, per_second, 1.0, "fixed" if form == "second window" else "continuous", None)
-    return _Binding(dimension, per_second, max(60.0, ceil(least)), "fixed" if form == "minute window" else "sliding", None)
+    return _Binding(
+        dimension, per_second, max(60.0, ceil(least)), "fixed" if form == "minute window" else "sliding", None
+    )
 
 
 def _hosted(seed: int, rng: Random) -> World:

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-__all__ = ["Evidence"]
+__all__ = ["Evidence", "Refusal"]
 
 _MINUTE_S: Final = 60.0
 _MARKS: Final = 8
@@ -35,6 +35,15 @@ _MOSTLY: Final = 0.9
 _FASTEST: Final = 4.0
 _SLACK: Final = 1.01
 _HALVINGS: Final = 14
+
+
+class Refusal(NamedTuple):
+    """An attempt that was refused: what it asked for, when it went and came back, and for how long to wait (or 0)."""
+
+    amount: float
+    sent_at: float
+    now: float
+    wait: float
 
 
 class _Mark(NamedTuple):
@@ -56,11 +65,11 @@ class Evidence:
     __slots__ = (
         "_begin",
         "_block_at",
+        "_first",
         "_largest",
         "_marks",
         "_next_at",
         "_passed",
-        "_first",
         "_samples",
         "_struck_at",
         "_window_s",
@@ -138,11 +147,18 @@ class Evidence:
             if mark.at >= sent_at:
                 self._marks[number] = mark._replace(passed=mark.passed - amount)
 
-    def refused(
-        self, passed: float, amount: float, *, sent_at: float, now: float, wait: float, mean: float, base: float, pace: float
-    ) -> bool:
-        """One more refusal, at a *pace* that had not been higher since the last one. Is there a new interval?"""
-        self._watch_block(passed, amount, now, wait, base)
+    def refused(self, refusal: Refusal, passed: float, *, mean: float, base: float, pace: float) -> bool:
+        """One more refusal. Is there a new interval?
+
+        Args:
+            refusal: what was refused, and when.
+            passed: what has been let through in all.
+            mean: what an attempt asks for on average.
+            base: the rate that is believed in.
+            pace: the rate at which it was sent; it had not been higher since the last refusal.
+        """
+        amount, sent_at, now, _ = refusal
+        self._watch_block(refusal, passed, base)
         since, self._struck_at = now - self._struck_at, now
         if self.blocked and now - self._marks[0].at < _MINUTE_S:
             return False  # what lets nothing through says nothing of a rate
@@ -164,7 +180,8 @@ class Evidence:
     def _passed_by(self, at: float, passed: float) -> float:
         return next((by_then for time, by_then in reversed(self._samples) if time <= at), passed)
 
-    def _watch_block(self, passed: float, amount: float, now: float, wait: float, base: float) -> None:
+    def _watch_block(self, refusal: Refusal, passed: float, base: float) -> None:
+        amount, _, now, wait = refusal
         if passed - self._passed > max(0.5 * amount, _TRICKLE * base * (now - self._struck_at)):
             self._block_at, self.blocked = now, -1
         self.blocked += 1
@@ -182,7 +199,7 @@ class Evidence:
             seconds, got = new.at - mark.at, new.passed - mark.passed
             if seconds < max(_LEAST_S, _MOSTLY * self._window_s) or got < _LEAST_SENDS * mean:
                 continue
-            least, most = self._stretch(mark, new, mean)
+            least, most = self._stretch(mark, new, mean, is_latest=not is_seeded)
             if is_seeded and (least > high or most < low):
                 for _ in range(number + 1):
                     self._marks.popleft()
@@ -192,7 +209,7 @@ class Evidence:
             is_seeded = True
         return best
 
-    def _stretch(self, mark: _Mark, new: _Mark, mean: float) -> tuple[float, float]:
+    def _stretch(self, mark: _Mark, new: _Mark, mean: float, *, is_latest: bool) -> tuple[float, float]:
         """Between which rates does that lie which let through what it did since *mark*, and then refused *new*?"""
         seconds, got = new.at - mark.at, new.passed - mark.passed
         least = max(got - mark.amount, 0.25 * got) / seconds
@@ -202,7 +219,9 @@ class Evidence:
         def has_room(rate: float) -> bool:
             return self._play(mark, new.at, rate, small, mean) >= new.amount
 
-        return least, most if has_room(most * _SLACK) else _edge(most, _FASTEST * most, has_room)
+        if not has_room(most * _SLACK):
+            most = _edge(most, _FASTEST * most, has_room) if is_latest else _FASTEST * most
+        return least, most
 
     def _play(self, mark: _Mark, until: float, rate: float, size: float, mean: float) -> float:
         """What a bucket of *size* that refills at *rate* would hold by *until* if it was empty at *mark*."""

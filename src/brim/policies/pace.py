@@ -1,13 +1,9 @@
 """The rate a server truly allows, learnt from what it refuses.
 
-Nothing is told here but refusals. A bucket that has just refused is empty, and so it was when it refused the last time:
-what was let through between two refusals, divided by the time between, is the refill, however large the bucket and
-however it is enforced. What the refused attempts themselves asked for bounds the error, and so does what the bucket may
-have lost by running full while we waited. So every refusal gives an interval that the rate lies in, and what is believed
-is the part that the intervals have in common:
+Nothing is told here but refusals. Every two of them bound the rate from both sides (`brim.policies.evidence`), and what
+is believed is what the bounds have in common:
 
-- *searching*: the interval is wide. The pace grows by an eighth with each attempt, or by a third a second, whichever is
-  slower.
+- *searching*: they are far apart. The pace grows from their middle on, slower with every refusal.
 - *cruising*: the pace starts a little below what is believed, dwells around it and then grows ever faster (a cubic in
   what was sent since), so that a refusal comes once in some hundred requests while the limit stays as it is, and a
   limit that was raised is found within a minute or two.
@@ -25,7 +21,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Final
 
-from brim.policies.evidence import Evidence
+from brim.policies.evidence import Evidence, Refusal
 
 __all__ = ["Mode", "Pace"]
 
@@ -227,7 +223,7 @@ class Pace:
         self._gap = 0
         if may_be_stray:
             return False
-        self._strike(amount, sent_at, now, wait)
+        self._strike(Refusal(amount, sent_at, now, wait))
         self._hurry(wait)
         # Where a refused call counts, asking again and again keeps the bucket empty: back off until one gets through.
         pause = min(self._mean / self.rate * 2.0 ** min(self._evidence.blocked, 16), _LONGEST_PAUSE_S)
@@ -249,16 +245,15 @@ class Pace:
             return self._recent < _MANY
         return noise > 0.0 and self._gap >= _APART and self._recent < noise + _ABOVE_NOISE
 
-    def _strike(self, amount: float, sent_at: float, now: float, wait: float) -> None:
+    def _strike(self, refusal: Refusal) -> None:
+        amount, _, now, _ = refusal
         passed = self._passed[self.place]
         if self.mode is Mode.FREE:
             self._mean = max(1.0, passed / max(1.0, self._passed[0])) if self.place else 1.0
             self._evidence.first(passed, amount, now, least=self._mean)
             self.mode = Mode.SEARCHING
             self._search = _SEARCH_A_SECOND if self._evidence.hint is None else _CAREFUL
-        elif self._evidence.refused(
-            passed, amount, sent_at=sent_at, now=now, wait=wait, mean=self._mean, base=self._base, pace=self.rate
-        ):
+        elif self._evidence.refused(refusal, passed, mean=self._mean, base=self._base, pace=self.rate):
             self._measured()
         else:
             self._search = max(_SLOWEST_SEARCH, self._search / 2)
