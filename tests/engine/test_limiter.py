@@ -58,14 +58,15 @@ def throttled(retry_after: float | None = None) -> Failure:
 
 def test_goes_at_once_while_there_is_room() -> None:
     """
-    The first eight need not wait, the ninth waits for one to come back, or for a second without resistance.
+    The first eight need not wait, the ninth waits for one to come back, or for a while without resistance; in a second
+    the window doubles.
     """
 
     async def test() -> None:
         lane = Lane()
         permits = [await lane.enter() for _ in range(8)]
         ninth = asyncio.create_task(lane.enter())
-        await asyncio.sleep(0.9)
+        await asyncio.sleep(0.2)
         assert not ninth.done()
 
         permits[0].release()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brim.policies.adaptive import START, AdaptiveWindow
+from brim.policies.adaptive import GROWS_EACH_S, START, AdaptiveWindow
 
 
 def play_round(window: AdaptiveWindow, now: float, *, takes: float = 1.0, in_flight: int | None = None) -> float:
@@ -37,9 +37,10 @@ def test_doubles_each_second_while_no_answer_has_come() -> None:
     A provider whose answers take a minute must not cost a minute for each doubling.
     """
     window = AdaptiveWindow(ceiling=1_000)
-    for second in range(1, 7):
+    for step in range(1, 25):
         assert window.grows_by_time
-        window.ticked(window.size, float(second))
+        assert window.size == int(START * 2 ** ((step - 1) * GROWS_EACH_S) + 1e-6)
+        window.ticked(window.size, 1.0 + step * GROWS_EACH_S)
 
     assert window.size == 512
     assert not window.grows_by_time

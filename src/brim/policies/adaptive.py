@@ -2,8 +2,8 @@
 
 Four kinds of evidence, each with its own answer:
 
-- *nothing known yet*: the window starts small and doubles with every second, or every round of answers, in which it was
-  full and nothing was pushed back. Waiting for answers alone would take minutes where an answer does.
+- *nothing known yet*: the window starts small and doubles in a second, or in a round of answers of half a second or
+  more, in which it was full and nothing was pushed back. Waiting for answers alone would take minutes where one does.
 - *answers that take longer*: on hardware without limits more at once only makes all of them slower. The time an answer
   takes for its length is held against that of the first few answers; the window follows the number at which both are
   nearly the same (by Little's law, the number that just fills the hardware), so throughput decides and no knob.
@@ -23,8 +23,14 @@ __all__ = ["START", "AdaptiveWindow"]
 START: Final = 8
 """Attempts at once before anything is known (design section 5)."""
 
-GROWS_EACH_S: Final = 1.0
-"""A full window that meets no resistance doubles after so many seconds."""
+GROWS_EACH_S: Final = 0.25
+"""A full window that meets no resistance grows by a step after so many seconds: many small steps, since all that a step
+lets go at once is refused at once where a limit is hit."""
+_STEP: Final = 2.0**0.25
+_DOUBLES_S: Final = 0.5
+"""However fast answers come, the window doubles no sooner: what is sent until a refusal is back is refused too."""
+_CALM_S: Final = 1.0
+_ROUNDING: Final = 1e-9
 
 _MOST_UNANSWERED: Final = 512
 _HEARD: Final = 4
@@ -133,9 +139,9 @@ class AdaptiveWindow:
                 self._resize(now)
 
     def ticked(self, in_flight: int, now: float) -> None:
-        """A second has passed in which *in_flight* were on the wire."""
-        if self.grows_by_time and in_flight >= self.size and now - self._resisted_at > GROWS_EACH_S:
-            self._exact *= 2.0
+        """The time of one step has passed in which *in_flight* were on the wire."""
+        if self.grows_by_time and in_flight >= self.size and now - self._resisted_at > _CALM_S:
+            self._exact *= _STEP
             self._resize(now)
 
     def replied(self, among: int, *, sent_at: float, now: float, tokens: float = 0.0) -> None:
@@ -183,8 +189,8 @@ class AdaptiveWindow:
             wanted = self._exact / max(ratio, 0.5) * _SLACK
             if wanted < self._exact or was_full:
                 self._exact += (wanted - self._exact) * (1.0 if ratio > _SLOWER else 0.5)
-        elif was_full and now - self._resisted_at > GROWS_EACH_S:
-            self._exact *= 2.0
+        elif was_full and now - self._resisted_at > _CALM_S:
+            self._exact *= 2.0 ** min(1.0, (now - self._changed_at) / _DOUBLES_S)
         self._resize(now)
 
     def failed(self, *, sent_at: float, now: float) -> None:
@@ -293,7 +299,7 @@ class AdaptiveWindow:
 
     def _resize(self, now: float) -> None:
         self._exact = min(max(self._exact, 1.0), float(self.ceiling))
-        self.size = min(int(self._exact), self._cap)
+        self.size = min(int(self._exact + _ROUNDING), self._cap)
         self._changed_at = now
         self._now = _Speed()
         self._overloads = 0

@@ -1,0 +1,123 @@
+"""What refusals prove: the true rate is always between the bounds, however large the bucket."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from brim.policies.evidence import Evidence, Refusal
+
+
+def refusal(now: float, *, amount: float = 1.0, wait: float = 0.0) -> Refusal:
+    return Refusal(amount, now, now, wait)
+
+
+class Bucket:
+    """Lets attempts through at a true rate and tells the evidence."""
+
+    def __init__(self, rate: float, capacity: float) -> None:
+        self.rate = rate
+        self.capacity = capacity
+        self.level = 0.0
+        self.passed = 100.0
+        self.now = 10.0
+        self.evidence = Evidence(0.0)
+        self.evidence.first(self.passed, 1.0, self.now, least=1.0)
+
+    def climb(self, pace: float, growth: float) -> bool:
+        """Send faster and faster until one is refused; say whether that gave new bounds."""
+        while True:
+            self.now += 1.0 / pace
+            self.level = min(self.capacity, self.level + self.rate / pace)
+            if self.level < 1.0 - 1e-9:
+                refused = refusal(self.now)
+                return self.evidence.refused(refused, self.passed, mean=1.0, base=pace, pace=pace)
+            self.level -= 1.0
+            self.passed += 1.0
+            self.evidence.saw(1.0, self.passed, self.now)
+            pace *= growth
+
+
+@settings(deadline=None)
+@given(
+    rate=st.floats(0.5, 50.0),
+    capacity=st.floats(1.0, 500.0),
+    share=st.floats(0.3, 0.9),
+    growth=st.floats(1.01, 1.1),
+)
+def test_the_true_rate_is_between_the_bounds(rate: float, capacity: float, share: float, growth: float) -> None:
+    """
+    Whatever the bucket holds and wherever the climb begins; give or take what is sent in a fiftieth of a second.
+    """
+    bucket = Bucket(rate, capacity)
+    for _ in range(3):
+        bucket.climb(rate * share, growth)
+        evidence = bucket.evidence
+        if evidence.low > 0.0:
+            assert evidence.low <= rate * 1.02
+            assert evidence.high >= rate * 0.98
+
+
+def test_bounds_close_in() -> None:
+    """
+    A steady climb that begins closer by each time leaves less and less to doubt.
+    """
+    bucket = Bucket(10.0, 5.0)
+    widths = []
+    for share in (0.6, 0.8, 0.9, 0.95):
+        assert bucket.climb(10.0 * share, 1.005)
+        widths.append(bucket.evidence.high / bucket.evidence.low)
+
+    assert widths == sorted(widths, reverse=True)
+    assert bucket.evidence.is_narrow
+
+
+def test_a_limit_that_was_halved_makes_older_bounds_worthless() -> None:
+    """
+    Bounds that contradict the latest ones are of a limit that is no more.
+    """
+    bucket = Bucket(10.0, 5.0)
+    for _ in range(3):
+        bucket.climb(9.0, 1.005)
+    bucket.rate = 5.0
+    for _ in range(3):
+        bucket.climb(4.0, 1.005)
+
+    assert 4.5 <= bucket.evidence.low <= 5.5
+    assert 4.9 <= bucket.evidence.high <= 6.5
+
+
+def test_what_refuses_for_seconds_counts_in_windows() -> None:
+    """
+    A bucket would have had room; so what the first window let through, by its length, is the rate.
+    """
+    evidence = Evidence(0.0)
+    evidence.first(120.0, 1.0, 2.0, least=1.0)
+    before = evidence.guess
+    for second in (10.0, 20.0, 30.0):
+        assert not evidence.refused(refusal(second), 120.0, mean=1.0, base=before, pace=before)
+
+    assert evidence.guess == 120.0 / 60.0
+
+
+def test_a_wait_that_is_named_says_how_long_a_window_is() -> None:
+    """
+    The server knows best when its window ends.
+    """
+    evidence = Evidence(0.0)
+    evidence.first(120.0, 1.0, 2.0, least=1.0)
+    assert not evidence.refused(refusal(2.1, wait=50.0), 120.0, mean=1.0, base=2.0, pace=2.0)
+
+    assert evidence.guess == 120.0 / 60.0
+
+
+def test_refusals_of_the_first_burst_lower_the_guess() -> None:
+    """
+    What was on its way when the first refusal came back had not passed.
+    """
+    evidence = Evidence(0.0)
+    evidence.first(150.0, 1.0, 2.0, least=1.0)
+    for _ in range(26):
+        evidence.took_back(1.0, 1.9)
+
+    assert evidence.guess == 124.0 / 62.0
