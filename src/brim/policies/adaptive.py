@@ -164,7 +164,7 @@ class AdaptiveWindow:
                 self._resize(self._changed_at)
             return
         work = tokens + _PER_ANSWER_TOKENS
-        if self._base.answers < _FIRST_ANSWERS and among <= 2 * START:
+        if among <= (2 * START if self._base.answers < _FIRST_ANSWERS else START // 2):
             self._base.add(now - sent_at, work)
         if sent_at >= self._changed_at:
             self._now.add(now - sent_at, work)
@@ -182,7 +182,7 @@ class AdaptiveWindow:
             self._end_round(now)
 
     def _end_round(self, now: float) -> None:
-        ratio = self._now.seconds_each / (self._base.seconds_each or self._now.seconds_each or 1.0)
+        ratio = self._now.slower_than(self._base)
         was_full = self._now.most >= 0.75 * self.size
         if ratio > _SLOWER or not self._is_ramping:
             self._is_ramping = False
@@ -311,20 +311,26 @@ class AdaptiveWindow:
 class _Speed:
     """Seconds of answers and the work in them."""
 
-    __slots__ = ("_seconds", "_work", "answers", "failures", "most")
+    __slots__ = ("answers", "failures", "most", "seconds", "work")
 
     def __init__(self) -> None:
-        self._seconds = 0.0
-        self._work = 0.0
+        self.seconds = 0.0
+        self.work = 0.0
         self.answers = 0
         self.failures = 0
         self.most = 0
 
     def add(self, seconds: float, work: float) -> None:
-        self._seconds += seconds
-        self._work += work
+        self.seconds += seconds
+        self.work += work
         self.answers += 1
 
-    @property
-    def seconds_each(self) -> float:
-        return self._seconds / self._work if self._work else 0.0
+    def slower_than(self, base: _Speed) -> float:
+        """How many times as long answers take: each, or for their length, whichever says less.
+
+        Where the time does not depend on the length, a few long answers among the first make all others look slow.
+        """
+        if not base.seconds or not self.answers:
+            return 1.0
+        each = self.seconds * base.answers / (base.seconds * self.answers)
+        return min(each, self.seconds * base.work / (base.seconds * self.work))
