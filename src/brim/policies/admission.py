@@ -16,13 +16,15 @@ from brim.config import Limits
 from brim.policies.level import ServerLevel
 from brim.policies.pace import Pace
 from brim.policies.past import Past
-from brim.policies.stated import CONSTRAINTS, WORDS, ceilings, minutes, state_days, state_rates
+from brim.policies.stated import CONSTRAINTS, WORDS, any_minute, ceilings, minutes, state_days, state_rates
 from brim.policies.tokens import Amounts, Charging, Cost, Spent, TokenCosts
 from brim.values import Answer, Bound, Dimension, Failure, FailureKind, Gauge, GaugeSource, Sent
 
 __all__ = ["Admission", "Charge"]
 
 _MINUTE_S: Final = 60.0
+_PROVES_MINUTES: Final = 2
+"""So many refusals of a stated limit prove that it is not a bucket that it is counted with."""
 _PLACES: Final = {
     Dimension.REQUESTS: 0,
     Dimension.TOKENS: 1,
@@ -84,11 +86,13 @@ class Admission:
         self._passed = [0.0, 0.0, 0.0, 0.0]
         self._paces: list[Pace] = []
         self._explained = 0.0
+        self._surprises = [0, 0, 0, 0]
         self._began_at = now
 
     def restate(self, limits: Limits, now: float) -> None:
         """The user states other *limits*. What was spent stays spent, what was learnt is kept where it still fits."""
         self._minutes = minutes(limits)
+        self._surprises = [0, 0, 0, 0]
         self._ceilings = ceilings(limits)
         self._stated = state_rates(limits, now, past=self._past, before=self._stated)
         self._days = state_days(limits, now, past=self._past, before=self._days)
@@ -240,10 +244,22 @@ class Admission:
         if shown and not explained:
             for level in self._known:
                 level.contradicted()
+        self._hold_in_every_minute(self._blamed(failure).place, now)
         pace = self._blamed(failure)
         amount = charge.cost.amounts[pace.place]
         strike = pace.refused(amount, sent_at=charge.at, now=now, wait=failure.retry_after or 0.0)
         return Verdict(is_strike=strike, is_explained=False)
+
+    def _hold_in_every_minute(self, place: int, now: float) -> None:
+        """A stated limit was refused though paced evenly: large attempts may not fit into a minute that slides.
+
+        What such refusals taught about the rate is worth nothing.
+        """
+        limit = self._minutes[place]
+        self._surprises[place] += 1
+        if limit is not None and self._surprises[place] == _PROVES_MINUTES:
+            self._stated.append(any_minute(place, limit, now, past=self._past))
+            self._paces = [pace for pace in self._paces if pace.place != place]
 
     def _blamed(self, failure: Failure) -> Pace:
         """The pace of the dimension that the refusal names; requests if it names none."""

@@ -46,8 +46,10 @@ _LONGEST_PAUSE_S: Final = 8.0
 _LEAST_RATE: Final = 1e-3
 _RELIEF: Final = 1.03
 _RARE: Final = 200
-_NEAR_CEILING: Final = 0.985
-"""Refused less than once in so many attempts, a stated rate is kept to this share."""
+_NEAR_CEILING: Final = 0.995
+_SELDOM: Final = 30
+_BELOW_CEILING: Final = 0.95
+"""Refused once in so many attempts or less, a stated rate is kept to this share."""
 _LATE_S: Final = 0.05
 _SOME_WAIT_S: Final = 0.5
 """A wait shorter than this tells no more than none at all."""
@@ -178,7 +180,7 @@ class Pace:
         A pace that was held by the old one says nothing about a higher one.
         """
         before, self._ceiling = self._ceiling, float("inf") if ceiling is None else ceiling
-        if self._ceiling > before and self.rate >= _NEAR_CEILING**2 * before:
+        if self._ceiling > before and self.rate >= _BELOW * _NEAR_CEILING * before:
             return False
         self._base = min(self._base, self._ceiling)
         if self.mode is not Mode.FREE:
@@ -277,8 +279,8 @@ class Pace:
         base = evidence.middle / (1.0 - noise)
         if noise and self._recent < noise + _ABOVE_NOISE and evidence.high >= self._base:
             base = max(base, self._base)  # most likely two strays in a row
-        if self._sends_since > _RARE and self._ceiling < float("inf"):
-            base = max(base, _NEAR_CEILING * self._ceiling)
+        if self._sends_since > _SELDOM and self._ceiling < float("inf"):
+            base = max(base, (_NEAR_CEILING if self._sends_since > _RARE else _BELOW_CEILING) * self._ceiling)
         self._base = base
         self._search = max(_SLOWEST_SEARCH, self._search / 2)
         # The less is known, the sooner is more to be found out.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from brim.config import Limits
     from brim.policies.past import Past
 
-__all__ = ["CONSTRAINTS", "WORDS", "Stated", "ceilings", "minutes", "state_days", "state_rates"]
+__all__ = ["CONSTRAINTS", "WORDS", "Stated", "any_minute", "ceilings", "minutes", "state_days", "state_rates"]
 
 WORDS: Final = ("requests", "tokens", "input tokens", "output tokens")
 """What an amount counts, by its place."""
@@ -105,6 +105,13 @@ def state_rates(limits: Limits, now: float, *, past: Past, before: Iterable[Stat
     ]
     windows = [(0, float(each.requests), each.seconds, f"requests in {each.seconds:g} s") for each in limits.windows]
     return rates + _slidings(windows, Constraint.WINDOW, now, past=past, before=before)
+
+
+def any_minute(place: int, amount: float, now: float, *, past: Past) -> Stated:
+    """A limit a minute that holds in every stretch of a minute, wherever it begins: for servers that count so."""
+    sliding = _recalled(place, amount, _MINUTE_S / _MARGIN, past, now)
+    name = f"{WORDS[place]} in any minute"
+    return Stated(place, sliding, name, CONSTRAINTS[place], amount=amount, period_s=_MINUTE_S)
 
 
 def state_days(limits: Limits, now: float, *, past: Past, before: Iterable[Stated] = ()) -> list[Stated]:
