@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 from brim.config import Limits
 from brim.engine.lane import Lane
-from brim.engine.limiter import STALL_SECONDS
+from brim.engine.learner import STALL_SECONDS
 from brim.engine.path import Prepared
 from brim.engine.run import Run
 from brim.transport.scripted import Scripted

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brim.config import Limits, Window
-from brim.engine.limiter import STALL_SECONDS, Limiter, Permit
+from brim.engine.learner import STALL_SECONDS
+from brim.engine.limiter import Limiter, Permit
 from brim.simulator.clock import run_virtual
 from brim.values import Answer, Attempt, Failure, FailureKind, Outcome, Reply, Request, Usage
 

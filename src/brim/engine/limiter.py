@@ -12,17 +12,16 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
 from brim.config import Limits
+from brim.engine.learner import Learner
 from brim.engine.permits import Permit, Waiter
 from brim.engine.waits import WaitLog
 from brim.policies.adaptive import GROWS_EACH_S, AdaptiveWindow
 from brim.policies.admission import Admission, Charge
-from brim.policies.gate import LONGEST_PAUSE, Gate
-from brim.policies.health import Denial, Health
+from brim.policies.gate import Gate
+from brim.policies.health import Health
 from brim.policies.tokens import Amounts, Charging, Cost, Spent
-from brim.values import Answer, Attempt, Bound, Constraint, Failure, FailureKind, Gauge, GaugeSource, Reply
+from brim.values import Answer, Attempt, Bound, Constraint, Failure, FailureKind, Gauge, GaugeSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
     from brim.values import Hold
 
-__all__ = ["STALL_SECONDS", "UNREACHED_SECONDS", "Limiter", "Permit"]
+__all__ = ["Limiter", "Permit"]
 
 _HELD: Final = Bound(Constraint.HELD, "paused by hand")
 _OUTAGE: Final = Bound(Constraint.OUTAGE, "the server asked to wait")
@@ -40,29 +39,11 @@ _CROWD: Final = Bound(Constraint.CONCURRENCY, "concurrency")
 _PARKED: Final = Bound(Constraint.PARKED, "parked")
 _OUT_OF_DAY: Final = Bound(Constraint.DAY, "a limit per day is used up")
 
-STALL_SECONDS: Final = 900.0
-"""A lane that gets nothing through for this long is parked (design section 5)."""
-
-UNREACHED_SECONDS: Final = 60.0
-"""A lane that is down and never answered at all is parked after this long: most likely the address is wrong."""
-
-_RAMP_AFTER_S: Final = 1.0
-"""A pause this long ends in a ramp."""
-
 _TICK_S: Final = 1e-5
 """The timer is set for no less, since a clock may be too coarse to ever reach what rounding has left."""
 
 _LATELY_S: Final = 60.0
 """What was sent so short a time before this process may still fill a limit that nobody knows."""
-
-_BLIND_PAUSE_S: Final = 8.0
-_ALIVE_S: Final = 120.0
-"""A lane that got something through lately looks again this often when it is refused and not told how long to wait: the
-window of a limit a minute long ends somewhere."""
-
-
-_CONFIRMED: Final = frozenset({FailureKind.DENIED, FailureKind.QUOTA, FailureKind.UNKNOWN_MODEL})
-"""Denials that are confirmed before they stop a lane that has answered before."""
 
 
 class Limiter:
@@ -103,17 +84,20 @@ class Limiter:
             self._window.open()
         self._gate = Gate(rng)
         self.health = Health(limits.concurrency)
-        self._held_for: Failure | None = None
-        self._held_until = 0.0
-        self._on_pause = on_pause
+        self._learner = Learner(
+            self,
+            admission=self._admission,
+            window=self._window,
+            gate=self._gate,
+            health=self.health,
+            on_pause=on_pause,
+        )
         self._on_park = on_park
         self._waits = None if on_admitted is None else WaitLog(on_admitted)
         self._queue: deque[Waiter] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._growth: asyncio.TimerHandle | None = None
-        self._struck_at = float("-inf")
         self.on_room: Callable[[], None] = _nothing
-        self._stalled_since: float | None = None
         self.in_flight = 0
         self.parked: Failure | None = None
         self.is_held = False
@@ -122,6 +106,11 @@ class Limiter:
     def window(self) -> int:
         """Attempts that may be on the wire at once, as things stand."""
         return self._window.size
+
+    @property
+    def can_park(self) -> bool:
+        """May it ever close for good?"""
+        return self._on_park is not None
 
     @property
     def waiting(self) -> int:
@@ -226,7 +215,7 @@ class Limiter:
         """Undo `hold`. The time that passed meanwhile does not count as time in which nothing got through."""
         if self.is_held:
             self.is_held = False
-            self._stalled_since = None
+            self._learner.forget_stall()
             self._pump()
 
     def park(self, failure: Failure) -> None:
@@ -323,111 +312,7 @@ class Limiter:
 
         Returns the answer as it counts for its request.
         """
-        outcome = answer.outcome
-        now = self._loop.time()
-        self._admission.answered(charge, answer, now, used=used)
-        if self._admission.is_rate_known:
-            self._window.open()
-        if isinstance(outcome, Reply):
-            self._stalled_since = None
-            self._gate.passed(sent_at=answer.sent_at)
-            tokens = outcome.usage.output_tokens if outcome.usage is not None else 0
-            self._window.replied(charge.among, sent_at=charge.at, now=now, tokens=tokens)
-            if self.health.replied(sent_at=charge.at, now=now):
-                self._window.restart(now)
-            if self._held_for is not None:
-                self._tell_open()
-            return answer
-        if outcome.kind.parks_lane:
-            return self._denied(outcome, answer, charge, is_first=is_first)
-        if outcome.kind is FailureKind.THROTTLED:
-            self._throttled(outcome, answer, charge, now)
-        elif outcome.kind is FailureKind.OVERLOADED:
-            self._window.overloaded(now, among=self.in_flight)
-            self._push_back(outcome, answer)
-        self._window.failed(sent_at=charge.at, now=now)
-        return self._failed(outcome, answer, charge, is_first=is_first)
-
-    def _failed(self, failure: Failure, answer: Answer, charge: Charge, *, is_first: bool) -> Answer:
-        """Weigh a failure against what gets through: is it the request's, or the whole endpoint's?"""
-        now = self._loop.time()
-        health = self.health
-        is_excused = health.failed(failure, sent_at=charge.at, now=now, is_first=is_first, in_flight=self.in_flight)
-        if is_excused:
-            self._tell_hold(failure, "the endpoint seems down", now)
-        elif self._held_for is not None:
-            self._tell_open()
-        if failure.kind.is_waited_out or failure.kind.is_retried:
-            self._watch_for_stall(failure)
-        else:
-            self._stalled_since = None  # the endpoint did its work
-        return msgspec.structs.replace(answer, is_excused=True) if is_excused else answer
-
-    def _denied(self, failure: Failure, answer: Answer, charge: Charge, *, is_first: bool) -> Answer:
-        """Believe a denial, or have it confirmed: until then it says nothing about its request either."""
-        now = self._loop.time()
-        denial = Denial.TRUE
-        if failure.kind in _CONFIRMED:
-            denial = self.health.denied(sent_at=charge.at, now=now, is_first=is_first)
-        if denial is Denial.TRUE:
-            self.park(failure)
-            return answer
-        if self.health.is_held:
-            self._tell_hold(failure, "asking again before it is believed", now)
-        odd = msgspec.structs.replace(failure, kind=FailureKind.SERVER, message=f"denied alone: {failure.message}")
-        return msgspec.structs.replace(answer, outcome=odd, is_excused=denial is Denial.OPEN)
-
-    def _tell_hold(self, failure: Failure, why: str, now: float) -> None:
-        """Say once for each probe how long the lane is held."""
-        if self._held_for is None or self._held_until != self.health.opens_at:
-            self._held_until = self.health.opens_at
-            self._held_for = msgspec.structs.replace(failure, message=f"{why}: {failure.message}")
-            self._on_pause(max(0.0, self._held_until - now), self._held_for)
-
-    def _tell_open(self) -> None:
-        if self._held_for is not None and not self.health.is_held:
-            self._on_pause(0.0, self._held_for)
-            self._held_for = None
-            self.on_room()
-
-    def _throttled(self, failure: Failure, answer: Answer, charge: Charge, now: float) -> None:
-        is_crowd = self._window.blames(charge.among)
-        verdict = self._admission.refused(charge, answer, failure, now, is_crowd=is_crowd)
-        if self._admission.is_paced:
-            self._window.open()
-        if verdict.is_strike and not verdict.is_explained and charge.at > self._struck_at:
-            self._struck_at = now
-            if self._window.refused(charge.among, now):
-                self._admission.forget_paces()
-        if verdict.is_strike or failure.retry_after is not None:
-            is_alive = self._stalled_since is None or now - self._stalled_since < _ALIVE_S
-            self._push_back(failure, answer, longest=_BLIND_PAUSE_S if is_alive else LONGEST_PAUSE)
-
-    def _push_back(self, failure: Failure, answer: Answer, longest: float = LONGEST_PAUSE) -> None:
-        now = self._loop.time()
-        wait = failure.retry_after
-        if wait is not None and wait > STALL_SECONDS and self._on_park is not None:
-            self.park(_waits_too_long(failure, wait))
-            return
-        pause = self._gate.pushed_back(sent_at=answer.sent_at, now=now, retry_after=wait, longest=longest)
-        if pause >= _RAMP_AFTER_S and not self._admission.is_paced:
-            self._window.reopen(now)
-        if pause > 0.0:
-            self._on_pause(pause, failure)
-
-    def _watch_for_stall(self, failure: Failure) -> None:
-        now = self._loop.time()
-        if self._stalled_since is None or self.is_held:
-            self._stalled_since = now
-        stalled = now - self._stalled_since
-        if stalled >= STALL_SECONDS:
-            reason = f"nothing got through for {STALL_SECONDS / 60:.0f} minutes"
-        elif stalled >= UNREACHED_SECONDS and self.health.is_down and not self.health.was_up:
-            reason = "the endpoint never answered; check the base URL and that it is up"
-        else:
-            return
-        message = f"{reason}; the last failure: {failure.message}"
-        self.park(Failure(kind=FailureKind.STOPPED, message=message, status=failure.status))
+        return self._learner.heed(answer, charge, self._loop.time(), used=used, is_first=is_first)
 
     def released(self) -> None:
         """Take back the slot of an attempt. For its permit alone."""
@@ -441,8 +326,3 @@ class Limiter:
 
 def _nothing() -> None:
     """Nobody wants to know."""
-
-
-def _waits_too_long(failure: Failure, wait: float) -> Failure:
-    reason = f"the server asks to wait for {wait / 60:,.0f} minutes: {failure.message}"
-    return Failure(kind=FailureKind.STOPPED, message=reason, status=failure.status, retry_after=wait)

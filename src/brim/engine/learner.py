@@ -1,0 +1,209 @@
+"""What an answer means for the whole lane: evidence about limits, capacity, health and standing, weighed once.
+
+Admission learns rates and levels, the window how many at once, the gate how long to wait, and health whether it is the
+request that fails or the endpoint. Each keeps to its own arithmetic; which of them is told what, and what follows for
+the lane (a pause, a ramp, closing for good), is decided here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+import msgspec
+
+from brim.policies.gate import LONGEST_PAUSE, Gate
+from brim.policies.health import Denial, Health
+from brim.values import Answer, Failure, FailureKind, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from brim.policies.adaptive import AdaptiveWindow
+    from brim.policies.admission import Admission, Charge
+    from brim.policies.tokens import Amounts
+
+__all__ = ["STALL_SECONDS", "UNREACHED_SECONDS", "Learner"]
+
+STALL_SECONDS: Final = 900.0
+"""A lane that gets nothing through for this long is parked (design section 5)."""
+
+UNREACHED_SECONDS: Final = 60.0
+"""A lane that is down and never answered at all is parked after this long: most likely the address is wrong."""
+
+_RAMP_AFTER_S: Final = 1.0
+"""A pause this long ends in a ramp."""
+
+_BLIND_PAUSE_S: Final = 8.0
+_ALIVE_S: Final = 120.0
+"""A lane that got something through lately looks again this often when it is refused and not told how long to wait: the
+window of a limit a minute long ends somewhere."""
+
+
+_CONFIRMED: Final = frozenset({FailureKind.DENIED, FailureKind.QUOTA, FailureKind.UNKNOWN_MODEL})
+"""Denials that are confirmed before they stop a lane that has answered before."""
+
+
+class Door(Protocol):
+    """What can be done to a lane, and what must be known of it."""
+
+    in_flight: int
+    is_held: bool
+
+    @property
+    def can_park(self) -> bool:
+        """May it ever close for good?"""
+
+    @property
+    def on_room(self) -> Callable[[], None]:
+        """To be called when more may be on the wire than are."""
+
+    def park(self, failure: Failure) -> None:
+        """Close for good."""
+
+
+class Learner:
+    """Learns from every answer of one lane.
+
+    Args:
+        lane: whose answers they are.
+        admission: its limits.
+        window: how many at once.
+        gate: its pauses.
+        health: is it the request, or the endpoint?
+        on_pause: told the seconds and the reason whenever the lane closes for longer than it was.
+    """
+
+    def __init__(
+        self,
+        lane: Door,
+        *,
+        admission: Admission,
+        window: AdaptiveWindow,
+        gate: Gate,
+        health: Health,
+        on_pause: Callable[[float, Failure], None],
+    ) -> None:
+        self._lane = lane
+        self._admission = admission
+        self._window = window
+        self._gate = gate
+        self._health = health
+        self._on_pause = on_pause
+        self._held_for: Failure | None = None
+        self._held_until = 0.0
+        self._struck_at = float("-inf")
+        self._stalled_since: float | None = None
+
+    def forget_stall(self) -> None:
+        """The time up to now does not count as time in which nothing got through."""
+        self._stalled_since = None
+
+    def heed(self, answer: Answer, charge: Charge, now: float, *, used: Amounts | None, is_first: bool) -> Answer:
+        """Learn from an attempt that came back, and true up its charge. Returns it as it counts for its request."""
+        outcome = answer.outcome
+        self._admission.answered(charge, answer, now, used=used)
+        if self._admission.is_rate_known:
+            self._window.open()
+        if isinstance(outcome, Reply):
+            self._stalled_since = None
+            self._gate.passed(sent_at=answer.sent_at)
+            tokens = outcome.usage.output_tokens if outcome.usage is not None else 0
+            self._window.replied(charge.among, sent_at=charge.at, now=now, tokens=tokens)
+            if self._health.replied(sent_at=charge.at, now=now):
+                self._window.restart(now)
+            if self._held_for is not None:
+                self._tell_open()
+            return answer
+        if outcome.kind.parks_lane:
+            return self._denied(outcome, answer, charge, now, is_first=is_first)
+        if outcome.kind is FailureKind.THROTTLED:
+            self._throttled(outcome, answer, charge, now)
+        elif outcome.kind is FailureKind.OVERLOADED:
+            self._window.overloaded(now, among=self._lane.in_flight)
+            self._push_back(outcome, answer, now)
+        self._window.failed(sent_at=charge.at, now=now)
+        return self._failed(outcome, answer, charge, now, is_first=is_first)
+
+    def _failed(self, failure: Failure, answer: Answer, charge: Charge, now: float, *, is_first: bool) -> Answer:
+        """Weigh a failure against what gets through: is it the request's, or the whole endpoint's?"""
+        health = self._health
+        is_excused = health.failed(
+            failure, sent_at=charge.at, now=now, is_first=is_first, in_flight=self._lane.in_flight
+        )
+        if is_excused:
+            self._tell_hold(failure, "the endpoint seems down", now)
+        elif self._held_for is not None:
+            self._tell_open()
+        if failure.kind.is_waited_out or failure.kind.is_retried:
+            self._watch_for_stall(failure, now)
+        else:
+            self._stalled_since = None  # the endpoint did its work
+        return msgspec.structs.replace(answer, is_excused=True) if is_excused else answer
+
+    def _denied(self, failure: Failure, answer: Answer, charge: Charge, now: float, *, is_first: bool) -> Answer:
+        """Believe a denial, or have it confirmed: until then it says nothing about its request either."""
+        denial = Denial.TRUE
+        if failure.kind in _CONFIRMED:
+            denial = self._health.denied(sent_at=charge.at, now=now, is_first=is_first)
+        if denial is Denial.TRUE:
+            self._lane.park(failure)
+            return answer
+        if self._health.is_held:
+            self._tell_hold(failure, "asking again before it is believed", now)
+        odd = msgspec.structs.replace(failure, kind=FailureKind.SERVER, message=f"denied alone: {failure.message}")
+        return msgspec.structs.replace(answer, outcome=odd, is_excused=denial is Denial.OPEN)
+
+    def _tell_hold(self, failure: Failure, why: str, now: float) -> None:
+        """Say once for each probe how long the lane is held."""
+        if self._held_for is None or self._held_until != self._health.opens_at:
+            self._held_until = self._health.opens_at
+            self._held_for = msgspec.structs.replace(failure, message=f"{why}: {failure.message}")
+            self._on_pause(max(0.0, self._held_until - now), self._held_for)
+
+    def _tell_open(self) -> None:
+        if self._held_for is not None and not self._health.is_held:
+            self._on_pause(0.0, self._held_for)
+            self._held_for = None
+            self._lane.on_room()
+
+    def _throttled(self, failure: Failure, answer: Answer, charge: Charge, now: float) -> None:
+        is_crowd = self._window.blames(charge.among)
+        verdict = self._admission.refused(charge, answer, failure, now, is_crowd=is_crowd)
+        if self._admission.is_paced:
+            self._window.open()
+        if verdict.is_strike and not verdict.is_explained and charge.at > self._struck_at:
+            self._struck_at = now
+            if self._window.refused(charge.among, now):
+                self._admission.forget_paces()
+        if verdict.is_strike or failure.retry_after is not None:
+            is_alive = self._stalled_since is None or now - self._stalled_since < _ALIVE_S
+            self._push_back(failure, answer, now, longest=_BLIND_PAUSE_S if is_alive else LONGEST_PAUSE)
+
+    def _push_back(self, failure: Failure, answer: Answer, now: float, longest: float = LONGEST_PAUSE) -> None:
+        wait = failure.retry_after
+        if wait is not None and wait > STALL_SECONDS and self._lane.can_park:
+            self._lane.park(_waits_too_long(failure, wait))
+            return
+        pause = self._gate.pushed_back(sent_at=answer.sent_at, now=now, retry_after=wait, longest=longest)
+        if pause >= _RAMP_AFTER_S and not self._admission.is_paced:
+            self._window.reopen(now)
+        if pause > 0.0:
+            self._on_pause(pause, failure)
+
+    def _watch_for_stall(self, failure: Failure, now: float) -> None:
+        if self._stalled_since is None or self._lane.is_held:
+            self._stalled_since = now
+        stalled = now - self._stalled_since
+        if stalled >= STALL_SECONDS:
+            reason = f"nothing got through for {STALL_SECONDS / 60:.0f} minutes"
+        elif stalled >= UNREACHED_SECONDS and self._health.is_down and not self._health.was_up:
+            reason = "the endpoint never answered; check the base URL and that it is up"
+        else:
+            return
+        message = f"{reason}; the last failure: {failure.message}"
+        self._lane.park(Failure(kind=FailureKind.STOPPED, message=message, status=failure.status))
+
+
+def _waits_too_long(failure: Failure, wait: float) -> Failure:
+    reason = f"the server asks to wait for {wait / 60:,.0f} minutes: {failure.message}"
+    return Failure(kind=FailureKind.STOPPED, message=reason, status=failure.status, retry_after=wait)
