@@ -77,7 +77,7 @@ CASES: Final = {
     "rpm": Case(
         "whole engine, told --rpm 1000, no headers",
         Scenario(latency=_LATENCY, limits=_LIMITS, headers=Headers(spelling="none")),
-        lambda transport, calls: _engine(transport, calls, rpm=_RPM),
+        lambda transport, calls: _engine(transport, calls, limits=brim.Limits(requests_per_minute=_RPM)),
     ),
     "headers": Case("whole engine, learns from headers", Scenario(latency=_LATENCY, limits=_LIMITS), _engine),
 }

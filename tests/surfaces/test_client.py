@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import msgspec
 import pytest
 
 import brim
+from brim.errors import ConfigError
 from brim.protocols import WireRequest
 from brim.simulator.clock import run_virtual
 from brim.surfaces.client import Options
@@ -262,3 +264,16 @@ def test_an_observer_hears_what_binds() -> None:
     run_virtual(main())
     states = [event for event in events if isinstance(event, LaneState)]
     assert [(state.lane, state.in_flight, state.waiting) for state in states] == [("openai:m", 1, 0)] * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("max_atempts", "did you mean max_attempts "), ("rpm", "limits=brim.Limits(...)"), ("x", "brim.Options lists")],
+)
+def test_an_option_that_is_none_is_said(name: str, hint: str) -> None:
+    """
+    A misspelt option is an error before anything is sent, and not passed over in silence.
+    """
+    with pytest.raises(ConfigError, match=re.escape(hint)) as raised:
+        brim.complete("ping", model="openai:m", **{name: 3})  # type: ignore[arg-type]
+    assert repr(name) in str(raised.value)

@@ -11,7 +11,7 @@ import os
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, TypedDict, TypeGuard, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, TypeGuard, TypeVar, Unpack
 
 import msgspec
 
@@ -20,15 +20,16 @@ from brim.engine.lane import Lane, Ledger, Settings
 from brim.engine.path import Path, Prepared, fulfil
 from brim.engine.run import Run
 from brim.engine.sampler import Sampler
-from brim.engine.tenacity_retry import RetryState, Strategies
+from brim.engine.tenacity_retry import Strategies
 from brim.errors import CallFailed, ConfigError, InputError
 from brim.local import LocalModel
 from brim.policies.prices import price_of
 from brim.policies.retry import MAX_ATTEMPTS
 from brim.protocols import fingerprint
 from brim.storage.trace import TraceFile
+from brim.surfaces.client_options import Options, check_names
 from brim.surfaces.endpoints import LOCAL, resolve, split_model
-from brim.surfaces.lane_limits import LimitsOf, limits_of
+from brim.surfaces.lane_limits import limits_of
 from brim.surfaces.loops import run_loop
 from brim.surfaces.streaming import AnswerStream, Inbox
 from brim.values import Event, Failure, FailureKind, Message, Reply, Request, Result, Sent
@@ -49,60 +50,6 @@ _UNREAD: Final = 1_000
 T = TypeVar("T")
 
 
-class Options(TypedDict, total=False):
-    """Settings of a client, all optional.
-
-    Attributes:
-        base_url: where the API listens, with or without a trailing `/v1`.
-        api_key: the credential; by default the official SDK's environment variable.
-        api: which of OpenAI's APIs to speak, "chat" or "responses".
-        api_settings: settings of the dialect: Anthropic's `version` (the header) and `auth` (which header carries the
-            key: "both", "x-api-key" or "bearer").
-        system: the system prompt of every request that brings none.
-        max_tokens: the cap on generated tokens of every request that brings none.
-        params: body fields of every request, those of the request itself win.
-        limits: what you know of each lane's limits; what you leave out is found out. A text is the name of a preset,
-            as `brim limits` lists them; a function is given the lane's name (`openai:gpt-6-luna`) when it opens.
-        lanes: limits of single lanes, in the place of *limits*, by model, with or without the word before the colon.
-        timeouts: the clocks of one attempt.
-        max_attempts: how often a request is sent at most, throttled attempts not counted.
-        wait, stop, retry, before_sleep: tenacity's strategies, see `brim.engine.tenacity_retry`; `stop` takes the place
-            of *max_attempts*.
-        stream: have answers come in pieces under the hood, so that a long one keeps its connection alive and the clocks
-            see whether the far end still writes. The results are the same.
-        ca: a file of certificates to trust beside `SSL_CERT_FILE`.
-        on_event: told every event, synchronously; it must not block.
-        trace: why attempts had to wait: True tells `AttemptAdmitted` to *on_event*, a path writes them to the end of
-            that file as well, see docs/reference/trace.md.
-        environ: where keys, base URLs and proxies are looked up; by default `os.environ`.
-        transport: another way to the far end, for tests.
-        seed: fixes the jitter, for tests.
-    """
-
-    base_url: str | None
-    api_key: str | None
-    api: str
-    api_settings: Mapping[str, str]
-    system: str | None
-    max_tokens: int | None
-    params: Mapping[str, Any]
-    limits: Limits | str | LimitsOf
-    lanes: Mapping[str, Limits | str]
-    timeouts: Timeouts
-    max_attempts: int
-    wait: Callable[[RetryState], float]
-    stop: Callable[[RetryState], bool]
-    retry: Callable[[RetryState], bool]
-    before_sleep: Callable[[RetryState], object]
-    stream: bool
-    ca: str | None
-    on_event: Callable[[Event], None]
-    trace: str | os.PathLike[str] | bool
-    environ: Mapping[str, str]
-    transport: Transport
-    seed: int
-
-
 class Client:
     """Sends requests to one endpoint, a lane for each model.
 
@@ -113,10 +60,11 @@ class Client:
         options: see `Options`.
 
     Raises:
-        ConfigError: a setting is wrong, or no key is to be found. Raised on entering.
+        ConfigError: there is no such option; raised on entering: a setting is wrong, or no key is to be found.
     """
 
     def __init__(self, model: str | None = None, **options: Unpack[Options]) -> None:
+        check_names(options)
         self._spec = model
         self._options = options
         self._lanes: dict[str, Lane] = {}

@@ -1,0 +1,87 @@
+"""The settings of a `Client`, by name.
+
+They are keywords, so a word that is none of them would be lost without a sound: `check_names` says it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypedDict
+
+from brim.config import Limits, Timeouts
+from brim.engine.tenacity_retry import RetryState
+from brim.errors import ConfigError
+from brim.surfaces.figures import FIGURES
+from brim.surfaces.lane_limits import LimitsOf
+from brim.surfaces.presets import did_you_mean
+from brim.transport import Transport
+from brim.values import Event
+
+__all__ = ["Options", "check_names"]
+
+
+class Options(TypedDict, total=False):
+    """Settings of a client, all optional.
+
+    Attributes:
+        base_url: where the API listens, with or without a trailing `/v1`.
+        api_key: the credential; by default the official SDK's environment variable.
+        api: which of OpenAI's APIs to speak, "chat" or "responses".
+        api_settings: settings of the dialect: Anthropic's `version` (the header) and `auth` (which header carries the
+            key: "both", "x-api-key" or "bearer").
+        system: the system prompt of every request that brings none.
+        max_tokens: the cap on generated tokens of every request that brings none.
+        params: body fields of every request, those of the request itself win.
+        limits: what you know of each lane's limits; what you leave out is found out. A text is the name of a preset,
+            as `brim limits` lists them; a function is given the lane's name (`openai:gpt-6-luna`) when it opens.
+        lanes: limits of single lanes, in the place of *limits*, by model, with or without the word before the colon.
+        timeouts: the clocks of one attempt.
+        max_attempts: how often a request is sent at most, throttled attempts not counted.
+        wait, stop, retry, before_sleep: tenacity's strategies, see `brim.engine.tenacity_retry`; `stop` takes the place
+            of *max_attempts*.
+        stream: have answers come in pieces under the hood, so that a long one keeps its connection alive and the clocks
+            see whether the far end still writes. The results are the same.
+        ca: a file of certificates to trust beside `SSL_CERT_FILE`.
+        on_event: told every event, synchronously; it must not block.
+        trace: why attempts had to wait: True tells `AttemptAdmitted` to *on_event*, a path writes them to the end of
+            that file as well, see docs/reference/trace.md.
+        environ: where keys, base URLs and proxies are looked up; by default `os.environ`.
+        transport: another way to the far end, for tests.
+        seed: fixes the jitter, for tests.
+    """
+
+    base_url: str | None
+    api_key: str | None
+    api: str
+    api_settings: Mapping[str, str]
+    system: str | None
+    max_tokens: int | None
+    params: Mapping[str, Any]
+    limits: Limits | str | LimitsOf
+    lanes: Mapping[str, Limits | str]
+    timeouts: Timeouts
+    max_attempts: int
+    wait: Callable[[RetryState], float]
+    stop: Callable[[RetryState], bool]
+    retry: Callable[[RetryState], bool]
+    before_sleep: Callable[[RetryState], object]
+    stream: bool
+    ca: str | None
+    on_event: Callable[[Event], None]
+    trace: str | os.PathLike[str] | bool
+    environ: Mapping[str, str]
+    transport: Transport
+    seed: int
+
+
+def check_names(options: Iterable[str]) -> None:
+    """Raise `ConfigError` if one of *options* is no setting of a client."""
+    known = Options.__annotations__
+    for name in options:
+        if name in known:
+            continue
+        hint = f"{did_you_mean(name, known)}brim.Options lists those there are"
+        if name in FIGURES:
+            hint = "limits are given as limits=brim.Limits(...)"
+        raise ConfigError(f"a client has no option {name!r}; {hint}")
