@@ -29,6 +29,7 @@ from brim.protocols import fingerprint
 from brim.storage.trace import TraceFile
 from brim.surfaces.client_options import Options, check_names
 from brim.surfaces.endpoints import LOCAL, resolve, split_model
+from brim.surfaces.files import most_connections
 from brim.surfaces.lane_limits import limits_of
 from brim.surfaces.loops import run_loop
 from brim.surfaces.streaming import AnswerStream, Inbox
@@ -238,10 +239,13 @@ class Client:
     def _limits(self, model: str) -> Limits:
         """The limits of the lane of *model*. Raises `ConfigError` where a preset has none for it."""
         limits = self._stated(f"{self._endpoint.dialect if self._local is None else LOCAL}:{model}")
-        if self._local is None:
-            return limits
-        # It queues whatever comes: more in flight than it can use only makes answers late.
-        return msgspec.structs.replace(limits, concurrency=min(limits.concurrency, self._local.concurrency))
+        ceilings = [limits.concurrency]
+        if self._local is not None:
+            # It queues whatever comes: more in flight than it can use only makes answers late.
+            ceilings.append(self._local.concurrency)
+        if "transport" not in self._options and (most := most_connections()) is not None:
+            ceilings.append(most)
+        return msgspec.structs.replace(limits, concurrency=min(ceilings))
 
     def _limits_of_row(self, model: str) -> Limits:
         """The same for a model that a row names: what is wrong with it is wrong with that row alone."""

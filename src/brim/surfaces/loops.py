@@ -7,6 +7,8 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from brim.surfaces.files import lift_limit
+
 __all__ = ["run_loop"]
 
 T = TypeVar("T")
@@ -23,6 +25,7 @@ def run_loop(main: Coroutine[Any, Any, T]) -> T:
 
 
 def _run(main: Coroutine[Any, Any, T]) -> T:
+    lift_limit()
     with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
         return runner.run(main)
 

@@ -6,6 +6,7 @@ that the far end sent.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import ssl
@@ -42,6 +43,8 @@ def no_connection(error: BaseException, target: Target) -> str:
             f"the certificate of {target} is not trusted: {error.verify_message or 'it does not verify'}; if that is "
             f"expected, name the file of its certificate authority with --ca or SSL_CERT_FILE"
         )
+    if isinstance(error, OSError) and error.errno in _NO_FILES:
+        return f"no connection to {target}: {reason(error)}; raise `ulimit -n`, or have fewer calls at once"
     means = "TLS connection" if isinstance(error, ssl.SSLError) else "connection"
     return f"no {means} to {target}: {reason(error)}"
 
@@ -57,6 +60,7 @@ def not_http(rule: str, target: Target) -> str:
     return f"{target} answered with something that is not HTTP/1.1: {rule.partition(':')[0].lower() or 'unreadable'}"
 
 
+_NO_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE})
 _CLOSED: Final = "closed by the far end"
 _WHEN: Final = {
     Phase.CONNECTING: "before the request was sent",
