@@ -153,18 +153,21 @@ def openai_usage(usage: object) -> Usage | None:
     if not isinstance(usage, dict) or not usage:
         return None
     get = usage.get
-    details = get("prompt_tokens_details") or get("input_tokens_details")
-    cached = details.get("cached_tokens") if isinstance(details, dict) else None
-    written = details.get("cache_write_tokens") if isinstance(details, dict) else None
+    given = get("prompt_tokens_details") or get("input_tokens_details")
     made = get("completion_tokens_details") or get("output_tokens_details")
     hit = count(get("prompt_cache_hit_tokens"))
     prompt = count(get("prompt_tokens")) or count(get("input_tokens"))
+    output = count(get("completion_tokens")) or count(get("output_tokens"))
+    if not given and not made and not hit and prompt:  # as most servers answer
+        return Usage(input_tokens=prompt, output_tokens=output)
+    given = given if isinstance(given, dict) else {}
+    made = made if isinstance(made, dict) else {}
     return Usage(
         input_tokens=prompt or hit + count(get("prompt_cache_miss_tokens")),
-        output_tokens=count(get("completion_tokens")) or count(get("output_tokens")),
-        cache_read_tokens=count(cached) or hit,
-        cache_write_tokens=count(written),
-        reasoning_tokens=count(made.get("reasoning_tokens")) if isinstance(made, dict) else 0,
+        output_tokens=output,
+        cache_read_tokens=count(given.get("cached_tokens")) or hit,
+        cache_write_tokens=count(given.get("cache_write_tokens")),
+        reasoning_tokens=count(made.get("reasoning_tokens")),
     )
 
 

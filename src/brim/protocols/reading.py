@@ -73,9 +73,9 @@ def _rescued(decoder: msgspec.json.Decoder[T], body: bytes) -> T | None:
 
 def count(value: object) -> int:
     """Read a number of tokens; what is none, or negative, or beyond all reason, counts as 0."""
-    if isinstance(value, (int, float)) and 0 <= value < _TOO_MANY:
-        return int(value)
-    return 0
+    if value is None:
+        return 0
+    return int(value) if isinstance(value, (int, float)) and 0 <= value < _TOO_MANY else 0
 
 
 def text_or_none(value: object) -> str | None:

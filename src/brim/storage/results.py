@@ -72,7 +72,13 @@ def with_row(line: bytes, row_id: RowId, extra: Mapping[str, Any]) -> bytes:
 
 def row_digest(request: Request) -> str:
     """Names what a row brings along beside its question (id, own fields), in 8 hexadecimal digits."""
-    return f"{crc32(to_json((request.id, request.extra))):08x}"
+    if request.id is None and not request.extra:
+        return _NOTHING
+    return _digest(request.id, request.extra)
+
+
+def _digest(row_id: RowId, extra: Mapping[str, Any]) -> str:
+    return f"{crc32(to_json((row_id, extra))):08x}"
 
 
 def to_json(value: object) -> bytes:
@@ -118,3 +124,6 @@ def _renamed(extra: Mapping[str, Any]) -> Mapping[str, Any]:
             taken.add(free)
         renamed[free] = value
     return renamed
+
+
+_NOTHING: Final = _digest(None, {})
