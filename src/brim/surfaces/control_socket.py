@@ -122,7 +122,8 @@ class _Served:
                     await writer.drain()
 
     def _over(self, task: asyncio.Task[None]) -> None:
-        self._talks.pop(task).transport.abort()
+        writer = self._talks.pop(task)  # from Python 3.13 on one that is dropped before it is closed complains
+        writer.transport.abort()
 
 
 async def _order(reader: asyncio.StreamReader) -> tuple[bytes, bool]:
