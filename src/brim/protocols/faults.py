@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import takewhile
 from typing import Any, Final
 
 import msgspec
@@ -144,7 +145,9 @@ def _unwrapped(fault: Fault) -> Fault:
     for end in _GATEWAY_ENDS:
         said = said.partition(end)[0]
     inner = read_fault(said.encode()) if said.startswith(("{", "[")) else Fault()
-    classes = (name.removesuffix(":") for name in head.replace(_GATEWAY, "").split())
+    # Names of classes, each with a colon: what follows them may be free text.
+    named = takewhile(lambda word: word.endswith(":"), head.replace(_GATEWAY, "").split())
+    classes = (name.removesuffix(":") for name in named)
     return msgspec.structs.replace(
         fault,
         message=inner.message or said or fault.message,
