@@ -46,6 +46,8 @@ _CODES: Final[Mapping[str, FailureKind]] = {
     "exceeded_current_quota_error": _K.QUOTA,
     "insufficient_user_quota": _K.QUOTA,
     "pre_consume_token_quota_failed": _K.QUOTA,
+    # LiteLLM, behind a 422, 400 or 429.
+    "budget_exceeded": _K.QUOTA,
     # OpenRouter's 402 that heals: too much in flight at once, for the credit there is.
     "openrouter_in_flight_budget": _K.THROTTLED,
     # Key, account, region.
@@ -59,6 +61,8 @@ _CODES: Final[Mapping[str, FailureKind]] = {
     "cmek_key_network_blocked": _K.DENIED,
     "claude_code_key_creator_not_member": _K.DENIED,
     "unsupported_country_region_territory": _K.DENIED,
+    # LiteLLM without a database, of any key but its own.
+    "no_db_connection": _K.DENIED,
     # Gemini's alone, for billing or country.
     "failed_precondition": _K.DENIED,
     # Models.
@@ -71,9 +75,11 @@ _CODES: Final[Mapping[str, FailureKind]] = {
     "token_limit_exceeded": _K.TOO_LARGE,
     "request_too_large": _K.TOO_LARGE,
     "string_above_max_length": _K.TOO_LARGE,
+    "contextwindowexceedederror": _K.TOO_LARGE,
     # Content.
     "content_policy_violation": _K.REFUSED,
     "content_filter": _K.REFUSED,
+    "contentpolicyviolationerror": _K.REFUSED,
     "responsibleaipolicyviolation": _K.REFUSED,
     "invalid_prompt": _K.REFUSED,
     "cyber_policy": _K.REFUSED,
@@ -185,12 +191,19 @@ _BAD: Final = frozenset({200, 400, 413, 422, 500})
 _LIMITED: Final = frozenset({200, 413, 429, 500, 502, 503})
 _MISSING: Final = frozenset({200, 400, 404})
 
+_NO_CREDIT: Final = "you exceeded your current quota, please check your plan and billing details."
+
 _PHRASES: Final = (
     # A spending limit the customer set, without a code: Anthropic answers 400.
     _Phrase(text="you have reached your specified api usage limits", kind=_K.QUOTA),
     _Phrase(text="you have reached your specified workspace api usage limits", kind=_K.QUOTA),
     _Phrase(text="your credit balance is too low", kind=_K.QUOTA),
     _Phrase(text="insufficient balance", kind=_K.QUOTA),
+    # OpenAI's, where a gateway dropped the code. Gemini says the first half of it of a limit a minute.
+    _Phrase(text=f"{_NO_CREDIT} for more information on this error, read the docs: https://platform", kind=_K.QUOTA),
+    # LiteLLM's, where Anthropic's form left no room for its type.
+    _Phrase(text="budget has been exceeded!", kind=_K.QUOTA),
+    _Phrase(text="exceededbudget:", kind=_K.QUOTA),
     _Phrase(text="out of call volume quota", kind=_K.QUOTA),
     _Phrase(text="output blocked by content filtering policy", kind=_K.REFUSED, statuses=_BAD),
     _Phrase(text="prompt is too long", kind=_K.TOO_LARGE, statuses=_BAD),
@@ -204,6 +217,7 @@ _PHRASES: Final = (
     _Phrase(text="(rpd)", kind=_K.DAILY, is_start=False, statuses=_LIMITED),
     _Phrase(text="model not exist", kind=_K.UNKNOWN_MODEL, statuses=_MISSING),
     _Phrase(text="is not a valid model id", kind=_K.UNKNOWN_MODEL, is_start=False, statuses=_MISSING),
+    _Phrase(text="invalid model name passed in model=", kind=_K.UNKNOWN_MODEL, is_start=False, statuses=_MISSING),
     _Phrase(text="invalid url (", kind=_K.UNKNOWN_MODEL, statuses=_MISSING),
 )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import takewhile
 from typing import Any, Final
 
 import msgspec
@@ -26,6 +27,9 @@ _NUMBER_FIELDS: Final = ("code", "status", "status_code", "statusCode")
 _WORD_FIELDS: Final = ("code", "status", "type", "error_code")
 _MESSAGE_FIELDS: Final = ("message", "msg", "error_msg", "error_message", "detail", "error_description")
 _READ_FOR_TITLE: Final = 4096
+# LiteLLM writes `litellm.BadRequestError: AnthropicException - {"type": "error", ...}`, then advice of its own.
+_GATEWAY: Final = "litellm."
+_GATEWAY_ENDS: Final = ("\n\nLiteLLM: ", "\nmodel=")
 
 # What looks like a key, and what is left of it. Free relays echo the key they refuse.
 _KEYS: Final = (
@@ -121,7 +125,7 @@ def _fault(root: dict[str, Any], error: object) -> Fault:
     notes = [note for note in details if isinstance(note, dict)] if isinstance(details, list) else []
     text = error if isinstance(error, str) else ""
     words = _words(inner, root, details=_dict(details), metadata=metadata, notes=notes, text=text)
-    return Fault(
+    fault = Fault(
         is_error=bool(error) or _speaks_of_error(root),
         message=_message(inner, metadata) or text or _message(root, {}),
         words=words,
@@ -131,6 +135,27 @@ def _fault(root: dict[str, Any], error: object) -> Fault:
         headers=_headers(metadata.get("headers")),
         delay=next(_strings([note.get("retryDelay") for note in notes]), None),
         request_id=next(_strings([root.get("request_id"), inner.get("request_id")]), None),
+    )
+    return _unwrapped(fault) if fault.message.startswith(_GATEWAY) else fault
+
+
+def _unwrapped(fault: Fault) -> Fault:
+    """*fault* with the words of the provider that a gateway folded, body and all, into a message of its own."""
+    head, _, said = fault.message.partition(" - ")
+    for end in _GATEWAY_ENDS:
+        said = said.partition(end)[0]
+    inner = read_fault(said.encode()) if said.startswith(("{", "[")) else Fault()
+    # Names of classes, each with a colon: what follows them may be free text.
+    named = takewhile(lambda word: word.endswith(":"), head.replace(_GATEWAY, "").split())
+    classes = (name.removesuffix(":") for name in named)
+    return msgspec.structs.replace(
+        fault,
+        message=inner.message or said or fault.message,
+        words=tuple(dict.fromkeys((*inner.words, *filter(_WORD.fullmatch, classes), *fault.words))),
+        limits=(*inner.limits, *fault.limits),
+        reasons=(*inner.reasons, *fault.reasons),
+        delay=inner.delay or fault.delay,
+        request_id=inner.request_id or fault.request_id,
     )
 
 

@@ -52,6 +52,7 @@ _UNITS: Final[Mapping[str, float]] = {
 _EPOCH_S: Final = 1e9
 _EPOCH_MS: Final = 1e11
 _WAIT_HEADERS_MS: Final = ("retry-after-ms", "x-ms-retry-after-ms")
+_UPSTREAM: Final = "llm_provider-"
 _LIMIT_HEADERS: Final = ("x-ratelimit-", "x-rate-limit-", "ratelimit-", "anthropic-")
 
 
@@ -59,20 +60,22 @@ def retry_after(headers: Mapping[str, str], fault: Fault, now: float) -> float |
     """How long the server asks to wait, in seconds from *now*; None if it does not say.
 
     Args:
-        headers: of the answer, names in lower case.
-        fault: the body, read; headers it repeats from upstream count after the answer's own.
+        headers: of the answer, names in lower case; those that a gateway repeats from upstream (LiteLLM's
+            `llm_provider-retry-after`) count after its own.
+        fault: the body, read; headers it repeats from upstream count likewise.
         now: when the answer came, in seconds since the epoch.
 
     Returns:
         At least 0, where a time in the past gives 0. There is no upper bound: a day is a day.
     """
+    upstream = {**_repeated(headers), **fault.headers}
     sources = (
         _told(headers, now),
-        _told(fault.headers, now),
+        _told(upstream, now),
         None if fault.delay is None else parse_wait(fault.delay, now),
         _said(fault.message),
         _until_reset(headers, now),
-        _until_reset(fault.headers, now),
+        _until_reset(upstream, now),
     )
     return next((wait for wait in sources if wait is not None), None)
 
@@ -118,6 +121,10 @@ def _timestamp(value: str) -> float | None:
         except (ValueError, OverflowError, TypeError, IndexError):
             continue
     return None
+
+
+def _repeated(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.removeprefix(_UPSTREAM): value for name, value in headers.items() if name.startswith(_UPSTREAM)}
 
 
 def _told(headers: Mapping[str, str], now: float) -> float | None:
