@@ -4,7 +4,8 @@ Each program has a `brim sim` of its own, fresh and on the same seed, and the sa
 judge: they are read twenty times a second, and a client's own account is used for nothing but the texts it wrote. The
 makespan is from the first call that arrives to the last answer; it is divided by the time that even pacing takes in
 theory, begun when this client began, and by the same quotient of the oracle, which is a real client that knows the
-limit. Steady is from a quarter of the run to the last call that was admitted.
+limit. Steady is from a quarter of the run to the last call that was admitted; its pace is the share of the refill that
+was used, or, where no rate binds, of the throughput of the best fixed number of calls at once.
 
 python benchmarks/limits.py                                  # all, some seven minutes
 python benchmarks/limits.py --cases told blind --programs brim --rounds 3 --json FILE --trace FOLDER
@@ -24,7 +25,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from math import isnan, nan
+from math import nan
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -32,6 +33,7 @@ from typing import Any, Final
 import msgspec
 from limit_cases import CASES, Case
 from programs import MODEL, Work, command, environment
+from providers import Sample, fill, steady_refused
 from rich.console import Console
 from rich.table import Table
 
@@ -60,28 +62,24 @@ _WARM: Final = 0.25
 _BASE: Final = "http://127.0.0.1:1"
 
 
-@dataclass(frozen=True)
-class Sample:
-    """What the server had counted *at* seconds after it began to listen; *filled* is its `oracle_s`."""
+@dataclass
+class Look(Sample):
+    """What the server had counted, in seconds after it began to listen."""
 
-    at: float
-    arrived: int
     accepted: int
     answered: int
-    refused: int
-    filled: float
 
 
 @dataclass(frozen=True)
 class Score:
-    """What came of one program in one case; *ideal* is the makespan in theory, *fill* nan where no rate binds."""
+    """What came of one program in one case; *ideal* is the makespan in theory, *pace* that of the steady state."""
 
     seconds: float
     ideal: float
     refused: int
     refused_share: float
     steady_refused: float
-    fill: float
+    pace: float
     lost: int
     right: int
     rows: int
@@ -107,14 +105,14 @@ class Watch:
         self._connection = http.client.HTTPConnection(url.removeprefix("http://"))
         self._zero = zero
 
-    def look(self) -> Sample:
+    def look(self) -> Look:
         """The counts of this moment."""
         asked = time.monotonic()
         self._connection.request("GET", "/stats")
         stats = json.load(self._connection.getresponse())
         at = (asked + time.monotonic()) / 2 - self._zero
-        counts = (stats[name] for name in ("arrived", "accepted", "answered"))
-        return Sample(at, *counts, sum(stats["refused"].values()), stats["oracle_s"])
+        counts = (stats["arrived"], sum(stats["refused"].values()), stats["accepted"], stats["answered"])
+        return Look(at, list(stats["taken"].values()), *counts)
 
 
 def play(case: Case, name: str, folder: Path, *, patience: float, trace: Path | None = None) -> Score:
@@ -134,7 +132,7 @@ def play(case: Case, name: str, folder: Path, *, patience: float, trace: Path | 
     return _score(case, samples, output, is_cut=is_cut)
 
 
-def _watched(line: Sequence[str], watch: Watch, patience: float) -> tuple[list[Sample], bool]:
+def _watched(line: Sequence[str], watch: Watch, patience: float) -> tuple[list[Look], bool]:
     """The counts from start to end of a program, and was it ended after *patience* seconds?"""
     samples = [watch.look()]
     with subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment()) as program:
@@ -192,21 +190,22 @@ def _ideal(case: Case, at: float) -> float:
     return paced(_begun_at(case.scenario, at), _wires(case)).ended
 
 
-def _score(case: Case, samples: Sequence[Sample], output: Path, *, is_cut: bool) -> Score:
+def _score(case: Case, samples: Sequence[Look], output: Path, *, is_cut: bool) -> Score:
     begin = _moment(samples, lambda sample: sample.arrived > 0)
     last = samples[-1]
     end = last.at if is_cut else _moment(samples, lambda sample: sample.answered == last.answered)
     sent = _moment(samples, lambda sample: sample.accepted == last.accepted)
     steady = [sample for sample in samples if begin + _WARM * (sent - begin) <= sample.at <= sent] or [last]
+    ideal = _ideal(case, begin)
     texts = [json.loads(text)["text"] for text in output.open()] if output.exists() else []
     expected = (answer_to(row["prompt"]) for row in _requests(case))
     return Score(
         seconds=end - begin,
-        ideal=_ideal(case, begin),
+        ideal=ideal,
         refused=last.refused,
         refused_share=last.refused / max(1, last.arrived),
-        steady_refused=(steady[-1].refused - steady[0].refused) / max(1, steady[-1].arrived - steady[0].arrived),
-        fill=_fill(case, steady),
+        steady_refused=steady_refused(steady),
+        pace=_pace(case, steady, ideal),
         lost=len(case.rows) - (last.answered if is_cut else sum(text is not None for text in texts)),
         right=sum((text or "").startswith(begins) for text, begins in zip(texts, expected, strict=False)),
         rows=len(case.rows),
@@ -214,16 +213,18 @@ def _score(case: Case, samples: Sequence[Sample], output: Path, *, is_cut: bool)
     )
 
 
-def _moment(samples: Sequence[Sample], holds: Callable[[Sample], bool]) -> float:
+def _moment(samples: Sequence[Look], holds: Callable[[Look], bool]) -> float:
     """When it began to hold, half way between the two looks."""
     place = next(place for place, sample in enumerate(samples) if holds(sample))
     return (samples[max(0, place - 1)].at + samples[place].at) / 2
 
 
-def _fill(case: Case, steady: Sequence[Sample]) -> float:
-    """The share of the refill that was used: the time it pays for over the time that passed."""
+def _pace(case: Case, steady: Sequence[Look], ideal: float) -> float:
+    """The share of the refill that was used; where no rate binds, answers a second over those of the theory."""
+    if case.scenario.limits:
+        return fill(case.scenario, steady)
     passed = steady[-1].at - steady[0].at
-    return (steady[-1].filled - steady[0].filled) / passed if case.scenario.limits and passed > 0 else nan
+    return (steady[-1].answered - steady[0].answered) / passed / (len(case.rows) / ideal) if passed > 0 else nan
 
 
 def measure(case: Case, names: Sequence[str], options: argparse.Namespace) -> dict[str, Score]:
@@ -250,7 +251,7 @@ def show(case: Case, rounds: Sequence[dict[str, Score]]) -> None:
     table = Table(
         title=f"{case.name}: {case.about}; {len(case.rows)} rows, {rounds[0]['oracle'].ideal:.1f} s in theory"
     )
-    for column in ("program", "seconds", "x oracle", "429s", "of calls", "steady", "steady fill", "lost", "right"):
+    for column in ("program", "seconds", "x oracle", "429s", "of calls", "steady", "steady pace", "lost", "right"):
         table.add_column(column, justify="left" if column == "program" else "right")
     for name in rounds[0]:
         scores = [scores[name] for scores in rounds]
@@ -268,14 +269,13 @@ def _cells(scores: Sequence[Score], ratio: float) -> list[str]:
         return statistics.median(getattr(score, field) for score in scores)
 
     over = "> " if any(score.is_cut for score in scores) else ""
-    fill = middle("fill")
     return [
         f"{over}{middle('seconds'):.1f}",
         f"{over}{ratio:.3f}",
         f"{middle('refused'):.0f}",
         f"{middle('refused_share'):.2%}",
         f"{middle('steady_refused'):.2%}",
-        f"{fill:.1%}" if not isnan(fill) else "",
+        f"{middle('pace'):.1%}",
         f"{middle('lost'):.0f}",
         f"{middle('right'):.0f}",
     ]
