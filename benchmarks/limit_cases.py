@@ -1,7 +1,7 @@
 """The cases of `benchmarks/limits.py`: the provider, the work, and what each client is told.
 
-All are small on purpose: limits a minute that are spent within seconds, and bursts of about a second, so that a short
-run shows the steady state. Everything that is chance follows from the seeds.
+All are small on purpose: limits a minute of which only seconds are used, and bursts of half a second at most, so that a
+short run shows the steady state. Everything that is chance follows from the seeds.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ _BY_RATE: Final = """
 [[limits]]
 of = "requests"
 amount = 3000
-burst = 50
+burst = 20
 """
 _HARDWARE: Final = """
 [capacity]
@@ -113,11 +113,11 @@ _CASES: Final = (
 [[limits]]
 of = "requests"
 amount = 6000
-burst = 100
+burst = 50
 [[limits]]
 of = "tokens"
 amount = 600000
-burst = 20000
+burst = 5000
 """,
         rows=_heavy_tailed(700),
         max_tokens=64,

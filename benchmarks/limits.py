@@ -88,12 +88,12 @@ class Score:
 
 @contextmanager
 def served(scenario: Path) -> Iterator[tuple[str, float]]:
-    """`brim sim` in a process of its own: its URL, and when it began to listen."""
+    """`brim sim` in a process of its own: its URL, and when it began to listen, in seconds since the epoch."""
     line = [sys.executable, "-m", "brim", "sim", "--scenario", str(scenario)]
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
         assert server.stdout is not None
         try:
-            yield json.loads(server.stdout.readline())["url"], time.monotonic()
+            yield json.loads(server.stdout.readline())["url"], time.time()
         finally:
             server.terminate()
 
@@ -101,18 +101,15 @@ def served(scenario: Path) -> Iterator[tuple[str, float]]:
 class Watch:
     """Reads a server's counts over one connection."""
 
-    def __init__(self, url: str, zero: float) -> None:
+    def __init__(self, url: str) -> None:
         self._connection = http.client.HTTPConnection(url.removeprefix("http://"))
-        self._zero = zero
 
     def look(self) -> Look:
         """The counts of this moment."""
-        asked = time.monotonic()
         self._connection.request("GET", "/stats")
         stats = json.load(self._connection.getresponse())
-        at = (asked + time.monotonic()) / 2 - self._zero
         counts = (stats["arrived"], sum(stats["refused"].values()), stats["accepted"], stats["answered"])
-        return Look(at, list(stats["taken"].values()), *counts)
+        return Look(stats["now"], list(stats["taken"].values()), *counts)
 
 
 def play(case: Case, name: str, folder: Path, *, patience: float, trace: Path | None = None) -> Score:
@@ -121,14 +118,14 @@ def play(case: Case, name: str, folder: Path, *, patience: float, trace: Path | 
     for leftover in folder.glob(f"{name}.jsonl*"):
         leftover.unlink()
     program, settings = PROGRAMS[name]
-    with served(folder / "provider.toml") as (url, zero):
+    with served(folder / "provider.toml") as (url, began):
         work = Work(source=str(source), output=str(output), url=url, **settings)
         if program == "oracle":
-            work = _foreseen(case, work, begin=time.time() + zero - time.monotonic() + _LEAD_S)
+            work = _foreseen(case, work, begin=began + _LEAD_S)
         if program == "brim":
             traced = ("--trace", str(trace)) if trace else ()
             work = replace(work, flags=(*case.flags, *traced))
-        samples, is_cut = _watched(command(program, work), Watch(url, zero), patience)
+        samples, is_cut = _watched(command(program, work), Watch(url), patience)
     return _score(case, samples, output, is_cut=is_cut)
 
 
