@@ -33,7 +33,7 @@ from typing import Any, Final
 import msgspec
 from limit_cases import CASES, Case
 from programs import MODEL, Work, command, environment
-from providers import Sample, fill, steady_refused
+from providers import Sample, fill
 from rich.console import Console
 from rich.table import Table
 
@@ -200,14 +200,18 @@ def _score(case: Case, samples: Sequence[Look], output: Path, *, is_cut: bool) -
         seconds=end - begin,
         ideal=ideal,
         refused=last.refused,
-        refused_share=last.refused / max(1, last.arrived),
-        steady_refused=steady_refused(steady),
+        refused_share=_refused_share(samples[0], last),
+        steady_refused=_refused_share(steady[0], steady[-1]),
         pace=_pace(case, steady, ideal),
         lost=len(case.rows) - (last.answered if is_cut else sum(text is not None for text in texts)),
         right=sum((text or "").startswith(begins) for text, begins in zip(texts, expected, strict=False)),
         rows=len(case.rows),
         is_cut=is_cut,
     )
+
+
+def _refused_share(first: Look, last: Look) -> float:
+    return (last.refused - first.refused) / max(1, last.arrived - first.arrived)
 
 
 def _moment(samples: Sequence[Look], holds: Callable[[Look], bool]) -> float:
@@ -245,9 +249,9 @@ def measure(case: Case, names: Sequence[str], options: argparse.Namespace) -> di
 
 def show(case: Case, rounds: Sequence[dict[str, Score]]) -> None:
     """One table: the medians over the rounds."""
-    table = Table(
-        title=f"{case.name}: {case.about}; {len(case.rows)} rows, {rounds[0]['oracle'].ideal:.1f} s in theory"
-    )
+    ideal = statistics.median(scores["oracle"].ideal for scores in rounds)
+    print(f"{case.name}: {case.about}; {len(case.rows)} rows, {ideal:.1f} s in theory", flush=True)
+    table = Table()
     for column in ("program", "seconds", "x oracle", "429s", "of calls", "steady", "steady pace", "lost", "right"):
         table.add_column(column, justify="left" if column == "program" else "right")
     for name in rounds[0]:

@@ -112,7 +112,7 @@ def play(world: World) -> Score:
         requests=len(world.requests),
         ratio=ended / best,
         refused=throttles / len(world.requests),
-        steady_refused=steady_refused(steady),
+        steady_refused=_steady_refused(steady),
         fill=fill(world.scenario, steady),
         recovery=_recovery(world.scenario, samples, accepts[-1]),
         worst=max((result.throttles for result in results), default=0),
@@ -179,8 +179,7 @@ def fill(scenario: Scenario, steady: Sequence[Sample]) -> float:
     return max(shares, default=float("nan"))
 
 
-def steady_refused(steady: Sequence[Sample]) -> float:
-    """The share of the calls of a stretch of time that were refused."""
+def _steady_refused(steady: Sequence[Sample]) -> float:
     if len(steady) < 2 or steady[-1].arrived == steady[0].arrived:
         return 0.0
     refused = steady[-1].refused - steady[0].refused
