@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import trustme
+from programs import Work, command, environment
 from rich.console import Console
 from rich.table import Table
 
@@ -55,11 +56,15 @@ def measure(name: str, count: int, url: str, ca: str, folder: Path) -> dict[str,
     source, output = folder / f"{count}.jsonl", folder / "out.jsonl"
     for leftover in folder.glob("out.jsonl*"):
         leftover.unlink()
-    command = [sys.executable, str(HERE / "programs.py"), name, str(source), str(output), url, ca]
-    environ = {**os.environ, "OPENAI_API_KEY": "none"}
-    environ.pop("PYTHONDONTWRITEBYTECODE", None)  # compiling every module anew is no part of a call
+    flags = ["--concurrency", str(Work.in_flight)]
+    work = Work(source=str(source), output=str(output), url=url, ca=ca, flags=flags)
     done = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True, env=environ, preexec_fn=pin(0)
+        command(name, work),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        check=True,
+        env=environment(),
+        preexec_fn=pin(0),
     )
     answered = sum(json.loads(line)["text"] == "positive" for line in output.open())
     assert answered == count, f"{name} answered {answered} of {count}"

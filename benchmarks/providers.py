@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -53,7 +54,9 @@ class Score:
 
 
 @dataclass
-class _Sample:
+class Sample:
+    """What a provider had counted *at* seconds; *taken* is in the order of its dimensions."""
+
     at: float
     taken: list[float]
     arrived: int
@@ -68,7 +71,7 @@ def play(world: World) -> Score:
     provider = Provider(world.scenario, keeps_log=True)
     results: list[Result] = []
     left: list[Result] = []
-    samples: list[_Sample] = []
+    samples: list[Sample] = []
 
     async def main() -> tuple[float, str]:
         lane = Lane(
@@ -110,7 +113,7 @@ def play(world: World) -> Score:
         ratio=ended / best,
         refused=throttles / len(world.requests),
         steady_refused=_steady_refused(steady),
-        fill=_fill(world.scenario, steady),
+        fill=fill(world.scenario, steady),
         recovery=_recovery(world.scenario, samples, accepts[-1]),
         worst=max((result.throttles for result in results), default=0),
         seconds=time.perf_counter() - started,
@@ -118,11 +121,11 @@ def play(world: World) -> Score:
     )
 
 
-async def _sample(provider: Provider, samples: list[_Sample]) -> None:
+async def _sample(provider: Provider, samples: list[Sample]) -> None:
     tally = provider.tally
     while True:
         now = asyncio.get_running_loop().time()
-        samples.append(_Sample(now, list(tally.taken), tally.arrived, tally.refused.total()))
+        samples.append(Sample(now, list(tally.taken), tally.arrived, tally.refused.total()))
         await asyncio.sleep(_STEP)
 
 
@@ -153,13 +156,18 @@ def _factor(scenario: Scenario, of: str, at: float) -> float:
     return factor * (1.0 - sum(rival.share for rival in scenario.rivals if rival.start <= at < rival.until))
 
 
+def _edges(scenario: Scenario) -> list[float]:
+    """When a limit changes, or another client comes or goes."""
+    rivals = [edge for rival in scenario.rivals for edge in (rival.start, rival.until)]
+    return [change.at for change in scenario.changes] + rivals
+
+
 def _refill(scenario: Scenario, limit: Limit, begin: float, end: float) -> float:
-    steps = max(1, round((end - begin) / _STEP))
-    width = (end - begin) / steps
-    return sum(_factor(scenario, limit.of, begin + (n + 0.5) * width) for n in range(steps)) * width * limit.rate
+    edges = [begin, *sorted(edge for edge in _edges(scenario) if begin < edge < end), end]
+    return limit.rate * sum(_factor(scenario, limit.of, first) * (last - first) for first, last in pairwise(edges))
 
 
-def _fill(scenario: Scenario, steady: Sequence[_Sample]) -> float:
+def fill(scenario: Scenario, steady: Sequence[Sample]) -> float:
     """The share of the refill that was used, of the limit that was used most; nan where nothing can be said."""
     if len(steady) < 10:
         return float("nan")
@@ -171,19 +179,17 @@ def _fill(scenario: Scenario, steady: Sequence[_Sample]) -> float:
     return max(shares, default=float("nan"))
 
 
-def _steady_refused(steady: Sequence[_Sample]) -> float:
+def _steady_refused(steady: Sequence[Sample]) -> float:
     if len(steady) < 2 or steady[-1].arrived == steady[0].arrived:
         return 0.0
     refused = steady[-1].refused - steady[0].refused
     return refused / max(1, steady[-1].arrived - steady[0].arrived - refused)
 
 
-def _recovery(scenario: Scenario, samples: Sequence[_Sample], until: float) -> list[float]:
+def _recovery(scenario: Scenario, samples: Sequence[Sample], until: float) -> list[float]:
     """Seconds after each change until ten seconds in a row bring 90 % of the new refill, at 5 % refusals or fewer."""
-    edges = [change.at for change in scenario.changes]
-    edges += [edge for rival in scenario.rivals for edge in (rival.start, rival.until)]
     times = []
-    for edge in edges:
+    for edge in _edges(scenario):
         if edge > until - 40 or not scenario.limits:
             continue
         times.append(
@@ -192,15 +198,15 @@ def _recovery(scenario: Scenario, samples: Sequence[_Sample], until: float) -> l
     return times
 
 
-def _spans(samples: Sequence[_Sample], begin: float, until: float) -> Iterable[tuple[_Sample, _Sample]]:
+def _spans(samples: Sequence[Sample], begin: float, until: float) -> Iterable[tuple[Sample, Sample]]:
     later = [sample for sample in samples if begin <= sample.at <= until]
     return zip(later, later[10:], strict=False)
 
 
-def _is_good(scenario: Scenario, first: _Sample, last: _Sample) -> bool:
+def _is_good(scenario: Scenario, first: Sample, last: Sample) -> bool:
     refused = last.refused - first.refused
     arrived = max(1, last.arrived - first.arrived)
-    return refused / arrived <= 0.05 and _fill(scenario, [first] * 9 + [last]) >= 0.9
+    return refused / arrived <= 0.05 and fill(scenario, [first] * 9 + [last]) >= 0.9
 
 
 def _run(seed: int) -> Score:

@@ -334,6 +334,7 @@ def test_the_snapshot_is_plain_numbers() -> None:
     assert snapshot["arrived"] == 2
     assert snapshot["accepted"] == 1
     assert snapshot["refused"] == {"throttled": 1}
+    assert snapshot["taken"]["requests"] == 1
     assert snapshot["limits"] == [{"of": "requests", "per": "minute", "limit": 60.0, "remaining": 0.5}]
 
 

@@ -19,7 +19,7 @@ from brim.simulator.generation import answer_to
 from brim.simulator.library import load_scenario, read_scenario, scenario_names
 from brim.simulator.luck import all_faults
 from brim.simulator.model import EPOCH, Provider
-from brim.simulator.oracle import Makespan, greedy, least_time, paced, steadfast
+from brim.simulator.oracle import Makespan, departures, greedy, least_time, paced, steadfast
 from brim.simulator.scenario import (
     Capacity,
     Change,
@@ -60,6 +60,7 @@ __all__ = [
     "VirtualLoop",
     "all_faults",
     "answer_to",
+    "departures",
     "greedy",
     "least_time",
     "load_scenario",

@@ -9,6 +9,7 @@ Four answers to "how long must this take?":
 - `paced`: a client that knows the limits and spreads its requests evenly: request i leaves when the steady rate has
   paid for all before it, `max over limits of (C_1 + ... + C_i-1) / rate`, and the makespan is the latest of leaving +
   latency. It never uses a burst that was saved up, so on a limit that starts full a client may be faster.
+  `departures` is its plan, row by row.
 - `greedy`: a client to whom the provider tells its exact state: each request, in order, leaves in the first instant in
   which it would be admitted. No client that keeps the order can admit its last request earlier. With *window* it has a
   fixed number of calls out at once, which is how hardware without limits is measured.
@@ -20,7 +21,7 @@ Costs and latencies are the provider's own, on the same seed; only for `steadfas
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 from itertools import pairwise
 from math import inf
@@ -36,7 +37,7 @@ from brim.simulator.limits import DIMENSIONS, Amounts, per_second
 from brim.simulator.model import Provider
 from brim.simulator.scenario import Limit, Scenario
 
-__all__ = ["Makespan", "greedy", "least_time", "paced", "steadfast"]
+__all__ = ["Makespan", "departures", "greedy", "least_time", "paced", "steadfast"]
 
 
 class Makespan(msgspec.Struct, frozen=True):
@@ -97,8 +98,8 @@ def _bare(scenario: Scenario) -> Scenario:
     )
 
 
-def paced(scenario: Scenario, requests: Iterable[WireRequest]) -> Makespan:
-    """How long the client takes that knows the limits and paces evenly."""
+def departures(scenario: Scenario, requests: Iterable[WireRequest]) -> Iterator[tuple[float, float]]:
+    """When each request leaves a client that knows the limits and paces evenly, and how long its answer takes."""
     provider = Provider(_bare(scenario))
     meters = [
         (DIMENSIONS.index(limit.of), per_second(limit), _segments(scenario, limit), limit.start == "empty")
@@ -106,7 +107,6 @@ def paced(scenario: Scenario, requests: Iterable[WireRequest]) -> Makespan:
     ]
     spent = [0.0] * len(DIMENSIONS)
     running: list[float] = []
-    last = ended = 0.0
     for request in requests:
         cost, latency = _priced(provider, request)
         leaves = max(
@@ -117,6 +117,13 @@ def paced(scenario: Scenario, requests: Iterable[WireRequest]) -> Makespan:
             leaves = max(leaves, heappop(running))
         heappush(running, leaves + latency)
         spent = [before + amount for before, amount in zip(spent, cost, strict=True)]
+        yield leaves, latency
+
+
+def paced(scenario: Scenario, requests: Iterable[WireRequest]) -> Makespan:
+    """How long the client takes that knows the limits and paces evenly."""
+    last = ended = 0.0
+    for leaves, latency in departures(scenario, requests):
         last, ended = max(last, leaves), max(ended, leaves + latency)
     return Makespan(last, ended)
 

@@ -83,6 +83,7 @@ class Tally:
             "paid_twice": self.paid_twice,
             "input_tokens": self.input_tokens,
             "output_tokens": self.output_tokens,
+            "taken": dict(zip(DIMENSIONS, self.taken, strict=True)),
             "running": self.running,
             "peak": self.peak,
         }
