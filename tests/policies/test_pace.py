@@ -107,6 +107,40 @@ def test_strays_hardly_cost_anything() -> None:
     assert through >= 0.8 * 9.7
 
 
+@pytest.mark.parametrize("capacity", [5.0, 60.0])
+def test_strays_are_told_from_a_limit(capacity: float) -> None:
+    """
+    Three bare strays in a hundred beside an unstated limit don't end the search halfway, nor wear the rate down.
+    """
+    fills = []
+    for seed in range(3):
+        server = Server(30.0, capacity)
+        server.stray_share, server.strays = 0.03, Random(seed)
+        server.run(400.0)
+        fills.append(server.measure(300.0)[0] / 30.0)
+
+    assert sum(fills) / len(fills) >= 0.75, fills
+
+
+def test_a_single_refusal_does_not_end_the_search() -> None:
+    """
+    While searching, one bare refusal may be a stray one and moves nothing; a second soon after it is a limit.
+    """
+    server = Server(1_000.0, 4.0)
+    server.level = 0.0
+    server.rate = 0.0
+    while not server.pace.holds:
+        server.run(0.01)
+    server.rate = 1_000.0
+    server.run(3.0)
+    rate = server.pace.rate
+
+    server.pace.refused(1.0, sent_at=server.now, now=server.now, wait=0.0)
+    assert server.pace.rate == rate
+    server.pace.refused(1.0, sent_at=server.now, now=server.now, wait=0.0)
+    assert server.pace.rate < rate
+
+
 def test_never_passes_its_ceiling() -> None:
     """
     A stated rate bounds what is learnt.

@@ -11,14 +11,18 @@ is believed is what the bounds have in common:
 The first refusal comes when a burst is used up, and most limits are per minute: what it let through is taken for a
 minute's worth until something better is known.
 
-A refusal that names no wait may be a stray one, of no limit at all. Where a refusal is all but impossible (just after a
-cut, below the measured rate) its share is measured as noise, and what is no more than noise moves nothing.
+A refusal that names no wait may be a stray one, of no limit at all. Strays are a small share at any rate, each by
+itself; a limit refuses a large share of what is beyond it. So while searching, the odds between the two are summed up
+(a sequential test), and a single refusal moves nothing. While cruising one is believed, unless it comes where it is all
+but impossible (just after a cut, below the measured rate). Several of those show that there are strays: their share is
+measured as noise, the search begins again, and single refusals are doubted from then on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
+from math import log
 from typing import Final
 
 from brim.policies.evidence import Evidence, Refusal
@@ -53,18 +57,25 @@ _BELOW_CEILING: Final = 0.95
 _LATE_S: Final = 0.05
 _SOME_WAIT_S: Final = 0.5
 """A wait shorter than this tells no more than none at all."""
-_CONFIRMS: Final = 16
-"""While searching, two bare refusals within so many attempts are no accident."""
+_STRAYS: Final = 0.03
+"""The share that is refused at random, as long as it is not known."""
+_LIMITED: Final = 0.25
+"""The share that a limit refuses a little above it."""
+_DOUBT: Final = 3.0
+"""A refusal may be a stray one as long as the odds of a limit have grown less than this, as a logarithm: two close to
+each other are a limit."""
 _RECENT: Final = 1 / 64
 _LATEST: Final = 1 / 16
 _BURST: Final = 0.3
 """Before anything is known, a limit is what refuses this share of the latest attempts: strays keep apart."""
+_CALM: Final = log((1.0 - _STRAYS) / (1.0 - _LIMITED))
 _MOST_NOISE: Final = 0.05
 _ABOVE_NOISE: Final = 0.04
 _APART: Final = 6
 """Strays keep apart; what is refused because of a limit is refused again at once."""
 _PROVEN: Final = 3
-_MANY: Final = 0.12
+_BEFORE: Final = 30
+"""How many attempts the share of strays that is assumed at first counts for."""
 
 
 class Mode(Enum):
@@ -87,9 +98,11 @@ class Pace:
     """
 
     __slots__ = (
+        "_alarm",
         "_base",
         "_burst",
         "_ceiling",
+        "_doubted",
         "_evidence",
         "_gap",
         "_hits",
@@ -100,7 +113,6 @@ class Pace:
         "_recent",
         "_safe",
         "_search",
-        "_sends",
         "_sends_since",
         "_since",
         "_struck_at",
@@ -120,7 +132,9 @@ class Pace:
         self._evidence = Evidence(now, hint)
         self._base = 0.0
         self._burst = 0.0
-        self._gap = _CONFIRMS + 1
+        self._gap = 0
+        self._alarm = 0.0
+        self._doubted: tuple[Refusal, float] | None = None
         self._hits = 0
         self._mean = 1.0
         self._patience = 1.0
@@ -128,7 +142,6 @@ class Pace:
         self._recent = 0.0
         self._safe = 0
         self._search = _SEARCH_A_SECOND
-        self._sends = 0
         self._sends_since = 0
         self._since = 0.0
         self._struck_at = float("-inf")
@@ -146,10 +159,12 @@ class Pace:
     def took(self, amount: float, now: float) -> None:
         """An attempt of *amount* was sent."""
         self._gap += 1
-        self._sends += 1
         self._sends_since += 1
         self._recent -= self._recent * _RECENT
         self._burst -= self._burst * _LATEST
+        self._alarm -= _CALM
+        if self._alarm <= 0.0:
+            self._alarm, self._doubted = 0.0, None
         if self.mode is Mode.FREE:
             return
         self._mean += (amount - self._mean) * 0.05
@@ -207,7 +222,7 @@ class Pace:
 
     @property
     def _noise(self) -> float:
-        return min(_MOST_NOISE, self._hits / (self._safe + 30)) if self._hits >= _PROVEN else 0.0
+        return min(_MOST_NOISE, (self._hits + 1) / (self._safe + _BEFORE)) if self._hits >= _PROVEN else 0.0
 
     def refused(self, amount: float, *, sent_at: float, now: float, wait: float) -> bool:
         """An attempt of *amount* was refused (and taken out of what passed); does that say anything about the rate?
@@ -221,11 +236,14 @@ class Pace:
             return True  # of the same burst as the last strike
         self._recent += _RECENT
         self._burst += _LATEST
+        self._alarm += log(_LIMITED / max(_STRAYS, self._noise))
+        # The first of several shows best what a limit had let through until then, and at which pace.
+        first, pace = self._doubted = self._doubted or (Refusal(amount, sent_at, now, wait), self.rate)
         may_be_stray = wait < _SOME_WAIT_S and self._may_be_stray()
         self._gap = 0
         if may_be_stray:
             return False
-        self._strike(Refusal(amount, sent_at, now, wait))
+        self._strike(first._replace(wait=wait), now, pace)
         self._hurry(wait)
         # Where a refused call counts, asking again and again keeps the bucket empty: back off until one gets through.
         pause = min(self._mean / self.rate * 2.0 ** min(self._evidence.blocked, 16), _LONGEST_PAUSE_S)
@@ -236,26 +254,28 @@ class Pace:
         noise = self._noise
         if self.mode is Mode.FREE:
             return self._burst < _BURST
-        if self.mode is not Mode.CRUISING and not noise:
-            if self.rate > _PLAUSIBLE * self._evidence.high:
+        if self.mode is Mode.SEARCHING:
+            if not noise and self.rate > _PLAUSIBLE * self._evidence.high:
                 return False
-            return self._gap > _CONFIRMS and self._sends > _CONFIRMS
-        if self.mode is Mode.CRUISING and self.rate < _SAFE * self._evidence.low:
-            if self._gap < _APART:
-                return False
-            self._hits += 1
-            return self._recent < _MANY
-        return noise > 0.0 and self._gap >= _APART and self._recent < noise + _ABOVE_NOISE
+            return self._alarm < _DOUBT
+        if self.rate < _SAFE * self._evidence.low:
+            if self._gap >= _APART:
+                self._hits += 1
+                if self._hits == _PROVEN:
+                    # There are strays; the bounds may come from some that were taken for a limit.
+                    self.mode, self._search = Mode.SEARCHING, _SEARCH_A_SECOND
+            return self._alarm < _DOUBT
+        return noise > 0.0 and self._alarm < _DOUBT
 
-    def _strike(self, refusal: Refusal) -> None:
-        amount, _, now, _ = refusal
+    def _strike(self, refusal: Refusal, now: float, pace: float) -> None:
+        amount = refusal.amount
         passed = self._passed[self.place]
         if self.mode is Mode.FREE:
             self._mean = max(1.0, passed / max(1.0, self._passed[0])) if self.place else 1.0
             self._evidence.first(passed, amount, now, least=self._mean)
             self.mode = Mode.SEARCHING
             self._search = _SEARCH_A_SECOND if self._evidence.hint is None else _CAREFUL
-        elif self._evidence.refused(refusal, passed, mean=self._mean, base=self._base, pace=self.rate):
+        elif self._evidence.refused(refusal, passed, mean=self._mean, base=self._base, pace=pace):
             self._measured()
         else:
             self._search = max(_SLOWEST_SEARCH, self._search / 2)
@@ -263,6 +283,7 @@ class Pace:
         self._struck_at = now
         self._since = 0.0
         self._sends_since = 0
+        self._alarm, self._doubted = 0.0, None
         self._recent = 0.0
 
     def _settle(self) -> None:
