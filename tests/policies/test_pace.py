@@ -164,7 +164,7 @@ def test_a_burst_of_refusals_is_one_measurement() -> None:
         passed[0] -= 1.0
         assert pace.refused(1.0, sent_at=9.95, now=10.1, wait=5.0)
 
-    assert pace.rate == pytest.approx(0.985 * 180.0 / 70.0)
+    assert pace.rate == pytest.approx(0.985 * (180.0 / 70.0) ** 0.6 * (180.0 / 10.0) ** 0.4)
     assert pace.mode is Mode.SEARCHING
 
 

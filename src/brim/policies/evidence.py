@@ -18,6 +18,8 @@ from typing import Final, NamedTuple
 
 __all__ = ["Evidence", "Refusal"]
 
+_SHORTEST_S: Final = 1.0
+_TOWARDS_HIGHEST: Final = 0.4
 _MINUTE_S: Final = 60.0
 _MARKS: Final = 8
 _SAMPLES: Final = 128
@@ -115,11 +117,19 @@ class Evidence:
 
     @property
     def guess(self) -> float:
-        """What the first refusal says of the rate: that what it let through was a window's worth, or a bucket full."""
+        """What the first refusal says of the rate: that what it let through was a window's worth, or a bucket full.
+
+        Of a bucket nobody knows the size: a minute's worth makes the lowest rate that fits, none at all the highest.
+        The search begins between the two, in proportion a little nearer to the lowest: where refused calls count, a
+        rate that is too high keeps the bucket empty.
+        """
         if self.hint is not None:
             return self.hint
         passed, took, least = self._first
-        return passed / self._window_s if self._window_s else max(passed / (_MINUTE_S + took), least)
+        if self._window_s:
+            return passed / self._window_s
+        lowest, highest = passed / (_MINUTE_S + took), passed / max(took, _SHORTEST_S)
+        return max(lowest * (highest / lowest) ** _TOWARDS_HIGHEST if lowest > 0.0 else 0.0, least)
 
     def saw(self, amount: float, passed: float, now: float) -> None:
         """An attempt of *amount* was sent, *passed* with it."""

@@ -8,8 +8,8 @@ is believed is what the bounds have in common:
   what was sent since), so that a refusal comes once in some hundred requests while the limit stays as it is, and a
   limit that was raised is found within a minute or two.
 
-The first refusal comes when a burst is used up, and most limits are per minute: what it let through is taken for a
-minute's worth until something better is known.
+The first refusal comes when a burst is used up. How large a bucket that was is not known: the search begins between the
+rate that a minute's worth would make and the one that no bucket at all would.
 
 A refusal that names no wait may be a stray one, of no limit at all. Strays are a small share at any rate, each by
 itself; a limit refuses a large share of what is beyond it. So while searching, the odds between the two are summed up
