@@ -8,13 +8,16 @@ import subprocess
 import sys
 
 import pytest
+from yarl import URL
 
 from brim.errors import ConfigError
 from brim.protocols import WireRequest
 from brim.transport import Phase, TransportError
 from brim.transport.h1 import H1Transport
+from brim.transport.h1_connection import Connection
 from brim.transport.routes import Routes
 from brim.transport.sockets import Addresses
+from brim.transport.target import Target
 from brim.values import Sent
 from transport.far_end import FarEnd, Peer, Recorder, Run, answer, far_end, fin, hang, request_to, seen
 
@@ -117,6 +120,52 @@ def test_a_stream_that_nobody_reads_holds_up_the_far_end(run: Run) -> None:
         return read
 
     assert run(main()) == size
+
+
+def test_a_stream_that_was_held_up_and_not_read_is_not_reused(run: Run) -> None:
+    """A connection on which nothing is read any more serves no further exchange, although its answer is whole."""
+    body = b"x" * 3_000_000
+
+    async def main() -> int:
+        transport = H1Transport(environ={})
+        async with far_end(answer(body)) as end:
+            for _ in range(3):
+                async with transport.open(request_to(end.port), end.client):
+                    await asyncio.sleep(0.05)  # all that is taken without being read has come
+                assert (await transport.exchange(request_to(end.port), end.client)).body == body
+            await transport.aclose()
+            return len(end.requests)
+
+    assert run(main()) == 6
+
+
+def test_what_is_held_up_is_not_for_reuse() -> None:
+    """An answer whose last bytes were too many to wait unread is whole, and its connection stands still."""
+
+    class Wire(asyncio.Transport):
+        is_paused = False
+
+        def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+            pass
+
+        def write(self, data: object) -> None:
+            pass
+
+        def is_closing(self) -> bool:
+            return False
+
+        def pause_reading(self) -> None:
+            self.is_paused = True
+
+    async def main() -> tuple[bool, bool]:
+        connection = Connection(Target(URL("http://a"), None), lambda _: None)
+        wire = Wire()
+        connection.connection_made(wire)
+        connection.send(b"POST / HTTP/1.1\r\nContent-Length: ", b"", Recorder(), is_stream=True)
+        connection.data_received(answer(b"x" * 300_000))
+        return wire.is_paused, connection.is_reusable
+
+    assert asyncio.run(main()) == (True, False)
 
 
 def test_a_header_can_carry_no_second_one(run: Run) -> None:

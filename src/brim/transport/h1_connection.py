@@ -115,7 +115,8 @@ class Connection(asyncio.Protocol):
     @property
     def is_reusable(self) -> bool:
         """Is the exchange over, all of it, and the connection good for another?"""
-        return self._is_whole and self._keeps and not self._is_spoilt and not self._is_congested and not self.is_closing
+        is_clear = not (self._is_spoilt or self._is_congested or self._is_held_up or self.is_closing)
+        return self._is_whole and self._keeps and is_clear
 
     @property
     def is_closing(self) -> bool:
