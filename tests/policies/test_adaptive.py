@@ -122,6 +122,19 @@ def test_what_was_let_through_before_is_no_cap() -> None:
     assert window.size == 1_000
 
 
+def test_a_call_that_is_alone_is_never_one_too_many() -> None:
+    """
+    Refused again and again with nothing else on the wire: no cap on calls at once does that, so none is believed in.
+    """
+    window = AdaptiveWindow(ceiling=1_000)
+    window.open()
+    for strike in range(20):
+        window.refused(1, 2.0 * strike + 1.0)
+        assert not window.blames(1)
+
+    assert window.size == 1_000
+
+
 def test_reopens_as_a_ramp() -> None:
     """
     After a pause half of the window goes first, but no fewer than at the start of a run.

@@ -218,6 +218,9 @@ class AdaptiveWindow:
         Returns whether that has shown a cap on calls at once.
         """
         self._resisted_at = now
+        if among <= 1:  # a call that is alone on the wire is never one too many
+            self._forget_cap()
+            return False
         self._settle_trial(now, refused=among)
         is_refuted = self._cap < self.ceiling and among * _LOOSE + _DOUBTS < self._cap
         if is_refuted:
@@ -243,7 +246,7 @@ class AdaptiveWindow:
 
     def blames(self, among: int) -> bool:
         """Was an attempt refused as one of *among* because of a known cap on calls at once?"""
-        return self._cap < self.ceiling and among > self._cap - 1
+        return self._cap < self.ceiling and among > max(1, self._cap - 1)
 
     def _settle_trial(self, now: float, refused: int = 0) -> None:
         """What was tried a while ago and not refused has been let through, answered or not."""
@@ -253,8 +256,11 @@ class AdaptiveWindow:
         elif most > self._accepted and now - at > _TRIED_AFTER_S:
             self._accepted = most
         if self._accepted > self._lowest * _LOOSE + _DOUBTS:
-            self._lowest, self._votes = self.ceiling + 1, 0
-            self._cap = self.ceiling
+            self._forget_cap()
+
+    def _forget_cap(self) -> None:
+        self._lowest, self._votes = self.ceiling + 1, 0
+        self._cap = self.ceiling
 
     def ramp(self, now: float) -> None:
         """Others of ours were sent just before: begin with one, and grow from there."""
