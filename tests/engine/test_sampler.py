@@ -131,12 +131,13 @@ def test_a_limit_that_the_server_shows_is_named() -> None:
 
 def test_a_rate_that_refusals_taught_is_named() -> None:
     """
-    Without headers the pace that was learnt binds, and says so.
+    Without headers the pace that was learnt binds, and says so. (Answers that took a second would not do: five at once
+    and five a second would then be the same.)
     """
     scenario = Scenario(
         limits=[Limit(of="requests", amount=300.0, burst=5.0)],
         headers=Headers(spelling="none", waits=()),
-        latency=Latency(first=1.0),
+        latency=Latency(first=0.3),
     )
     watched = Watched()
     watched.play(SimTransport(Provider(scenario)), until=180.0)

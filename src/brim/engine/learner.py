@@ -34,6 +34,8 @@ _RAMP_AFTER_S: Final = 1.0
 """A pause this long ends in a ramp."""
 
 _BLIND_PAUSE_S: Final = 8.0
+_LATELY_S: Final = 1.0
+"""Of refusals so close together, the one that was sent among the fewest tells of all."""
 _ALIVE_S: Final = 120.0
 """A lane that got something through lately looks again this often when it is refused and not told how long to wait: the
 window of a limit a minute long ends somewhere."""
@@ -92,6 +94,8 @@ class Learner:
         self._held_for: Failure | None = None
         self._held_until = 0.0
         self._struck_at = float("-inf")
+        self._doubted_at = float("-inf")
+        self._fewest = 0
         self._stalled_since: float | None = None
 
     def forget_stall(self) -> None:
@@ -167,14 +171,17 @@ class Learner:
             self._lane.on_room()
 
     def _throttled(self, failure: Failure, answer: Answer, charge: Charge, now: float) -> None:
-        is_crowd = self._window.blames(charge.among)
+        is_crowd = self._window.cap.blames(charge.among)
         verdict = self._admission.refused(charge, answer, failure, now, is_crowd=is_crowd)
         if self._admission.is_paced:
             self._window.open()
-        if verdict.is_strike and not verdict.is_explained and charge.at > self._struck_at:
-            self._struck_at = now
-            if self._window.refused(charge.among, now):
-                self._admission.forget_paces()
+        if charge.at > self._struck_at:
+            self._fewest = min(self._fewest, charge.among) if now - self._doubted_at < _LATELY_S else charge.among
+            self._doubted_at = now
+            if verdict.is_strike and not verdict.is_explained:
+                self._struck_at = now
+                self._window.refused(self._fewest, now)
+                self._doubted_at = float("-inf")
         if verdict.is_strike or failure.retry_after is not None:
             is_alive = self._stalled_since is None or now - self._stalled_since < _ALIVE_S
             self._push_back(failure, answer, now, longest=_BLIND_PAUSE_S if is_alive else LONGEST_PAUSE)

@@ -276,6 +276,8 @@ class Limiter:
             return None
         now = self._loop.time()
         delay = self._admission.ready_in(cost, now)
+        if delay > 0.0 and self._window.cap.lets(self.in_flight, now):
+            delay = self._admission.ready_in(cost, now, is_paced=False)
         paused = max(self._gate.opens_at, self.health.opens_at) - now
         return max(delay, paused)
 

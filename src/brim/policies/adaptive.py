@@ -9,7 +9,7 @@ Four kinds of evidence, each with its own answer:
   nearly the same (by Little's law, the number that just fills the hardware), so throughput decides and no knob.
 - *overload* (503, 529): strays cost nothing; where they are many, each takes half a slot away, so that a storm halves
   the window.
-- *refusals at always the same number*: a cap on calls at once. The window stays just below and tries one more, rarely.
+- *refusals at always the same number*: a cap on calls at once (`brim.policies.call_cap`).
 
 Where a rate binds (stated, shown or measured) the window is thrown open: the rate does the holding back.
 """
@@ -17,6 +17,8 @@ Where a rate binds (stated, shown or measured) the window is thrown open: the ra
 from __future__ import annotations
 
 from typing import Final
+
+from brim.policies.call_cap import CallCap
 
 __all__ = ["START", "AdaptiveWindow"]
 
@@ -42,19 +44,8 @@ _SLACK: Final = 1.12
 _SLOWER: Final = 1.4
 _PER_ANSWER_TOKENS: Final = 64.0
 _VOTES: Final = 4
-_CAP_VOTES: Final = 8
-_MISTAKEN: Final = 4
 _STRAYS: Final = 0.1
 """Overloads up to this share of the answers are strays."""
-_DOUBTS: Final = 4
-_LOOSE: Final = 1.25
-"""What is let through among more than this says that there is no cap. Not among one more: those being refused just then
-are counted here and not there."""
-_VOTING_S: Final = 10.0
-_ALIKE: Final = 1.15
-_TRIED_AFTER_S: Final = 1.0
-_HOLD: Final = 16
-_LONGEST_HOLD: Final = 2_000
 
 
 class AdaptiveWindow:
@@ -66,25 +57,15 @@ class AdaptiveWindow:
     """
 
     __slots__ = (
-        "_accepted",
-        "_against",
         "_base",
-        "_cap",
         "_changed_at",
         "_exact",
-        "_full",
-        "_hold",
         "_is_open",
         "_is_ramping",
-        "_lowest",
-        "_needed",
         "_now",
         "_overloads",
         "_resisted_at",
-        "_step",
-        "_tried",
-        "_voted_at",
-        "_votes",
+        "cap",
         "ceiling",
         "size",
     )
@@ -98,24 +79,16 @@ class AdaptiveWindow:
         self._resisted_at = float("-inf")
         self._base = _Speed()
         self._now = _Speed()
-        self._cap = ceiling
-        self._accepted = 0
-        self._tried = (0, 0.0)
-        self._lowest = ceiling + 1
-        self._votes = 0
-        self._full = 0
-        self._hold = _HOLD
-        self._step = 1
-        self._voted_at = 0.0
-        self._against = 0
-        self._needed = _CAP_VOTES
+        self.cap = CallCap(ceiling)
         self._resize(0.0)
 
     @property
     def grows_by_time(self) -> bool:
         """Would a full window double by itself?"""
         is_unheard = self._base.answers < _HEARD
-        return is_unheard and self._is_ramping and not self._is_open and self.size < min(self._cap, _MOST_UNANSWERED)
+        return (
+            is_unheard and self._is_ramping and not self._is_open and self.size < min(self.cap.size, _MOST_UNANSWERED)
+        )
 
     def open(self) -> None:
         """A rate is known that holds us back: no need to be careful here."""
@@ -126,17 +99,10 @@ class AdaptiveWindow:
 
     def granted(self, in_flight: int, now: float) -> None:
         """One more attempt is on the wire, *in_flight* with it."""
-        if in_flight > self._accepted:
-            self._settle_trial(now)
-            if self._tried[0] <= self._accepted < in_flight:
-                self._tried = (in_flight, now)
-        if in_flight >= self._cap < self.ceiling:
-            self._full += 1
-            if self._full >= self._hold:
-                self._full = 0
-                self._cap = min(self.ceiling, self._cap + self._step)
-                self._step *= 2
-                self._resize(now)
+        before = self.cap.size
+        self.cap.granted(in_flight, now)
+        if self.cap.size != before:
+            self._resize(now)
 
     def ticked(self, in_flight: int, now: float) -> None:
         """The time of one step has passed in which *in_flight* were on the wire."""
@@ -153,11 +119,10 @@ class AdaptiveWindow:
             now: when the answer was there.
             tokens: its length.
         """
-        self._accepted = max(self._accepted, among)
-        if self._votes and among >= self._lowest and sent_at > self._voted_at:
-            self._against += 1
-            if self._against > _DOUBTS and self._cap == self.ceiling:
-                self._lowest, self._votes = self.ceiling + 1, 0
+        before = self.cap.is_believed
+        self.cap.replied(among, sent_at=sent_at)
+        if self.cap.is_believed != before:
+            self._resize(now)
         if self._is_open:
             if self._exact < self.ceiling:
                 self._exact += 1.0 / self._exact
@@ -212,55 +177,13 @@ class AdaptiveWindow:
         self._exact -= 0.5 * self._overloads
         self._resize(self._changed_at)
 
-    def refused(self, among: int, now: float) -> bool:
-        """A limit refused an attempt that was sent as one of *among*; told once for each burst of refusals.
-
-        Returns whether that has shown a cap on calls at once.
-        """
+    def refused(self, among: int, now: float) -> None:
+        """A limit refused an attempt that was sent as one of *among*; told once for each burst of refusals."""
         self._resisted_at = now
-        if among <= 1:  # a call that is alone on the wire is never one too many
-            self._forget_cap()
-            return False
-        self._settle_trial(now, refused=among)
-        is_refuted = self._cap < self.ceiling and among * _LOOSE + _DOUBTS < self._cap
-        if is_refuted:
-            # Refused far below the cap: it was the size of a burst that some other limit lets through.
-            self._cap, self._needed = self.ceiling, self._needed * _MISTAKEN
-        if is_refuted or among * _LOOSE + _DOUBTS < self._accepted:
-            self._lowest, self._votes = self.ceiling + 1, 0
-            return False
-        if self._votes and not self._lowest <= among * _ALIKE + _DOUBTS <= self._lowest * _ALIKE**2 + 2 * _DOUBTS:
-            self._lowest, self._votes = among, 0  # a cap is always the same number
-        self._lowest = min(self._lowest, among)
-        self._votes += 1
-        if self._votes == 1:
-            self._voted_at, self._against = now, 0
-        is_capped = self._cap < self.ceiling
-        if is_capped or (self._votes >= self._needed and now - self._voted_at >= _VOTING_S):
-            self._hold = min(_LONGEST_HOLD, self._hold * 2) if is_capped else _HOLD
-            self._cap = max(1, (among if is_capped else self._lowest) - 1)
-            self._full, self._step = 0, 1
+        before = self.cap.size, self.cap.is_believed
+        self.cap.refused(among, now)
+        if (self.cap.size, self.cap.is_believed) != before:
             self._resize(now)
-            return True
-        return False
-
-    def blames(self, among: int) -> bool:
-        """Was an attempt refused as one of *among* because of a known cap on calls at once?"""
-        return self._cap < self.ceiling and among > max(1, self._cap - 1)
-
-    def _settle_trial(self, now: float, refused: int = 0) -> None:
-        """What was tried a while ago and not refused has been let through, answered or not."""
-        most, at = self._tried
-        if refused == most:
-            self._tried = (0, at)
-        elif most > self._accepted and now - at > _TRIED_AFTER_S:
-            self._accepted = most
-        if self._accepted > self._lowest * _LOOSE + _DOUBTS:
-            self._forget_cap()
-
-    def _forget_cap(self) -> None:
-        self._lowest, self._votes = self.ceiling + 1, 0
-        self._cap = self.ceiling
 
     def ramp(self, now: float) -> None:
         """Others of ours were sent just before: begin with one, and grow from there."""
@@ -295,17 +218,14 @@ class AdaptiveWindow:
         if self._is_open and not is_open:
             # As many as are there have shown that they get through; more has to be found out.
             self._exact, self._is_ramping = float(max(START, in_flight)), True
-        if self._cap == self.ceiling:  # none was found
-            self._cap = ceiling
-        if not self._votes:
-            self._lowest = ceiling + 1
+        self.cap.restate(ceiling)
         self._is_open = is_open
         self.ceiling = ceiling
         self._resize(now)
 
     def _resize(self, now: float) -> None:
         self._exact = min(max(self._exact, 1.0), float(self.ceiling))
-        self.size = min(int(self._exact + _ROUNDING), self._cap)
+        self.size = min(int(self._exact + _ROUNDING), self.cap.size if self.cap.is_believed else self.ceiling)
         self._changed_at = now
         self._now = _Speed()
         self._overloads = 0

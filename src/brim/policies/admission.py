@@ -143,11 +143,11 @@ class Admission:
                 )
         return None
 
-    def ready_in(self, cost: Cost, now: float) -> float:
-        """Seconds until an attempt of *cost* may go; 0 if it may now."""
+    def ready_in(self, cost: Cost, now: float, *, is_paced: bool = True) -> float:
+        """Seconds until an attempt of *cost* may go; 0 if it may now. *is_paced*: do learnt rates count?"""
         wait = 0.0
         amounts = cost.amounts
-        for pace in self._paces:
+        for pace in self._paces if is_paced else ():
             wait = max(wait, pace.ready_in(now))
         for each in self._stated:
             wait = max(wait, each.gauge.ready_in(amounts[each.place], now))
@@ -218,10 +218,6 @@ class Admission:
                     pace.relieved()
         if len(self._known) != sum(level.is_known for level in self._levels.values()):
             self._known = [level for level in self._levels.values() if level.is_known]
-
-    def forget_paces(self) -> None:
-        """It was calls at once that were refused: what that taught about rates is worth nothing."""
-        self._paces.clear()
 
     def refused(
         self, charge: Charge, answer: Answer, failure: Failure, now: float, *, is_crowd: bool = False

@@ -55,6 +55,8 @@ _SELDOM: Final = 30
 _BELOW_CEILING: Final = 0.95
 """Refused once in so many attempts or less, a stated rate is kept to this share."""
 _LATE_S: Final = 0.05
+_EARLY_S: Final = 1e-4
+"""What is sent by so much too early is sent whatever this rate says."""
 _SOME_WAIT_S: Final = 0.5
 """A wait shorter than this tells no more than none at all."""
 _STRAYS: Final = 0.03
@@ -106,6 +108,7 @@ class Pace:
         "_evidence",
         "_gap",
         "_hits",
+        "_is_passed_by",
         "_mean",
         "_passed",
         "_patience",
@@ -136,6 +139,7 @@ class Pace:
         self._alarm = 0.0
         self._doubted: tuple[Refusal, float] | None = None
         self._hits = 0
+        self._is_passed_by = False
         self._mean = 1.0
         self._patience = 1.0
         self._ready_at = 0.0
@@ -169,7 +173,9 @@ class Pace:
             return
         self._mean += (amount - self._mean) * 0.05
         # A little lateness is made up for, a pause is not. A pace that is not what holds us up learns nothing.
-        if now - self._ready_at < _LATE_S:
+        if self._ready_at - now > _EARLY_S:
+            self._is_passed_by = True
+        elif now - self._ready_at < _LATE_S:
             self._ready_at += amount / self.rate
             self._grow(amount)
         else:
@@ -238,7 +244,8 @@ class Pace:
         self._burst += _LATEST
         self._alarm += log(_LIMITED / max(_STRAYS, self._noise))
         # The first of several shows best what a limit had let through until then, and at which pace.
-        first, pace = self._doubted = self._doubted or (Refusal(amount, sent_at, now, wait), self.rate)
+        fastest = float("inf") if self._is_passed_by else self.rate
+        first, pace = self._doubted = self._doubted or (Refusal(amount, sent_at, now, wait), fastest)
         may_be_stray = wait < _SOME_WAIT_S and self._may_be_stray()
         self._gap = 0
         if may_be_stray:
@@ -284,6 +291,7 @@ class Pace:
         self._since = 0.0
         self._sends_since = 0
         self._alarm, self._doubted = 0.0, None
+        self._is_passed_by = False
         self._recent = 0.0
 
     def _settle(self) -> None:

@@ -1,0 +1,201 @@
+"""A cap on calls at once: tried where something was refused first, believed when it proves true, dropped when not."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brim.policies.call_cap import CallCap
+
+CEILING = 1_000
+
+
+class Server:
+    """A far end that lets through *most* calls at once, each of which takes a tenth of a second."""
+
+    def __init__(self, cap: CallCap, most: int) -> None:
+        self.cap = cap
+        self.most = most
+        self.now = 0.0
+        self.refused = 0
+
+    def turn(self) -> int:
+        """All that may go does; a tenth of a second later it is back. Returns how many got through."""
+        in_flight = 0
+        while self.cap.lets(in_flight, self.now):
+            in_flight += 1
+            self.cap.granted(in_flight, self.now)
+        if in_flight > self.most:
+            self.refused += 1
+            self.cap.refused(self.most + 1, self.now)
+        got = min(in_flight, self.most)
+        for among in range(1, got + 1):
+            self.cap.replied(among, sent_at=self.now)
+        self.now += 0.1
+        return got
+
+
+def test_is_found_within_a_second_by_trying_it() -> None:
+    """
+    Refused at the fifth of eight: four at once are tried, first one, then more, and are let go for good.
+    """
+    cap = CallCap(CEILING)
+    cap.refused(5, 0.0)
+    server = Server(cap, most=4)
+
+    assert [server.turn() for _ in range(3)] == [1, 2, 4]
+    while not cap.is_believed:
+        server.turn()
+
+    assert server.now < 1.0
+    assert cap.size == 4
+    assert server.refused == 1
+
+
+def test_one_more_is_tried_ever_more_seldom() -> None:
+    """
+    A cap may be raised; asking for that must not cost one call in a hundred.
+    """
+    cap = CallCap(CEILING)
+    cap.refused(21, 0.0)
+    server = Server(cap, most=20)
+    calls = sum(server.turn() for _ in range(500))
+
+    assert 0 < server.refused < 0.002 * calls
+    assert cap.is_believed
+
+
+def test_a_raised_cap_is_followed() -> None:
+    """
+    What gets through when one more is tried is the new number, and more is tried soon after.
+    """
+    cap = CallCap(CEILING)
+    cap.refused(21, 0.0)
+    server = Server(cap, most=20)
+    for _ in range(50):
+        server.turn()
+    server.most = 40
+    for _ in range(2_000):
+        server.turn()
+        if not cap.is_believed:
+            break
+
+    assert cap.size > 30
+
+
+def test_a_refusal_below_the_number_ends_the_trial() -> None:
+    """
+    A cap lets through whatever is below it: this is a rate, and is left to what knows of rates.
+    """
+    cap = CallCap(CEILING)
+    cap.refused(9, 0.0)
+    assert cap.lets(0, 0.1)
+    cap.granted(1, 0.1)
+    cap.refused(3, 0.2)
+
+    assert not cap.lets(0, 0.3)
+    assert not cap.is_believed
+    assert cap.size == CEILING
+
+
+def test_after_a_mistake_it_takes_many_refusals_at_one_number_to_try_again() -> None:
+    """
+    A rate refuses at any number; trying each of them would cost a refusal each.
+    """
+    cap = CallCap(CEILING)
+    cap.refused(9, 0.0)
+    cap.refused(3, 0.1)
+    for strike, among in enumerate((9, 30, 14, 60, 9, 35, 90, 20, 11, 50)):
+        cap.refused(among, 2.0 * strike)
+        assert not cap.lets(1, 2.0 * strike)
+
+    for strike in range(9):
+        cap.refused(51, 100.0 + 2.0 * strike)
+
+    assert cap.lets(1, 120.0)
+
+
+def test_is_believed_too_where_nothing_comes_back_for_long() -> None:
+    """
+    All places are taken by calls that take minutes, so none can be tried: refused at the next one every time is enough.
+    """
+    cap = CallCap(CEILING)
+    for strike in range(5):
+        cap.refused(51, 2.0 * strike)
+
+    assert cap.is_believed
+    assert cap.size == 50
+
+
+def test_is_not_believed_if_more_got_through() -> None:
+    """
+    What is let through above the number says that there is none.
+    """
+    cap = CallCap(CEILING)
+    cap.refused(51, 0.0)
+    for among in range(55, 61):
+        cap.replied(among, sent_at=1.0)
+    for strike in range(2, 7):
+        cap.refused(51, 2.0 * strike)
+
+    assert not cap.is_believed
+    assert cap.size == CEILING
+
+
+def test_what_was_let_through_before_is_no_cap() -> None:
+    """
+    A refusal at a number that has been let through is about the rate, not about calls at once.
+    """
+    cap = CallCap(CEILING)
+    cap.replied(80, sent_at=0.0)
+    for strike in range(10):
+        cap.refused(51, 2.0 * strike + 1.0)
+
+    assert cap.size == CEILING
+    assert not cap.lets(1, 30.0)
+
+
+def test_a_call_that_is_alone_is_never_one_too_many() -> None:
+    """
+    Refused again and again with nothing else on the wire: no cap on calls at once does that, so none is believed in.
+    """
+    cap = CallCap(CEILING)
+    for strike in range(20):
+        cap.refused(1, 2.0 * strike + 1.0)
+        assert not cap.blames(1)
+        assert not cap.is_believed
+
+
+def test_a_believed_cap_that_refuses_what_is_below_it_is_given_up() -> None:
+    """
+    It was a rate after all: three in a row that a cap would have let through.
+    """
+    cap = CallCap(CEILING)
+    for strike in range(5):
+        cap.refused(51, 2.0 * strike)
+    for among in (40, 30, 20):
+        assert cap.is_believed
+        cap.refused(among, 20.0)
+
+    assert not cap.is_believed
+
+
+_EVENTS = ["reply", "refuse", "grant"]
+
+
+@given(st.lists(st.tuples(st.sampled_from(_EVENTS), st.integers(1, 2_000)), max_size=300), st.integers(1, 1_000))
+def test_stays_within_its_bounds(events: list[tuple[str, int]], ceiling: int) -> None:
+    """
+    Whatever comes back, the number is at least 1 and no more than the ceiling, and none goes above it.
+    """
+    cap = CallCap(ceiling)
+    for now, (event, many) in enumerate(events):
+        among = min(many, ceiling)
+        if event == "reply":
+            cap.replied(among, sent_at=now - 1.0)
+        elif event == "refuse":
+            cap.refused(among, float(now))
+        else:
+            cap.granted(among, float(now))
+        assert 1 <= cap.size <= ceiling
+        assert not cap.lets(cap.size, float(now))
