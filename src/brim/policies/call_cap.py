@@ -229,3 +229,7 @@ class CallCap:
             self._latest = (0, at)
         elif most > self._accepted and now - at > _LET_THROUGH_S:
             self._accepted = most
+
+    def __repr__(self) -> str:
+        state = "believed" if self.is_believed else "tried" if self._is_tried else "none known"
+        return f"CallCap({self.size}, {state})"

@@ -7,7 +7,7 @@ the fastest refill at which even that would be empty now is the bound above.
 
 The bounds of all stretches that end now are put together, from the latest to the oldest, until one contradicts: then
 the limit has changed since, and what is older is forgotten. A limit counted in windows refuses everything for seconds
-on end. Once that was seen only stretches of a whole window prove anything.
+on end (`brim.policies.blocks`): once that was seen, what a window let through is the measure.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from typing import Final, NamedTuple
+
+from brim.policies.blocks import Blocks
 
 __all__ = ["Evidence", "Refusal"]
 
@@ -27,13 +29,8 @@ _SAMPLE_S: Final = 0.02
 _LEAST_S: Final = 2.0
 _LEAST_SENDS: Final = 4.0
 _NARROW: Final = 1.25
-_BLOCK_S: Final = 3.0
-_BLOCK_SENDS: Final = 4.0
-"""A bucket refills what an attempt asks for sooner; what refuses for longer counts in windows."""
-_SHORT_WINDOW_S: Final = 10.0
-_TRICKLE: Final = 0.2
-"""Less than this share of what was expected is what small attempts find left in a window that is used up."""
-_MOSTLY: Final = 0.9
+_WINDOW: Final = 0.01
+"""By what share a window's rate is uncertain."""
 _FASTEST: Final = 4.0
 _SLACK: Final = 1.01
 _HALVINGS: Final = 14
@@ -66,16 +63,13 @@ class Evidence:
 
     __slots__ = (
         "_begin",
-        "_block_at",
         "_first",
         "_largest",
         "_marks",
         "_next_at",
-        "_passed",
         "_samples",
         "_struck_at",
-        "_window_s",
-        "blocked",
+        "blocks",
         "high",
         "hint",
         "is_wild",
@@ -89,12 +83,9 @@ class Evidence:
         self._samples: list[tuple[float, float]] = []
         self._next_at = now
         self._largest = 0.0
-        self._window_s = 0.0
+        self.blocks = Blocks(now)
         self._first = (0.0, 0.0, 0.0)
         self._struck_at = now
-        self._block_at = now
-        self._passed = 0.0
-        self.blocked = 0
         self.low = 0.0
         self.high = float("inf")
         self.is_wild = True
@@ -109,11 +100,14 @@ class Evidence:
         """Is the rate known well enough to stay there?"""
         return self.high < _NARROW * self.low
 
-    def first(self, passed: float, amount: float, now: float, *, least: float) -> None:
+    def first(self, passed: float, refusal: Refusal, *, least: float) -> None:
         """The first refusal, when *passed* had been let through. A limit is *least* a second or more, most likely."""
+        amount, _, now, wait = refusal
         self._first = (passed, now - self._begin, least)
         self._marks.append(_Mark(now, passed, amount))
-        self._block_at, self._passed, self._struck_at = now, passed, now
+        self._struck_at = now
+        self.blocks.saw(passed, now)
+        self.blocks.refused(amount, sent_at=now, now=now, passed=passed, rate=least, wait=wait)
 
     @property
     def guess(self) -> float:
@@ -126,14 +120,15 @@ class Evidence:
         if self.hint is not None:
             return self.hint
         passed, took, least = self._first
-        if self._window_s:
-            return passed / self._window_s
+        if self.blocks.span:
+            return self.blocks.rate
         lowest, highest = passed / (_MINUTE_S + took), passed / max(took, _SHORTEST_S)
         return max(lowest * (highest / lowest) ** _TOWARDS_HIGHEST if lowest > 0.0 else 0.0, least)
 
     def saw(self, amount: float, passed: float, now: float) -> None:
         """An attempt of *amount* was sent, *passed* with it."""
         self._largest = max(self._largest, amount)
+        self.blocks.saw(passed, now)
         if now < self._next_at:
             return
         if len(self._samples) >= _SAMPLES:
@@ -143,13 +138,13 @@ class Evidence:
 
     def took_back(self, amount: float, sent_at: float) -> None:
         """An attempt was refused: it is among what seemed to have passed since it was sent."""
+        self.blocks.took_back(amount, sent_at)
         samples = self._samples
         place = len(samples) - 1
         while place >= 0 and samples[place][0] >= sent_at:
             samples[place] = (samples[place][0], samples[place][1] - amount)
             place -= 1
         if self._marks and sent_at <= self._struck_at:
-            self._passed -= amount
             passed, took, least = self._first
             if sent_at <= self._begin + took:
                 self._first = (passed - amount, took, least)
@@ -167,15 +162,22 @@ class Evidence:
             base: the rate that is believed in.
             pace: the rate at which it was sent; it had not been higher since the last refusal.
         """
-        amount, sent_at, now, _ = refusal
-        self._watch_block(refusal, passed, base)
+        amount, sent_at, now, wait = refusal
+        blocks = self.blocks
+        before = blocks.rate
+        is_new = blocks.refused(amount, sent_at=sent_at, now=now, passed=passed, rate=base, wait=wait)
         since, self._struck_at = now - self._struck_at, now
-        if self.blocked and now - self._marks[0].at < _MINUTE_S:
+        if blocks.span:
+            is_new = is_new or blocks.rate != before
+            if is_new:
+                self.believe((1.0 - _WINDOW) * blocks.rate, (1.0 + _WINDOW) * blocks.rate)
+            return is_new
+        if blocks.count > 1:
             return False  # what lets nothing through says nothing of a rate
         new = _Mark(sent_at, self._passed_by(sent_at, passed), amount)
         found = self._bounds(new, mean)
         last = self._marks[-1]
-        if new.passed - last.passed >= _LEAST_SENDS * mean and new.at - last.at >= max(_LEAST_S, self._window_s / 4):
+        if new.passed - last.passed >= _LEAST_SENDS * mean and new.at - last.at >= _LEAST_S:
             self._marks.append(new)
             self._samples = [sample for sample in self._samples if sample[0] > self._marks[0].at]
         if found is None:
@@ -187,18 +189,12 @@ class Evidence:
         self.is_wild = self.is_wild and not self.is_narrow
         return True
 
+    def believe(self, low: float, high: float) -> None:
+        """It was found out otherwise: the rate is between *low* and *high*, whatever was refused before."""
+        self.low, self.high, self.is_wild = low, high, False
+
     def _passed_by(self, at: float, passed: float) -> float:
         return next((by_then for time, by_then in reversed(self._samples) if time <= at), passed)
-
-    def _watch_block(self, refusal: Refusal, passed: float, base: float) -> None:
-        amount, _, now, wait = refusal
-        if passed - self._passed > max(0.5 * amount, _TRICKLE * base * (now - self._struck_at)):
-            self._block_at, self.blocked = now, -1
-        self.blocked += 1
-        self._passed = passed
-        block = max(now - self._block_at, wait)
-        if block > _BLOCK_S and block * base > _BLOCK_SENDS * amount and block > self._window_s:
-            self._window_s = _MINUTE_S if block > _SHORT_WINDOW_S else _SHORT_WINDOW_S
 
     def _bounds(self, new: _Mark, mean: float) -> tuple[float, float] | None:
         low, high = 0.0, float("inf")
@@ -207,7 +203,7 @@ class Evidence:
         for number in range(len(self._marks) - 1, -1, -1):
             mark = self._marks[number]
             seconds, got = new.at - mark.at, new.passed - mark.passed
-            if seconds < max(_LEAST_S, _MOSTLY * self._window_s) or got < _LEAST_SENDS * mean:
+            if seconds < _LEAST_S or got < _LEAST_SENDS * mean:
                 continue
             least, most = self._stretch(mark, new, mean, is_latest=not is_seeded)
             if is_seeded and (least > high or most < low):
@@ -246,10 +242,9 @@ class Evidence:
                 before, passed = at, by_then
         return min(size, level + rate * (until - before))
 
-    @property
-    def middle(self) -> float:
-        """The rate to believe in."""
-        return float((self.low * self.high) ** 0.5)
+    def between(self, share: float) -> float:
+        """The rate that lies so much of the way from the low bound to the high one, in proportion."""
+        return float(self.low * (self.high / self.low) ** share)
 
 
 def _edge(low: float, high: float, holds: Callable[[float], bool]) -> float:

@@ -14,8 +14,9 @@ rate that a minute's worth would make and the one that no bucket at all would.
 A refusal that names no wait may be a stray one, of no limit at all. Strays are a small share at any rate, each by
 itself; a limit refuses a large share of what is beyond it. So while searching, the odds between the two are summed up
 (a sequential test), and a single refusal moves nothing. While cruising one is believed, unless it comes where it is all
-but impossible (just after a cut, below the measured rate). Several of those show that there are strays: their share is
-measured as noise, the search begins again, and single refusals are doubted from then on.
+but impossible (just after a cut, below the measured rate). After several of those the rate is lowered to see whether
+they end (`brim.policies.strays`): if so the limit is lower than it was; if not, the search begins again, and single
+refusals are doubted from then on.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from math import log
 from typing import Final
 
 from brim.policies.evidence import Evidence, Refusal
+from brim.policies.strays import Strays
 
 __all__ = ["Mode", "Pace"]
 
@@ -38,6 +40,8 @@ _RAISED: Final = 1.1
 """Cruising this far above the measured rate unrefused, the limit must have been raised: search."""
 _SEARCH_A_SECOND: Final = 0.35
 _CAREFUL: Final = 0.1
+_A_WINDOW: Final = 0.3
+_A_LARGER_WINDOW: Final = 1.5
 _SLOWEST_SEARCH: Final = 0.01
 _SEARCH_A_SEND: Final = 0.125
 _WELL_KNOWN: Final = 0.06
@@ -47,6 +51,10 @@ _PLAUSIBLE: Final = 0.97
 _SAFE: Final = 0.995
 _LONGEST_GAP_S: Final = 20.0
 _LONGEST_PAUSE_S: Final = 8.0
+_BREATH: Final = 0.005
+"""A window that is full to the brim needs some room before it is filled on."""
+_PAUSE_SHARE: Final = 1 / 8
+"""After a block of minutes, so much of it may be waited before it is asked again."""
 _LEAST_RATE: Final = 1e-3
 _RELIEF: Final = 1.03
 _RARE: Final = 200
@@ -66,18 +74,26 @@ _LIMITED: Final = 0.25
 _DOUBT: Final = 3.0
 """A refusal may be a stray one as long as the odds of a limit have grown less than this, as a logarithm: two close to
 each other are a limit."""
+_CERTAIN: Final = 2 * _DOUBT
 _RECENT: Final = 1 / 64
 _LATEST: Final = 1 / 16
 _BURST: Final = 0.3
-"""Before anything is known, a limit is what refuses this share of the latest attempts: strays keep apart."""
+"""Before anything is known, a limit is what refuses this share of the latest attempts, or goes on refusing: strays keep
+apart."""
 _CALM: Final = log((1.0 - _STRAYS) / (1.0 - _LIMITED))
-_MOST_NOISE: Final = 0.05
 _ABOVE_NOISE: Final = 0.04
 _APART: Final = 6
 """Strays keep apart; what is refused because of a limit is refused again at once."""
-_PROVEN: Final = 3
-_BEFORE: Final = 30
-"""How many attempts the share of strays that is assumed at first counts for."""
+_SOON: Final = 48
+_MIDDLE: Final = 0.5
+_LOWER: Final = 0.15
+"""Where between the bounds the rate is believed to be, and where if what was refused last is less than so many attempts
+ago."""
+_LATELY: Final = 32
+"""What gets through is measured over so many attempts, or up to twice as many."""
+_TESTED: Final = 0.93
+"""Below so much of what got through nothing is refused, unless at random."""
+_NO_MORE: Final = 1.03
 
 
 class Mode(Enum):
@@ -107,17 +123,18 @@ class Pace:
         "_doubted",
         "_evidence",
         "_gap",
-        "_hits",
         "_is_passed_by",
+        "_lately",
         "_mean",
         "_passed",
         "_patience",
         "_ready_at",
         "_recent",
-        "_safe",
         "_search",
         "_sends_since",
         "_since",
+        "_since_mark",
+        "_strays",
         "_struck_at",
         "mode",
         "place",
@@ -138,16 +155,17 @@ class Pace:
         self._gap = 0
         self._alarm = 0.0
         self._doubted: tuple[Refusal, float] | None = None
-        self._hits = 0
         self._is_passed_by = False
+        self._lately = ((now, 0.0), (now, 0.0))
         self._mean = 1.0
         self._patience = 1.0
         self._ready_at = 0.0
         self._recent = 0.0
-        self._safe = 0
         self._search = _SEARCH_A_SECOND
         self._sends_since = 0
         self._since = 0.0
+        self._since_mark = 0
+        self._strays = Strays()
         self._struck_at = float("-inf")
 
     @property
@@ -177,10 +195,17 @@ class Pace:
             self._is_passed_by = True
         elif now - self._ready_at < _LATE_S:
             self._ready_at += amount / self.rate
-            self._grow(amount)
+            self._grow(amount, now)
         else:
             self._ready_at = now + amount / self.rate
-        self._evidence.saw(amount, self._passed[self.place], now)
+        passed = self._passed[self.place]
+        self._evidence.saw(amount, passed, now)
+        self._since_mark += 1
+        if self._since_mark >= _LATELY:
+            self._since_mark = 0
+            self._lately = self._lately[1], (now, passed)
+        if self._strays.sent():
+            self._tested()
 
     def relieved(self) -> None:
         """The server shows that nearly all of the limit is left: the rate is more than this."""
@@ -213,22 +238,47 @@ class Pace:
         if self.mode is not Mode.FREE:
             self._ready_at += amount / self.rate
 
-    def _grow(self, amount: float) -> None:
+    def _grow(self, amount: float, now: float) -> None:
+        if self._strays.left:
+            return
         if self.mode is Mode.SEARCHING:
-            self.rate *= 1.0 + min(_SEARCH_A_SEND, self._search * amount / self.rate)
+            search = self._search
+            blocks = self._evidence.blocks
+            if blocks.span:
+                # Windows refuse nothing until they are used up.
+                search = min(search, (_A_LARGER_WINDOW if blocks.is_outdone(now) else _A_WINDOW) / blocks.span)
+            self.rate *= 1.0 + min(_SEARCH_A_SEND, search * amount / self.rate)
         else:
             self._since += amount
             dwell = max(self._base * _DWELL_S, min(self._mean * _DWELL_SENDS, self._base * _LONGEST_DWELL_S))
             factor = _BELOW + _RISE * (self._since / (dwell * self._patience)) ** 3
-            self._safe += self.rate < _SAFE * self._evidence.low
             if factor > _RAISED:
                 self.mode, self._search = Mode.SEARCHING, _CAREFUL
             self.rate = self._base * factor
         self.rate = min(self.rate, self._ceiling)
 
     @property
-    def _noise(self) -> float:
-        return min(_MOST_NOISE, (self._hits + 1) / (self._safe + _BEFORE)) if self._hits >= _PROVEN else 0.0
+    def _got(self) -> float:
+        """What gets through a second."""
+        (began, before), (ended, passed) = self._lately
+        return (passed - before) / (ended - began) if ended - began > _LATE_S else self.rate
+
+    def _test(self) -> None:
+        """Are those strays? Go slower, and see."""
+        self._strays.test(self._recent)
+        self.rate *= min(1.0, max(_TESTED * self._got / self.rate, 1.0 - _LIMITED))
+
+    def _tested(self) -> None:
+        if self._strays.share:
+            # The bounds may come from some that were taken for a limit.
+            self.mode, self._search = Mode.SEARCHING, _SEARCH_A_SECOND
+        else:
+            low = self.rate
+            self._base = low / _TESTED
+            self._evidence.believe(low, self._base * _NO_MORE)
+            self.mode, self._patience = Mode.CRUISING, _LEAST_PATIENCE
+        self._since = 0.0
+        self._settle()
 
     def refused(self, amount: float, *, sent_at: float, now: float, wait: float) -> bool:
         """An attempt of *amount* was refused (and taken out of what passed); does that say anything about the rate?
@@ -242,7 +292,7 @@ class Pace:
             return True  # of the same burst as the last strike
         self._recent += _RECENT
         self._burst += _LATEST
-        self._alarm += log(_LIMITED / max(_STRAYS, self._noise))
+        self._alarm += log(_LIMITED / max(_STRAYS, self._strays.share))
         # The first of several shows best what a limit had let through until then, and at which pace.
         fastest = float("inf") if self._is_passed_by else self.rate
         first, pace = self._doubted = self._doubted or (Refusal(amount, sent_at, now, wait), fastest)
@@ -253,37 +303,45 @@ class Pace:
         self._strike(first._replace(wait=wait), now, pace)
         self._hurry(wait)
         # Where a refused call counts, asking again and again keeps the bucket empty: back off until one gets through.
-        pause = min(self._mean / self.rate * 2.0 ** min(self._evidence.blocked, 16), _LONGEST_PAUSE_S)
-        self._ready_at = max(self._ready_at, now + pause)
+        blocks = self._evidence.blocks
+        longest = max(_LONGEST_PAUSE_S, _PAUSE_SHARE * blocks.block)
+        pause = min(self._mean / self.rate * 2.0 ** min(blocks.count - 1, 16), longest)
+        self._ready_at = max(self._ready_at, now + pause, now + _BREATH * blocks.span)
         return True
 
     def _may_be_stray(self) -> bool:
-        noise = self._noise
         if self.mode is Mode.FREE:
-            return self._burst < _BURST
+            return self._burst < _BURST and self._alarm < _CERTAIN
+        is_doubtful = self._alarm < _DOUBT
+        if self._strays.left:
+            if is_doubtful:
+                self._strays.refused()
+            else:
+                self._strays.forget()
+            return is_doubtful
+        noise = self._strays.share
         if self.mode is Mode.SEARCHING:
             if not noise and self.rate > _PLAUSIBLE * self._evidence.high:
                 return False
-            return self._alarm < _DOUBT
-        if self.rate < _SAFE * self._evidence.low:
-            if self._gap >= _APART:
-                self._hits += 1
-                if self._hits == _PROVEN:
-                    # There are strays; the bounds may come from some that were taken for a limit.
-                    self.mode, self._search = Mode.SEARCHING, _SEARCH_A_SECOND
-            return self._alarm < _DOUBT
-        return noise > 0.0 and self._alarm < _DOUBT
+            self._suspect(is_safe=False)
+            return is_doubtful
+        is_safe = self.rate < _SAFE * self._evidence.low
+        self._suspect(is_safe=is_safe)
+        return (is_safe or noise > 0.0) and is_doubtful
+
+    def _suspect(self, *, is_safe: bool) -> None:
+        if self._gap >= _APART and self._strays.is_suspicious(self._recent, is_safe=is_safe):
+            self._test()
 
     def _strike(self, refusal: Refusal, now: float, pace: float) -> None:
-        amount = refusal.amount
         passed = self._passed[self.place]
         if self.mode is Mode.FREE:
             self._mean = max(1.0, passed / max(1.0, self._passed[0])) if self.place else 1.0
-            self._evidence.first(passed, amount, now, least=self._mean)
+            self._evidence.first(passed, refusal._replace(now=now), least=self._mean)
             self.mode = Mode.SEARCHING
             self._search = _SEARCH_A_SECOND if self._evidence.hint is None else _CAREFUL
         elif self._evidence.refused(refusal, passed, mean=self._mean, base=self._base, pace=pace):
-            self._measured()
+            self._measured(pace)
         else:
             self._search = max(_SLOWEST_SEARCH, self._search / 2)
         self._settle()
@@ -300,15 +358,17 @@ class Pace:
         self._base = min(max(self._base, _LEAST_RATE), self._ceiling)
         self.rate = self._base * _BELOW
 
-    def _measured(self) -> None:
-        """There is a new interval to believe in."""
+    def _measured(self, pace: float) -> None:
+        """There is a new interval to believe in, since what went at *pace* was refused."""
         evidence = self._evidence
         # What strays took away is none of the limit's doing.
-        noise = self._noise
-        base = evidence.middle / (1.0 - noise)
+        noise = self._strays.share
+        # Refused again so soon, the limit held all the time: what got through is the rate.
+        share = _LOWER + (_MIDDLE - _LOWER) * min(1.0, self._sends_since / _SOON)
+        base = evidence.between(share) / (1.0 - noise)
         if noise and self._recent < noise + _ABOVE_NOISE and evidence.high >= self._base:
             base = max(base, self._base)  # most likely two strays in a row
-        if self._sends_since > _SELDOM and self._ceiling < float("inf"):
+        if self._sends_since > _SELDOM and pace > _BELOW_CEILING * _BELOW * self._ceiling:
             base = max(base, (_NEAR_CEILING if self._sends_since > _RARE else _BELOW_CEILING) * self._ceiling)
         self._base = base
         self._search = max(_SLOWEST_SEARCH, self._search / 2)

@@ -1,0 +1,206 @@
+"""Limits counted in windows, told by their blocks: they let everything through, then nothing for seconds on end.
+
+A window says what it allows more plainly than a bucket does. If it slides, it is what got through in the span before a
+refusal. If it is fixed, it is what got through since the window began: then blocks end at the same place of the span
+every time, or the server says when they will. How long the span is shows in the blocks too, since none is longer, and
+windows have the lengths that people choose.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import Final
+
+__all__ = ["Blocks"]
+
+_SPANS_S: Final = (10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 3_600.0)
+"""Lengths of windows. Shorter ones need no telling: their blocks are over before anyone knows of them."""
+_SHORTEST_S: Final = 3.0
+_SHORTEST_SENDS: Final = 4.0
+"""A bucket refills what an attempt asks for sooner; what refuses for longer counts in windows."""
+_TRICKLE: Final = 0.2
+"""Less than this share of what was expected is what small attempts find left in a window that is used up."""
+_REGULAR: Final = 2
+_PUNCTUAL: Final = 0.1
+"""Blocks that end so often in a row at the same place of the span, give or take this share, are of fixed windows."""
+_LONGER: Final = 1.5
+_ALIKE: Final = 0.05
+"""Blocks that end twice in a row so much further apart than the span, by this share at equal distances, show how long it
+is."""
+_UNLIKE: Final = 1.15
+_MORE: Final = 1.1
+_LIKELY: Final = 0.7
+"""A window that is used up holds most of what was sent in a span; if not, it is not where it is thought to be."""
+_SPACING_S: Final = 0.25
+_MOST: Final = 2_048
+
+
+class Blocks:
+    """Watches one limit for blocks.
+
+    Args:
+        now: when the first attempt was sent.
+
+    Attributes:
+        span: how long the window is, in seconds; 0 while nothing speaks for one.
+        amount: what it allows; 0 while not measured.
+        block: how long the last block was, or is by now.
+        count: refusals in a row since anything got through.
+    """
+
+    __slots__ = (
+        "_began",
+        "_distance",
+        "_edge",
+        "_ended",
+        "_level",
+        "_level_at",
+        "_next_at",
+        "_passed",
+        "_regular",
+        "_slid",
+        "_times",
+        "amount",
+        "block",
+        "count",
+        "span",
+    )
+
+    def __init__(self, now: float) -> None:
+        self.span = 0.0
+        self.amount = 0.0
+        self.count = 0
+        self._times: list[float] = [now]
+        self._passed: list[float] = [0.0]
+        self._next_at = now
+        self._began = now
+        self._level = 0.0
+        self._level_at = now
+        self.block = 0.0
+        self._edge: float | None = None
+        self._ended = now
+        self._distance = 0.0
+        self._slid = 0.0
+        self._regular = 0
+
+    @property
+    def rate(self) -> float:
+        """What the window allows, a second; 0 while not measured."""
+        return self.amount / self.span if self.span else 0.0
+
+    def saw(self, passed: float, now: float) -> None:
+        """An attempt was sent, *passed* with it in all."""
+        if now < self._next_at:
+            return
+        if len(self._times) >= _MOST:
+            del self._times[: _MOST // 4], self._passed[: _MOST // 4]
+        self._times.append(now)
+        self._passed.append(passed)
+        self._next_at = now + max(_SPACING_S, self.span / 512)
+
+    def took_back(self, amount: float, sent_at: float) -> None:
+        """An attempt was refused: it is among what seemed to have passed since it was sent."""
+        place = len(self._times) - 1
+        while place >= 0 and self._times[place] >= sent_at:
+            self._passed[place] -= amount
+            place -= 1
+        if sent_at <= self._level_at:
+            self._level -= amount
+
+    def refused(self, amount: float, *, sent_at: float, now: float, passed: float, rate: float, wait: float) -> bool:
+        """An attempt was refused. Is there a new measurement?
+
+        Args:
+            amount: what it asked for.
+            sent_at: when it was sent.
+            now: when it came back.
+            passed: what has been let through in all.
+            rate: what is believed to be let through a second.
+            wait: for how long the server says to wait, or 0.
+        """
+        got = passed - self._level
+        if self.count and got <= max(0.5 * amount, _TRICKLE * rate * (now - self._began - self.block)):
+            self.count += 1
+            self._lasted(max(now - self._began, wait), amount, rate)
+            return False
+        if self.span and self.count:
+            self._follow(self._end())
+        self.count, self._began, self.block = 1, sent_at, 0.0
+        self._level, self._level_at = passed, now
+        self._lasted(wait, amount, rate)
+        return self._measure(sent_at, now + wait if wait > _SHORTEST_S else None)
+
+    def is_outdone(self, now: float) -> bool:
+        """Did clearly more get through in a span than was measured, unrefused?"""
+        return self._in_span(now) > _MORE * self.amount
+
+    def _lasted(self, block: float, amount: float, rate: float) -> None:
+        """A block is at least *block* seconds long: so is the window."""
+        self.block = max(self.block, block)
+        if self.block <= _SHORTEST_S or self.block * rate <= _SHORTEST_SENDS * amount or self.block <= self.span:
+            return
+        self.span = next((span for span in _SPANS_S if span >= self.block), _SPANS_S[-1])
+        self.amount = self._slid = self._in_span(self._began)
+        self._edge, self._regular = None, 0
+
+    def _measure(self, until: float, opens_at: float | None) -> bool:
+        """Take the measure of the window that is used up *until* then and that, if the server says so, *opens_at*."""
+        if not self.span:
+            return False
+        slid, before = self._in_span(until), self._slid
+        is_first, self._slid = self._edge is None, slid
+        if opens_at is not None:
+            # The first attempt of the window that is used up was sent a span before it opens; seconds may be rounded.
+            since = self._at(until) - self._at(opens_at - self.span - 1.0)
+            is_since = since > _LIKELY * slid
+        else:
+            since = self._at(until) - self._at(self._began_at(until))
+            is_since = is_first and slid > _UNLIKE * before
+            if self._regular >= _REGULAR and _LIKELY * slid < since < slid:
+                slid = (since * slid) ** 0.5  # they begin no later than that, and perhaps sooner
+        self.amount = since if is_since else slid
+        return self.amount > 0.0
+
+    def _began_at(self, until: float) -> float:
+        """When the window began in which something is refused that was sent *until* then, if windows are fixed."""
+        assert self._edge is not None, "a block has ended before"
+        into = (until - self._edge) % self.span
+        # Refused where a window is said to begin, it was the one before that was used up.
+        return until - into - (self.span if into < _PUNCTUAL * self.span else 0.0)
+
+    def _follow(self, ended: float) -> None:
+        """A block has *ended*: if windows are fixed, they begin no later than that."""
+        if self._edge is None:
+            self._edge = self._ended = ended
+            return
+        distance, self._ended = ended - self._ended, ended
+        if distance < self.span / 2:
+            return
+        if distance > _LONGER * self.span and abs(distance - self._distance) < _ALIKE * distance:
+            self.span, self._edge, self._regular = distance, ended, 0
+        self._distance = distance
+        late = (ended - self._edge + self.span / 2) % self.span - self.span / 2
+        if abs(late) <= _PUNCTUAL * self.span:
+            self._regular += 1
+            self._edge += min(late, 0.0)
+        else:
+            self._regular, self._edge = 0, ended
+
+    def _end(self) -> float:
+        """When the last block ended: the first moment after it at which more had passed than at its beginning."""
+        place = bisect_right(self._times, self._began + self.block)
+        while place < len(self._times) and self._passed[place] <= self._level:
+            place += 1
+        return self._times[place] if place < len(self._times) else self._times[-1]
+
+    def _in_span(self, until: float) -> float:
+        return self._at(until) - self._at(until - self.span)
+
+    def _at(self, when: float) -> float:
+        """What had passed by *when*."""
+        times, passed = self._times, self._passed
+        place = bisect_right(times, when)
+        if place == 0 or place == len(times):
+            return passed[max(0, place - 1)]
+        share = (when - times[place - 1]) / (times[place] - times[place - 1])
+        return passed[place - 1] + share * (passed[place] - passed[place - 1])
