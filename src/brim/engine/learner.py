@@ -195,17 +195,21 @@ class Learner:
             self._lane.on_room()
 
     def _throttled(self, failure: Failure, answer: Answer, charge: Charge, now: float) -> None:
-        is_crowd = self._window.cap.blames(charge.among)
+        cap = self._window.cap
+        number = cap.number(self._lane.in_flight, among=charge.among, sent_at=charge.at, now=now)
+        is_crowd = cap.blames(number)
         verdict = self._admission.refused(charge, answer, failure, now, is_crowd=is_crowd)
         if self._admission.is_paced:
             self._window.open()
         if charge.at > self._struck_at:
-            self._fewest = min(self._fewest, charge.among) if now - self._doubted_at < _LATELY_S else charge.among
+            self._fewest = min(self._fewest, number) if now - self._doubted_at < _LATELY_S else number
             self._doubted_at = now
             if verdict.is_strike and not verdict.is_explained:
                 self._struck_at = now
                 self._window.refused(self._fewest, now)
                 self._doubted_at = float("-inf")
+        else:
+            cap.echoed(number, sent_at=charge.at)
         if verdict.is_strike or failure.retry_after is not None:
             is_alive = self._stalled_since is None or now - self._stalled_since < _ALIVE_S
             self._push_back(failure, answer, now, longest=_BLIND_PAUSE_S if is_alive else LONGEST_PAUSE)
