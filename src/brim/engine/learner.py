@@ -13,6 +13,7 @@ import msgspec
 
 from brim.policies.gate import LONGEST_PAUSE, Gate
 from brim.policies.health import Denial, Health
+from brim.policies.overload import Overloads
 from brim.values import Answer, Failure, FailureKind, Reply
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class Learner:
         self._window = window
         self._gate = gate
         self._health = health
+        self._overloads = Overloads()
         self._on_pause = on_pause
         self._held_for: Failure | None = None
         self._held_until = 0.0
@@ -104,6 +106,7 @@ class Learner:
 
     def heed(self, answer: Answer, charge: Charge, now: float, *, used: Amounts | None, is_first: bool) -> Answer:
         """Learn from an attempt that came back, and true up its charge. Returns it as it counts for its request."""
+        answer = self._taken(answer, charge, now)
         outcome = answer.outcome
         self._admission.answered(charge, answer, now, used=used)
         if self._admission.is_rate_known:
@@ -115,6 +118,8 @@ class Learner:
             self._window.replied(charge.among, sent_at=charge.at, now=now, tokens=tokens)
             if self._health.replied(sent_at=charge.at, now=now):
                 self._window.restart(now)
+            if self._overloads.passed(sent_at=charge.at):
+                self._window.grow_again(now)
             if self._held_for is not None:
                 self._tell_open()
             return answer
@@ -127,6 +132,25 @@ class Learner:
             self._push_back(outcome, answer, now)
         self._window.failed(sent_at=charge.at, now=now)
         return self._failed(outcome, answer, charge, now, is_first=is_first)
+
+    def _taken(self, answer: Answer, charge: Charge, now: float) -> Answer:
+        """An answer as it is to be taken: some limits say that the server is overloaded."""
+        failure = answer.outcome
+        if not isinstance(failure, Failure) or failure.kind is not FailureKind.OVERLOADED:
+            return answer
+        typical_s = self._health.typical_s
+        is_storm = self._overloads.met(failure.status, sent_at=charge.at, now=now, typical_s=typical_s)
+        if is_storm and self._admission.is_paced:
+            self._unlearn(now)
+        if not self._overloads.is_limit:
+            return answer
+        return msgspec.structs.replace(answer, outcome=msgspec.structs.replace(failure, kind=FailureKind.THROTTLED))
+
+    def _unlearn(self, now: float) -> None:
+        """What was taken for refusals of a limit was a storm: what they taught is worth nothing."""
+        self._admission.unlearn()
+        window, is_open = self._window, self._admission.is_rate_known
+        window.restate(window.ceiling, is_open=is_open, in_flight=self._lane.in_flight, now=now)
 
     def _failed(self, failure: Failure, answer: Answer, charge: Charge, now: float, *, is_first: bool) -> Answer:
         """Weigh a failure against what gets through: is it the request's, or the whole endpoint's?"""
@@ -171,17 +195,21 @@ class Learner:
             self._lane.on_room()
 
     def _throttled(self, failure: Failure, answer: Answer, charge: Charge, now: float) -> None:
-        is_crowd = self._window.cap.blames(charge.among)
+        cap = self._window.cap
+        number = cap.number(self._lane.in_flight, among=charge.among, sent_at=charge.at, now=now)
+        is_crowd = cap.blames(number)
         verdict = self._admission.refused(charge, answer, failure, now, is_crowd=is_crowd)
         if self._admission.is_paced:
             self._window.open()
         if charge.at > self._struck_at:
-            self._fewest = min(self._fewest, charge.among) if now - self._doubted_at < _LATELY_S else charge.among
+            self._fewest = min(self._fewest, number) if now - self._doubted_at < _LATELY_S else number
             self._doubted_at = now
             if verdict.is_strike and not verdict.is_explained:
                 self._struck_at = now
                 self._window.refused(self._fewest, now)
                 self._doubted_at = float("-inf")
+        else:
+            cap.echoed(number, sent_at=charge.at)
         if verdict.is_strike or failure.retry_after is not None:
             is_alive = self._stalled_since is None or now - self._stalled_since < _ALIVE_S
             self._push_back(failure, answer, now, longest=_BLIND_PAUSE_S if is_alive else LONGEST_PAUSE)

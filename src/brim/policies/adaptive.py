@@ -198,6 +198,12 @@ class AdaptiveWindow:
             self._exact = float(START)
             self._resize(now)
 
+    def grow_again(self, now: float) -> None:
+        """What ended the ramp was no lack of capacity, most likely: go on with it from here."""
+        if not self._is_open:
+            self._is_ramping = True
+            self._resize(now)
+
     def reopen(self, now: float) -> None:
         """The lane was closed and opens again: come back as a ramp, not as a stampede."""
         if not self._is_open:

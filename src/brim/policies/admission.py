@@ -116,6 +116,10 @@ class Admission:
         """Did refusals teach a rate?"""
         return any(pace.holds for pace in self._paces)
 
+    def unlearn(self) -> None:
+        """What was taken for refusals of a limit were none: no rate is known from them."""
+        self._paces = []
+
     def too_large(self, cost: Cost) -> Failure | None:
         """Why an attempt can never go; None if it can."""
         for place, limit, span in self._ceilings:

@@ -3,14 +3,19 @@
 Both refuse with the same words, or none. A cap lets through whatever stays below it, however fast, and refuses at one
 number only; a rate refuses at any, however few there are. So the number at which something was refused first
 is *tried*: as attempts come back, others take their places at once, whatever a learnt rate says, one at first and then
-more with every one that is let through. A refusal below the number is about a rate, and ends it. Where enough got
+more with every one that is let through. A refusal well below the number is about a rate, and ends it. Where enough got
 through without one, one more is tried; refused again just there, the cap is *believed*. From then on one more is tried
-ever more seldom, since a cap may be raised.
+ever more seldom, since a cap may be raised. Refused at always the same lower number, it has been lowered; at any, there
+is a rate as well, and both hold.
+
+How many were there when an attempt was refused is known best when it is back: those that were sent late can't have been
+there yet, and those that were refused as well are gone.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from enum import Enum
 from typing import Final
 
 __all__ = ["CallCap"]
@@ -35,11 +40,20 @@ _REFUSED_ABOVE: Final = 4
 _REFUSED_ABOVE_S: Final = 3.0
 """Refused above the number so many times, over so many seconds, and never let through there, it is believed too."""
 _HOLD: Final = 16
-_LONGEST_HOLD: Final = 2_000
+_LONGEST_HOLD: Final = 400
+"""Places that are taken when all others are, before one more is tried: a refusal in so many costs next to nothing."""
 _UNTRUE: Final = 3
-"""So many refusals in a row below the number say that it was no cap."""
+"""So many refusals in a row below the number say that it is another, or was no cap."""
 _NEARLY: Final = 0.05
 """A number is the same if it differs by this share, or by one: what is on its way back is still counted here."""
+_RECENT: Final = 64
+_SOONEST_S: Final = 0.5
+
+
+class _State(Enum):
+    FREE = "nothing is known"
+    TRIED = "a number is tried"
+    BELIEVED = "a number is believed"
 
 
 class CallCap:
@@ -50,49 +64,54 @@ class CallCap:
 
     Attributes:
         size: the number that is believed or tried; the ceiling if there is none.
-        is_believed: does it hold back?
     """
 
     __slots__ = (
         "_accepted",
         "_against",
+        "_anchor",
+        "_below",
         "_credit",
         "_full",
         "_good",
         "_hold",
-        "_is_tried",
+        "_is_moved",
+        "_is_proven",
+        "_is_sole",
         "_latest",
         "_lowest",
         "_needed",
         "_open_since",
+        "_refusals",
+        "_sent",
+        "_state",
         "_step",
-        "_tried",
+        "_through",
         "_under_way",
-        "_untrue",
         "_voted_at",
         "_votes",
         "ceiling",
-        "is_believed",
         "size",
     )
 
     def __init__(self, ceiling: int) -> None:
         self.ceiling = ceiling
-        self.size = ceiling
-        self.is_believed = False
-        self._is_tried = False
         self._accepted = 0
         self._latest = (0, 0.0)
         self._needed = 1
-        self._credit = 0
+        self._sent: deque[float] = deque(maxlen=_RECENT)
+        self._refusals: deque[tuple[float, float]] = deque(maxlen=_RECENT)
         self._under_way: deque[float] = deque()
-        self._untrue = 0
-        self._good = 0
-        self._hold = _HOLD
-        self._full = 0
-        self._step = 1
+        self._below: list[tuple[int, float]] = []
         self._open_since = 0.0
-        self._tried = 0
+        self._free()
+
+    def _free(self) -> None:
+        self.size, self._state = self.ceiling, _State.FREE
+        self._credit = self._through = self._good = self._full = self._anchor = 0
+        self._step, self._hold = 1, _HOLD
+        self._is_moved = self._is_proven = self._is_sole = False
+        self._below.clear()
         self._forget()
 
     def _forget(self) -> None:
@@ -100,16 +119,18 @@ class CallCap:
 
     def _disprove(self) -> None:
         """It is no cap."""
-        if self.size == self.ceiling:
-            self._forget()
-            return
-        self._needed = max(_VOTES, self._needed * _MISTAKEN)
-        self.size, self.is_believed, self._is_tried = self.ceiling, False, False
-        self._forget()
+        if self._state is not _State.FREE:
+            self._needed = max(_VOTES, self._needed * _MISTAKEN)
+        self._free()
+
+    @property
+    def is_believed(self) -> bool:
+        """Does it hold back?"""
+        return self._state is _State.BELIEVED
 
     def restate(self, ceiling: int) -> None:
         """Another number is never passed anyway."""
-        if self.size == self.ceiling:  # none was found
+        if self._state is _State.FREE:
             self.size = ceiling
         if not self._votes:
             self._lowest = ceiling + 1
@@ -119,117 +140,173 @@ class CallCap:
         """May one more go beside *in_flight*, whatever rate was learnt?"""
         if in_flight >= self.size:
             return False
-        if not self._is_tried:
-            return self.is_believed
+        if self._state is not _State.TRIED:
+            return self._is_sole
         return self._credit > 0 or (bool(self._under_way) and now - self._under_way[0] > _LET_THROUGH_S)
 
     def granted(self, in_flight: int, now: float) -> None:
         """One more attempt is on the wire, *in_flight* with it."""
+        self._sent.append(now)
         if in_flight > self._accepted:
             self._settle_latest(now)
             if self._latest[0] <= self._accepted < in_flight:
                 self._latest = (in_flight, now)
-        while self._is_tried and self._under_way and now - self._under_way[0] > _LET_THROUGH_S:
-            self._got_through()
-        if self._is_tried and in_flight <= self.size:
-            self._credit -= 1
-            self._under_way.append(now)
-        if self.is_believed and in_flight >= self.size < self.ceiling:
+        if self._state is _State.TRIED:
+            self._try_one(in_flight, now)
+        elif self._state is _State.BELIEVED and in_flight >= self.size:
             self._full += 1
-            if self._full >= self._hold:
+            if self._full >= (self._hold if self._step == 1 else max(_HOLD, self.size)):
                 self._full = 0
                 self._raise()
 
+    def _try_one(self, in_flight: int, now: float) -> None:
+        while self._under_way and now - self._under_way[0] > _LET_THROUGH_S:
+            self._got_through()
+        if in_flight <= self.size:
+            self._credit -= 1
+            self._under_way.append(now)
+
     def replied(self, among: int, *, sent_at: float) -> None:
         """An attempt that was sent as one of *among* was answered."""
-        self._accepted = max(self._accepted, among)
-        if sent_at < self._open_since:
+        if among > self._accepted:
+            self._accepted = max(self._accepted, among - self._gone(sent_at))
+        if self._state is _State.BELIEVED or sent_at < self._open_since:
             return
-        if self._is_tried and self._under_way and among <= self.size:
+        if self._state is _State.TRIED and self._under_way and among <= self.size:
             self._got_through()
-        self._against += among > self._lowest + max(1.0, _NEARLY * self._lowest)
-        if self._against > _DOUBTS or self._lowest * _LOOSE + _DOUBTS < among:
-            self._disprove()
+        if among > self._lowest + _slack(self._lowest):
+            among -= self._gone(sent_at)
+            self._against += among > self._lowest + _slack(self._lowest)
+            if self._against > _DOUBTS + self._votes or self._lowest * _LOOSE + _DOUBTS < among:
+                self._disprove()
+
+    def _gone(self, sent_at: float) -> int:
+        """How many of those that were on the wire at *sent_at* were refused?"""
+        return sum(sent <= sent_at < back for sent, back in self._refusals)
 
     def _got_through(self) -> None:
         self._under_way.popleft()
         self._credit += 2
-        self._tried += 1
-        if self._tried >= max(_LEAST_PROOF, _PROVES * self.size):
-            self._good, self._tried = self.size, 0
+        self._through += 1
+        if self._through >= max(_LEAST_PROOF, _PROVES * self.size):
+            self._good, self._through = self.size, 0
             self._raise()
 
     def _raise(self) -> None:
-        self.size = min(self.ceiling, self.size + self._step)
+        self.size += self._step
         self._step *= 2
+        if self.size >= self.ceiling:
+            self._free()
 
-    def refused(self, among: int, now: float) -> None:
-        """A limit refused an attempt that was sent as one of *among*; told once for each burst of refusals."""
-        if self.is_believed:
-            self._refused_above(among, now)
-        elif self._is_tried:
-            self._refused_while_tried(among, now)
-        elif among <= 1 or among * _LOOSE + _DOUBTS < self._accepted:
+    def number(self, in_flight: int, *, among: int, sent_at: float, now: float) -> int:
+        """As which of those that were there was an attempt refused that is back *now*?
+
+        Args:
+            in_flight: attempts on the wire, itself included.
+            among: attempts on the wire when it was sent, itself included.
+            sent_at: when that was.
+            now: the present time.
+        """
+        if among == self._latest[0]:
+            self._latest = (0, 0.0)
+        self._refusals.append((sent_at, now))
+        decided = (sent_at + now) / 2.0
+        late = sum(sent > decided for sent in self._sent)
+        return max(1, in_flight - late) if late < _RECENT else among
+
+    def blames(self, number: int) -> bool:
+        """Was an attempt refused as the *number*-th because of the cap that is believed?"""
+        return self._state is _State.BELIEVED and number > max(1.0, self._anchor - _slack(self._anchor))
+
+    def echoed(self, number: int, *, sent_at: float) -> None:
+        """Another attempt of the same burst was refused as the *number*-th."""
+        if self._state is not _State.TRIED or self._good:
+            return
+        if sent_at > self._open_since:
+            self._votes += number > self.size
+        elif 1 < number < self._lowest:
+            self._lowest, self.size = number, number - 1
+
+    def refused(self, number: int, now: float) -> None:
+        """A limit refused an attempt as the *number*-th; told once for each burst of refusals."""
+        if self._state is _State.BELIEVED:
+            self._refused_when_believed(number, now)
+        elif self._state is _State.TRIED:
+            self._refused_while_tried(number, now)
+        elif number <= 1 or number * _LOOSE + _DOUBTS < self._accepted:
             self._forget()  # one that is alone is never one too many
         else:
-            self._vote(among, now)
+            self._vote(number, now)
 
-    def _refused_while_tried(self, among: int, now: float) -> None:
-        if among > self.size:
+    def _refused_while_tried(self, number: int, now: float) -> None:
+        if number > self.size:
             self._votes += 1
             if not self._against and self._votes >= _REFUSED_ABOVE and now - self._open_since > _REFUSED_ABOVE_S:
-                self._believe()
-        elif among > self._good > 0:
-            self.size, self._lowest = among - 1, among
-            self._believe()
+                self._believe(self.size)
+        elif number > self._good > 0:
+            self._believe(number - 1)
+        elif number > max(1.0, self.size - _slack(self.size)) and not self._is_moved:
+            self._is_moved, self._through = True, 0
+            self._lowest, self.size = number, number - 1
         else:
             self._disprove()
 
-    def _believe(self) -> None:
-        self._is_tried, self.is_believed = False, True
-        self._untrue = 0
+    def _believe(self, size: int) -> None:
+        self._state, self._is_sole, self._is_proven = _State.BELIEVED, True, False
+        self.size = self._anchor = size
         self._hold, self._full, self._step = _HOLD, 0, 1
+        self._below.clear()
 
-    def _refused_above(self, among: int, now: float) -> None:
-        if among + max(1.0, _NEARLY * self._lowest) < self._lowest:
-            self._untrue += 1
-        else:
-            self._untrue, self._lowest = 0, among
-        if self._untrue >= _UNTRUE or among <= 1:
-            self._disprove()
+    def _refused_when_believed(self, number: int, now: float) -> None:
+        if not self.blames(number):
+            self._refused_below(number, now)
             return
+        self._below.clear()
+        self._is_proven = True
+        self._anchor = max(self._anchor, number - 1)
+        self.size = max(1, number - 1)
         self._hold = min(_LONGEST_HOLD, self._hold * 2)
-        self.size = among - 1
-        self._against = 0
         self._full, self._step = 0, 1
-        self._open_since = now
 
-    def _vote(self, among: int, now: float) -> None:
-        self._settle_latest(now, refused=among)
-        if self._votes and not self._lowest <= among * _ALIKE + _DOUBTS <= self._lowest * _ALIKE**2 + 2 * _DOUBTS:
+    def _refused_below(self, number: int, now: float) -> None:
+        """There is a rate as well, or the cap was lowered, or it is none at all."""
+        self._is_sole = False
+        self._below.append((number, now))
+        if len(self._below) < _UNTRUE:
+            return
+        latest = self._below[-_UNTRUE:]
+        least, most = min(number for number, _ in latest), max(number for number, _ in latest)
+        if least > 1 and most - least <= _slack(least) and now - latest[0][1] > _SOONEST_S:
+            self._believe(least - 1)
+        elif not self._is_proven:
+            self._disprove()
+        else:
+            del self._below[0]
+
+    def _vote(self, number: int, now: float) -> None:
+        self._settle_latest(now)
+        if self._votes and not self._lowest <= number * _ALIKE + _DOUBTS <= self._lowest * _ALIKE**2 + 2 * _DOUBTS:
             self._forget()  # a cap is always the same number
-        self._lowest = min(self._lowest, among)
+        self._lowest = min(self._lowest, number)
         self._votes += 1
         if self._votes == 1:
             self._voted_at = self._open_since = now
         if self._votes >= self._needed and (self._needed == 1 or now - self._voted_at >= _VOTING_S):
             self.size = self._lowest - 1
-            self._is_tried, self._open_since = True, now
-            self._tried, self._good, self._step = 0, 0, 1
+            self._state, self._open_since = _State.TRIED, now
+            self._through, self._good, self._step = 0, 0, 1
             self._credit, self._votes = 1, 1
             self._under_way.clear()
 
-    def blames(self, among: int) -> bool:
-        """Was an attempt refused as one of *among* because of the cap that is believed?"""
-        return self.is_believed and among > max(1, self.size - 1)
-
-    def _settle_latest(self, now: float, refused: int = 0) -> None:
+    def _settle_latest(self, now: float) -> None:
         most, at = self._latest
-        if refused == most:
-            self._latest = (0, at)
-        elif most > self._accepted and now - at > _LET_THROUGH_S:
-            self._accepted = most
+        if most > self._accepted and now - at > _LET_THROUGH_S:
+            self._accepted = max(self._accepted, most - self._gone(at))
 
     def __repr__(self) -> str:
         state = "believed" if self.is_believed else "tried" if self._is_tried else "none known"
         return f"CallCap({self.size}, {state})"
+
+
+def _slack(number: int) -> float:
+    return max(1.0, _NEARLY * number)

@@ -1,0 +1,121 @@
+"""Overloads (503), and whether they are a limit that speaks another status.
+
+Some gateways answer 503 where others say 429, nginx by default. A server that is overloaded refuses whatever we do,
+for as long as that lasts, and often slowly. A limit refuses at once, much of what is beyond it and nothing below: as
+soon as less is sent, all gets through. So an episode counts if its overloads came quickly, were a large share of what
+came back meanwhile, and were followed by answers alone once the lane had drawn back. After it the window grows again,
+and what is refused then is taken for a limit's refusal.
+
+It is dropped where it proves wrong: a limit that is known refuses little, a storm goes on whatever is sent. Next time
+it takes twice as many episodes. A 529 is a storm by its very name, and never told here.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["Overloads"]
+
+_UNAVAILABLE: Final = 503
+_QUICK: Final = 0.5
+"""A refusal takes no longer than this share of what an answer does..."""
+_QUICK_S: Final = 0.25
+"""... or than so many seconds: where answers are as fast, both are quick."""
+_LEAST: Final = 4
+_SHARE: Final = 0.2
+"""Of what was sent since the first and came back by the last, overloads are at least this share."""
+_CALM: Final = 16
+"""So many answers in a row end an episode: a storm that refuses one in five hardly lets them by."""
+_GRACE: Final = 96
+"""It takes a burst and a search to learn a limit: attempts from its first refusal on. Of all that is refused at
+the same time, only one counts."""
+_BLOCK: Final = 48
+_STORM: Final = 0.15
+
+
+class Overloads:
+    """What the overloads of one lane are.
+
+    Attributes:
+        is_limit: are they the refusals of a limit?
+    """
+
+    __slots__ = (
+        "_among",
+        "_bad",
+        "_calm",
+        "_episodes",
+        "_first_at",
+        "_is_odd",
+        "_is_tested",
+        "_last_at",
+        "_many",
+        "_needed",
+        "_pending",
+        "_seen",
+        "is_limit",
+    )
+
+    def __init__(self) -> None:
+        self.is_limit = False
+        self._needed = 1
+        self._begin()
+        self._first_at = self._last_at = float("-inf")
+
+    def _begin(self) -> None:
+        self._episodes = 0
+        self._seen = self._bad = 0
+        self._is_tested = False
+        self._rest()
+
+    def _rest(self) -> None:
+        self._many = self._among = self._pending = self._calm = 0
+        self._is_odd = False
+
+    def met(self, status: int | None, *, sent_at: float, now: float, typical_s: float) -> bool:
+        """An attempt was refused with *status*, where an answer takes *typical_s* (0: none came yet).
+
+        Returns whether this shows that the overloads are no limit after all.
+        """
+        if not self._many:
+            self._first_at = now
+        self._many += 1
+        self._among += self._pending
+        self._pending = self._calm = 0
+        is_news, self._last_at = sent_at >= self._last_at, now
+        self._is_odd = self._is_odd or status != _UNAVAILABLE or now - sent_at > max(_QUICK_S, _QUICK * typical_s)
+        if not self.is_limit or not is_news:
+            return False
+        self._seen = self._seen + 1 if self._is_tested else -_GRACE
+        self._is_tested = True
+        self._bad += 1
+        return self._is_storm()
+
+    def passed(self, *, sent_at: float) -> bool:
+        """An attempt sent at *sent_at* was answered. Returns whether that ends an episode."""
+        self._seen += 1
+        if not self._many:
+            return False
+        self._pending += sent_at >= self._first_at
+        self._calm += sent_at >= self._last_at
+        if self._calm < _CALM:
+            return False
+        is_episode = self._many >= _LEAST
+        if is_episode and not self.is_limit and not self._is_odd and self._many >= _SHARE * (self._many + self._among):
+            self._episodes += 1
+            self.is_limit = self._episodes >= self._needed
+        self._rest()
+        return is_episode
+
+    def _is_storm(self) -> bool:
+        """Is it too much for a limit that is known?"""
+        if self._seen < _BLOCK:
+            self._bad *= self._seen > 0
+            return False
+        is_storm = self._bad > _STORM * self._seen
+        self._seen = self._bad = 0
+        if is_storm:
+            self.is_limit = False
+            self._needed *= 2
+            self._begin()
+        return is_storm

@@ -1,0 +1,137 @@
+"""Overloads: when they are taken for a limit's refusals, and when that is dropped."""
+
+from __future__ import annotations
+
+import pytest
+
+from brim.policies.overload import Overloads
+
+
+class Lane:
+    """Attempts sent a tenth of a second apart; refusals are there after 20 ms, answers after a second."""
+
+    def __init__(self) -> None:
+        self.overloads = Overloads()
+        self.now = 0.0
+
+    def refused(self, many: int = 1, *, status: int = 503, took: float = 0.02) -> bool:
+        """So many are refused one after the other. Returns whether any of them showed that it is a storm."""
+        storms = 0
+        for _ in range(many):
+            self.now += 0.1
+            storms += self.overloads.met(status, sent_at=self.now - took, now=self.now, typical_s=1.0)
+        return storms > 0
+
+    def passed(self, many: int) -> int:
+        """So many are answered. Returns how many episodes that ended."""
+        ended = 0
+        for _ in range(many):
+            self.now += 0.1
+            ended += self.overloads.passed(sent_at=self.now - 0.05)
+        return ended
+
+
+def test_many_quick_overloads_and_then_only_answers_are_a_limit() -> None:
+    """
+    That is how a gateway refuses which speaks 503; a server that breaks down does not heal by being asked less.
+    """
+    lane = Lane()
+    lane.refused(10)
+
+    assert not lane.overloads.is_limit
+    assert lane.passed(20) == 1
+    assert lane.overloads.is_limit
+
+
+@pytest.mark.parametrize(
+    ("status", "took"), [(529, 0.02), (503, 0.9)], ids=["a storm by its name", "as slow as an answer"]
+)
+def test_a_storm_is_over_as_well_but_is_no_limit(status: int, took: float) -> None:
+    """
+    After it the window may grow again, and that is all.
+    """
+    lane = Lane()
+    lane.refused(10, status=status, took=took)
+
+    assert lane.passed(20) == 1
+    assert not lane.overloads.is_limit
+
+
+def test_strays_are_no_episode() -> None:
+    """
+    Single overloads among answers end nothing and prove nothing.
+    """
+    lane = Lane()
+    for _ in range(50):
+        lane.refused()
+        assert lane.passed(20) == 0
+
+    assert not lane.overloads.is_limit
+
+
+def test_overloads_spread_thinly_over_an_episode_are_no_limit() -> None:
+    """
+    What a limit refuses is much of what is sent beyond it.
+    """
+    lane = Lane()
+    for _ in range(20):
+        lane.refused()
+        lane.passed(9)
+    lane.passed(20)
+
+    assert not lane.overloads.is_limit
+
+
+def test_what_goes_on_whatever_is_sent_was_a_storm_and_is_believed_later_the_next_time() -> None:
+    """
+    A limit that is known refuses little: a third refused for a hundred attempts is none, and two episodes are needed.
+    """
+    lane = Lane()
+    lane.refused(10)
+    lane.passed(20)
+    assert lane.overloads.is_limit
+
+    storms = [lane.refused() or lane.passed(2) for _ in range(60)]
+
+    assert any(storms)
+    assert not lane.overloads.is_limit
+    lane.refused(10)
+    lane.passed(20)
+    assert not lane.overloads.is_limit
+    lane.refused(10)
+    lane.passed(20)
+    assert lane.overloads.is_limit
+
+
+def test_a_limit_that_is_known_may_refuse_some() -> None:
+    """
+    A burst at first, a search, and then one in some ten: none of that is a storm.
+    """
+    lane = Lane()
+    lane.refused(10)
+    lane.passed(20)
+
+    assert not lane.refused(20)
+    for _ in range(100):
+        lane.passed(10)
+        assert not lane.refused()
+    assert lane.overloads.is_limit
+
+
+def test_refusals_that_come_back_together_count_once() -> None:
+    """
+    What was on the wire when a window of the limit was used up is refused all at once, and says no more than one does.
+    """
+    lane = Lane()
+    lane.refused(10)
+    lane.passed(20)
+    for _ in range(5):
+        lane.passed(60)
+        burst = [
+            lane.overloads.met(503, sent_at=lane.now - 0.02, now=lane.now + late / 1000, typical_s=1.0)
+            for late in range(15)
+        ]
+        lane.now += 0.1
+        assert not any(burst)
+
+    assert lane.overloads.is_limit
