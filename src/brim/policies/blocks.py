@@ -13,7 +13,7 @@ from typing import Final
 
 __all__ = ["Blocks"]
 
-_SPANS_S: Final = (10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 3_600.0)
+_SPANS_S: Final = (10.0, 60.0, 180.0, 300.0, 600.0, 3_600.0)
 """Lengths of windows. Shorter ones need no telling: their blocks are over before anyone knows of them."""
 _SHORTEST_S: Final = 3.0
 _SHORTEST_SENDS: Final = 4.0

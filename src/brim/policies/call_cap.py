@@ -304,8 +304,7 @@ class CallCap:
             self._accepted = max(self._accepted, most - self._gone(at))
 
     def __repr__(self) -> str:
-        state = "believed" if self.is_believed else "tried" if self._is_tried else "none known"
-        return f"CallCap({self.size}, {state})"
+        return f"CallCap({self.size}, {self._state.value})"
 
 
 def _slack(number: int) -> float:

@@ -168,7 +168,7 @@ class Evidence:
         is_new = blocks.refused(amount, sent_at=sent_at, now=now, passed=passed, rate=base, wait=wait)
         since, self._struck_at = now - self._struck_at, now
         if blocks.span:
-            is_new = is_new or blocks.rate != before
+            is_new = blocks.rate > 0.0 and (is_new or blocks.rate != before)
             if is_new:
                 self.believe((1.0 - _WINDOW) * blocks.rate, (1.0 + _WINDOW) * blocks.rate)
             return is_new
