@@ -27,6 +27,7 @@ _LONGER: Final = 1.5
 _ALIKE: Final = 0.05
 """Blocks that end twice in a row so much further apart than the span, by this share at equal distances, show how long it
 is."""
+_HARDLY: Final = 0.1
 _UNLIKE: Final = 1.15
 _MORE: Final = 1.1
 _LIKELY: Final = 0.7
@@ -58,6 +59,7 @@ class Blocks:
         "_next_at",
         "_passed",
         "_regular",
+        "_shortest_s",
         "_slid",
         "_times",
         "amount",
@@ -82,6 +84,7 @@ class Blocks:
         self._distance = 0.0
         self._slid = 0.0
         self._regular = 0
+        self._shortest_s = _SHORTEST_S
 
     @property
     def rate(self) -> float:
@@ -124,7 +127,7 @@ class Blocks:
             self._lasted(max(now - self._began, wait), amount, rate)
             return False
         if self.span and self.count:
-            self._follow(self._end())
+            self._ends(sent_at)
         self.count, self._began, self.block = 1, sent_at, 0.0
         self._level, self._level_at = passed, now
         self._lasted(wait, amount, rate)
@@ -137,7 +140,7 @@ class Blocks:
     def _lasted(self, block: float, amount: float, rate: float) -> None:
         """A block is at least *block* seconds long: so is the window."""
         self.block = max(self.block, block)
-        if self.block <= _SHORTEST_S or self.block * rate <= _SHORTEST_SENDS * amount or self.block <= self.span:
+        if self.block <= self._shortest_s or self.block * rate <= _SHORTEST_SENDS * amount or self.block <= self.span:
             return
         self.span = next((span for span in _SPANS_S if span >= self.block), _SPANS_S[-1])
         self.amount = self._slid = self._in_span(self._began)
@@ -160,6 +163,17 @@ class Blocks:
                 slid = (since * slid) ** 0.5  # they begin no later than that, and perhaps sooner
         self.amount = since if is_since else slid
         return self.amount > 0.0
+
+    def _ends(self, until: float) -> None:
+        """A block has ended, since something got through before another was refused that was sent *until* then."""
+        ended = self._end()
+        got = self._at(until) - self._at(ended)
+        if self.block > _SHORTEST_S and until - ended < _HARDLY * self.span and got < _HARDLY * self.amount:
+            # A bucket that refused calls keep empty looks like a window for a while.
+            self._shortest_s = 2.0 * self.block
+            self.span = self.amount = 0.0
+        else:
+            self._follow(ended)
 
     def _began_at(self, until: float) -> float:
         """When the window began in which something is refused that was sent *until* then, if windows are fixed."""

@@ -172,7 +172,7 @@ class Evidence:
             if is_new:
                 self.believe((1.0 - _WINDOW) * blocks.rate, (1.0 + _WINDOW) * blocks.rate)
             return is_new
-        if blocks.count > 1:
+        if blocks.count > 1 and now - self._marks[0].at < _MINUTE_S:
             return False  # what lets nothing through says nothing of a rate
         new = _Mark(sent_at, self._passed_by(sent_at, passed), amount)
         found = self._bounds(new, mean)

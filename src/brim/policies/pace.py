@@ -84,9 +84,9 @@ _CALM: Final = log((1.0 - _STRAYS) / (1.0 - _LIMITED))
 _ABOVE_NOISE: Final = 0.04
 _APART: Final = 6
 """Strays keep apart; what is refused because of a limit is refused again at once."""
-_SOON: Final = 48
+_SOON: Final = 64
 _MIDDLE: Final = 0.5
-_LOWER: Final = 0.15
+_LOWER: Final = 0.3
 """Where between the bounds the rate is believed to be, and where if what was refused last is less than so many attempts
 ago."""
 _LATELY: Final = 32
