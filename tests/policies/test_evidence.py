@@ -23,16 +23,17 @@ class Bucket:
         self.passed = 100.0
         self.now = 10.0
         self.evidence = Evidence(0.0)
-        self.evidence.first(self.passed, 1.0, self.now, least=1.0)
+        self.evidence.first(self.passed, refusal(self.now), least=1.0)
 
     def climb(self, pace: float, growth: float) -> bool:
         """Send faster and faster until one is refused; say whether that gave new bounds."""
+        base = pace
         while True:
             self.now += 1.0 / pace
             self.level = min(self.capacity, self.level + self.rate / pace)
             if self.level < 1.0 - 1e-9:
                 refused = refusal(self.now)
-                return self.evidence.refused(refused, self.passed, mean=1.0, base=pace, pace=pace)
+                return self.evidence.refused(refused, self.passed, mean=1.0, base=base, pace=pace)
             self.level -= 1.0
             self.passed += 1.0
             self.evidence.saw(1.0, self.passed, self.now)
@@ -93,12 +94,13 @@ def test_what_refuses_for_seconds_counts_in_windows() -> None:
     A bucket would have had room; so what the first window let through, by its length, is the rate.
     """
     evidence = Evidence(0.0)
-    evidence.first(120.0, 1.0, 2.0, least=1.0)
+    evidence.first(120.0, refusal(2.0), least=1.0)
     before = evidence.guess
     for second in (10.0, 20.0, 30.0):
-        assert not evidence.refused(refusal(second), 120.0, mean=1.0, base=before, pace=before)
+        evidence.refused(refusal(second), 120.0, mean=1.0, base=before, pace=before)
 
-    assert evidence.guess == 120.0 / 60.0
+    assert evidence.low == pytest.approx(0.99 * 120.0 / 60.0)
+    assert evidence.high == pytest.approx(1.01 * 120.0 / 60.0)
 
 
 def test_a_wait_that_is_named_says_how_long_a_window_is() -> None:
@@ -106,8 +108,8 @@ def test_a_wait_that_is_named_says_how_long_a_window_is() -> None:
     The server knows best when its window ends.
     """
     evidence = Evidence(0.0)
-    evidence.first(120.0, 1.0, 2.0, least=1.0)
-    assert not evidence.refused(refusal(2.1, wait=50.0), 120.0, mean=1.0, base=2.0, pace=2.0)
+    evidence.first(120.0, refusal(2.0), least=1.0)
+    assert evidence.refused(refusal(2.1, wait=50.0), 120.0, mean=1.0, base=2.0, pace=2.0)
 
     assert evidence.guess == 120.0 / 60.0
 
@@ -117,7 +119,7 @@ def test_refusals_of_the_first_burst_lower_the_guess() -> None:
     What was on its way when the first refusal came back had not passed.
     """
     evidence = Evidence(0.0)
-    evidence.first(150.0, 1.0, 2.0, least=1.0)
+    evidence.first(150.0, refusal(2.0), least=1.0)
     for _ in range(26):
         evidence.took_back(1.0, 1.9)
 

@@ -25,8 +25,8 @@ _PUNCTUAL: Final = 0.1
 """Blocks that end so often in a row at the same place of the span, give or take this share, are of fixed windows."""
 _LONGER: Final = 1.5
 _ALIKE: Final = 0.05
-"""Blocks that end twice in a row so much further apart than the span, by this share at equal distances, show how long it
-is."""
+"""Blocks that end twice in a row so much further apart than the span, at equal distances by this share, show how long
+it is."""
 _HARDLY: Final = 0.1
 _UNLIKE: Final = 1.15
 _MORE: Final = 1.1
@@ -109,6 +109,8 @@ class Blocks:
             place -= 1
         if sent_at <= self._level_at:
             self._level -= amount
+            if self.amount and abs(sent_at - self._began) <= _SPACING_S:
+                self.amount -= amount
 
     def refused(self, amount: float, *, sent_at: float, now: float, passed: float, rate: float, wait: float) -> bool:
         """An attempt was refused. Is there a new measurement?

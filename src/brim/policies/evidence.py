@@ -65,6 +65,7 @@ class Evidence:
         "_begin",
         "_first",
         "_largest",
+        "_latest",
         "_marks",
         "_next_at",
         "_samples",
@@ -83,6 +84,7 @@ class Evidence:
         self._samples: list[tuple[float, float]] = []
         self._next_at = now
         self._largest = 0.0
+        self._latest = (now, 0.0)
         self.blocks = Blocks(now)
         self._first = (0.0, 0.0, 0.0)
         self._struck_at = now
@@ -106,6 +108,7 @@ class Evidence:
         self._first = (passed, now - self._begin, least)
         self._marks.append(_Mark(now, passed, amount))
         self._struck_at = now
+        self._latest = (now, passed)
         self.blocks.saw(passed, now)
         self.blocks.refused(amount, sent_at=now, now=now, passed=passed, rate=least, wait=wait)
 
@@ -129,6 +132,7 @@ class Evidence:
         """An attempt of *amount* was sent, *passed* with it."""
         self._largest = max(self._largest, amount)
         self.blocks.saw(passed, now)
+        self._latest = (now, passed)
         if now < self._next_at:
             return
         if len(self._samples) >= _SAMPLES:
@@ -139,6 +143,9 @@ class Evidence:
     def took_back(self, amount: float, sent_at: float) -> None:
         """An attempt was refused: it is among what seemed to have passed since it was sent."""
         self.blocks.took_back(amount, sent_at)
+        at, passed = self._latest
+        if at >= sent_at:
+            self._latest = (at, passed - amount)
         samples = self._samples
         place = len(samples) - 1
         while place >= 0 and samples[place][0] >= sent_at:
@@ -194,6 +201,9 @@ class Evidence:
         self.low, self.high, self.is_wild = low, high, False
 
     def _passed_by(self, at: float, passed: float) -> float:
+        latest, so_far = self._latest
+        if latest <= at:
+            return so_far
         return next((by_then for time, by_then in reversed(self._samples) if time <= at), passed)
 
     def _bounds(self, new: _Mark, mean: float) -> tuple[float, float] | None:
@@ -223,24 +233,24 @@ class Evidence:
         small = max(self._largest, new.amount)
 
         def has_room(rate: float) -> bool:
-            return self._play(mark, new.at, rate, small, mean) >= new.amount
+            return self._play(mark, new, rate, small, mean) >= new.amount
 
         if not has_room(most * _SLACK):
             most = _edge(most, _FASTEST * most, has_room) if is_latest else _FASTEST * most
         return least, most
 
-    def _play(self, mark: _Mark, until: float, rate: float, size: float, mean: float) -> float:
-        """What a bucket of *size* that refills at *rate* would hold by *until* if it was empty at *mark*."""
+    def _play(self, mark: _Mark, new: _Mark, rate: float, size: float, mean: float) -> float:
+        """What a bucket of *size* that refills at *rate* would hold at *new* if it was empty at *mark*."""
         level, before, passed = 0.0, mark.at, mark.passed
-        for at, by_then in self._samples:
-            if at > until:
+        for at, by_then in (*self._samples, self._latest):
+            if at > new.at:
                 break
             if at > before:
                 # Attempts of *mean* are spread evenly; the last comes at the end.
                 took = by_then - passed
                 level = min(size + max(0.0, took - mean), level + rate * (at - before)) - took
                 before, passed = at, by_then
-        return min(size, level + rate * (until - before))
+        return min(size, level + rate * (new.at - before))
 
     def between(self, share: float) -> float:
         """The rate that lies so much of the way from the low bound to the high one, in proportion."""

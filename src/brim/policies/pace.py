@@ -304,7 +304,7 @@ class Pace:
         self._hurry(wait)
         # Where a refused call counts, asking again and again keeps the bucket empty: back off until one gets through.
         blocks = self._evidence.blocks
-        longest = max(_LONGEST_PAUSE_S, _PAUSE_SHARE * blocks.block)
+        longest = min(max(_LONGEST_PAUSE_S, _PAUSE_SHARE * blocks.block), _LONGEST_GAP_S)
         pause = min(self._mean / self.rate * 2.0 ** min(blocks.count - 1, 16), longest)
         self._ready_at = max(self._ready_at, now + pause, now + _BREATH * blocks.span)
         return True
