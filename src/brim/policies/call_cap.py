@@ -39,9 +39,9 @@ _LEAST_PROOF: Final = 12
 """... and so many times in all."""
 _REFUSED_ABOVE: Final = 4
 _REFUSED_ABOVE_S: Final = 3.0
-"""Refused above the number so many times, over so many seconds, and never let through there, it holds while it is tried:
-where answers take minutes, no place comes free to try it."""
-_HOLD: Final = 16
+"""Refused above the number so many times, over so many seconds, and never let through there, it holds while it is
+tried: where answers take minutes, no place comes free to try it."""
+_HOLD: Final = 32
 _LONGEST_HOLD: Final = 400
 """Places that are taken when all others are, before one more is tried: a refusal in so many costs next to nothing."""
 _UNTRUE: Final = 3
@@ -285,7 +285,7 @@ class CallCap:
         self._full, self._step = 0, 1
 
     def _refused_below(self, number: int, sent_at: float, now: float) -> bool:
-        """There is a rate as well, or no cap at all, or it was lowered. Returns whether it is always the same number."""
+        """There is a rate as well, or no cap, or it was lowered. Returns whether it is always the same number."""
         if self._below and sent_at < self._below[-1][1]:
             return False
         self._below.append((number, now))
