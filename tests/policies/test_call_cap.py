@@ -166,21 +166,119 @@ def test_a_call_that_is_alone_is_never_one_too_many() -> None:
         assert not cap.is_believed
 
 
-def test_a_believed_cap_that_refuses_what_is_below_it_is_given_up() -> None:
+def believed(most: int) -> CallCap:
+    """A cap that was tried and found true."""
+    cap = CallCap(CEILING)
+    cap.refused(most + 1, 0.0)
+    server = Server(cap, most=most)
+    while not cap.is_believed:
+        server.turn()
+    return cap
+
+
+def test_a_number_that_is_held_to_untried_is_given_up_when_less_is_refused() -> None:
     """
-    It was a rate after all: three in a row that a cap would have let through.
+    A window that is used up refuses at one number while nothing comes back; then it refuses the next all the same.
     """
     cap = CallCap(CEILING)
     for strike in range(5):
         cap.refused(51, 2.0 * strike)
+    assert cap.is_believed
+    assert cap.lets(40, 20.0)
+    cap.refused(40, 20.0)
+
+    assert not cap.is_believed
+    assert cap.size == CEILING
+
+
+def test_a_believed_cap_that_refuses_what_is_below_it_is_given_up() -> None:
+    """
+    It was a rate after all: three in a row that a cap would have let through.
+    """
+    cap = believed(50)
     for among in (40, 30, 20):
         assert cap.is_believed
+        assert not cap.blames(among)
         cap.refused(among, 20.0)
 
     assert not cap.is_believed
 
 
-_EVENTS = ["reply", "refuse", "grant"]
+def test_beside_a_rate_a_cap_that_was_refused_again_holds_on() -> None:
+    """
+    Both are true: what is refused below the number is the rate's affair, which holds from then on as well.
+    """
+    cap = believed(50)
+    cap.refused(51, 10.0)
+    assert cap.lets(40, 10.0)
+    for strike, among in enumerate((40, 30, 20, 35)):
+        cap.refused(among, 20.0 + strike)
+
+    assert cap.is_believed
+    assert cap.size == 50
+    assert not cap.lets(40, 30.0)
+    assert cap.blames(51)
+
+
+def test_a_lowered_cap_is_tried_at_its_new_number() -> None:
+    """
+    A cap that was halved refuses at always the same number again, and lets through what is below.
+    """
+    cap = believed(50)
+    for strike in range(4):
+        cap.refused(26, 20.0 + strike)
+    assert cap.size == 25
+
+    server = Server(cap, most=25)
+    server.now = 24.0
+    while not cap.is_believed:
+        server.turn()
+
+    assert cap.size == 25
+    assert server.now < 30.0
+
+
+def test_a_burst_that_is_refused_is_counted_when_the_last_of_it_is_back() -> None:
+    """
+    Twenty at once, of which twelve are let through in no order: each refusal that is back shows it better.
+    """
+    cap = CallCap(CEILING)
+    for in_flight in range(1, 21):
+        cap.granted(in_flight, 0.0)
+    refused = (11, 20, 14, 16, 13, 18, 12, 19)
+    numbers = [
+        cap.turned_away(20 - back, among=among, sent_at=0.0, now=0.02 + back / 1000)
+        for back, among in enumerate(refused)
+    ]
+
+    assert min(numbers) == 13
+
+
+def test_answers_that_came_meanwhile_were_still_there() -> None:
+    """
+    Where a refusal takes as long as an answer, fewer are on the wire when it is back than there were.
+    """
+    cap = CallCap(CEILING)
+    for in_flight in range(1, 6):
+        cap.granted(in_flight, 0.0)
+
+    assert cap.turned_away(3, among=5, sent_at=0.0, now=0.05) == 5
+
+
+def test_what_was_sent_while_the_refusal_was_on_its_way_was_not_there() -> None:
+    """
+    Only what was sent early enough to be there counts.
+    """
+    cap = CallCap(CEILING)
+    for in_flight in range(1, 6):
+        cap.granted(in_flight, 0.0)
+    for in_flight in range(6, 9):
+        cap.granted(in_flight, 0.9)
+
+    assert cap.turned_away(8, among=5, sent_at=0.0, now=1.0) == 5
+
+
+_EVENTS = ["reply", "refuse", "echo", "grant"]
 
 
 @given(st.lists(st.tuples(st.sampled_from(_EVENTS), st.integers(1, 2_000)), max_size=300), st.integers(1, 1_000))
@@ -195,6 +293,8 @@ def test_stays_within_its_bounds(events: list[tuple[str, int]], ceiling: int) ->
             cap.replied(among, sent_at=now - 1.0)
         elif event == "refuse":
             cap.refused(among, float(now))
+        elif event == "echo":
+            cap.echoed(among, sent_at=now - 0.1, now=float(now))
         else:
             cap.granted(among, float(now))
         assert 1 <= cap.size <= ceiling

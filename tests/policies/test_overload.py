@@ -84,14 +84,14 @@ def test_overloads_spread_thinly_over_an_episode_are_no_limit() -> None:
 
 def test_what_goes_on_whatever_is_sent_was_a_storm_and_is_believed_later_the_next_time() -> None:
     """
-    A limit that is known refuses little: a third refused for a hundred attempts is none, and two episodes are needed.
+    A limit that is known refuses little: a third refused for two hundred attempts is none, and two episodes are needed.
     """
     lane = Lane()
     lane.refused(10)
     lane.passed(20)
     assert lane.overloads.is_limit
 
-    storms = [lane.refused() or lane.passed(2) for _ in range(60)]
+    storms = [lane.refused() or lane.passed(2) for _ in range(100)]
 
     assert any(storms)
     assert not lane.overloads.is_limit

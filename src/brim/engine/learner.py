@@ -128,6 +128,7 @@ class Learner:
         if outcome.kind is FailureKind.THROTTLED:
             self._throttled(outcome, answer, charge, now)
         elif outcome.kind is FailureKind.OVERLOADED:
+            self._turned_away(charge, now)
             self._window.overloaded(now, among=self._lane.in_flight)
             self._push_back(outcome, answer, now)
         self._window.failed(sent_at=charge.at, now=now)
@@ -196,23 +197,28 @@ class Learner:
 
     def _throttled(self, failure: Failure, answer: Answer, charge: Charge, now: float) -> None:
         cap = self._window.cap
-        number = cap.number(self._lane.in_flight, among=charge.among, sent_at=charge.at, now=now)
+        number = self._turned_away(charge, now)
         is_crowd = cap.blames(number)
         verdict = self._admission.refused(charge, answer, failure, now, is_crowd=is_crowd)
         if self._admission.is_paced:
             self._window.open()
+        is_news = charge.at > self._struck_at and verdict.is_strike and not verdict.is_explained
         if charge.at > self._struck_at:
             self._fewest = min(self._fewest, number) if now - self._doubted_at < _LATELY_S else number
             self._doubted_at = now
-            if verdict.is_strike and not verdict.is_explained:
-                self._struck_at = now
-                self._window.refused(self._fewest, now)
-                self._doubted_at = float("-inf")
+        if is_news:
+            self._struck_at = now
+            self._window.refused(self._fewest, now)
+            self._doubted_at = float("-inf")
         else:
-            cap.echoed(number, sent_at=charge.at)
+            self._window.echoed(number, sent_at=charge.at, now=now)
         if verdict.is_strike or failure.retry_after is not None:
             is_alive = self._stalled_since is None or now - self._stalled_since < _ALIVE_S
             self._push_back(failure, answer, now, longest=_BLIND_PAUSE_S if is_alive else LONGEST_PAUSE)
+
+    def _turned_away(self, charge: Charge, now: float) -> int:
+        cap = self._window.cap
+        return cap.turned_away(self._lane.in_flight, among=charge.among, sent_at=charge.at, now=now)
 
     def _push_back(self, failure: Failure, answer: Answer, now: float, longest: float = LONGEST_PAUSE) -> None:
         wait = failure.retry_after

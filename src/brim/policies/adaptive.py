@@ -83,6 +83,10 @@ class AdaptiveWindow:
         self._resize(0.0)
 
     @property
+    def _bound(self) -> int:
+        return self.cap.size if self.cap.is_believed else self.ceiling
+
+    @property
     def grows_by_time(self) -> bool:
         """Would a full window double by itself?"""
         is_unheard = self._base.answers < _HEARD
@@ -99,9 +103,9 @@ class AdaptiveWindow:
 
     def granted(self, in_flight: int, now: float) -> None:
         """One more attempt is on the wire, *in_flight* with it."""
-        before = self.cap.size
+        before = self._bound
         self.cap.granted(in_flight, now)
-        if self.cap.size != before:
+        if self._bound != before:
             self._resize(now)
 
     def ticked(self, in_flight: int, now: float) -> None:
@@ -119,9 +123,9 @@ class AdaptiveWindow:
             now: when the answer was there.
             tokens: its length.
         """
-        before = self.cap.is_believed
+        before = self._bound
         self.cap.replied(among, sent_at=sent_at)
-        if self.cap.is_believed != before:
+        if self._bound != before:
             self._resize(now)
         if self._is_open:
             if self._exact < self.ceiling:
@@ -177,12 +181,19 @@ class AdaptiveWindow:
         self._exact -= 0.5 * self._overloads
         self._resize(self._changed_at)
 
-    def refused(self, among: int, now: float) -> None:
-        """A limit refused an attempt that was sent as one of *among*; told once for each burst of refusals."""
+    def refused(self, number: int, now: float) -> None:
+        """A limit refused an attempt as the *number*-th that was there; told once for each burst of refusals."""
         self._resisted_at = now
-        before = self.cap.size, self.cap.is_believed
-        self.cap.refused(among, now)
-        if (self.cap.size, self.cap.is_believed) != before:
+        before = self._bound
+        self.cap.refused(number, now)
+        if self._bound != before:
+            self._resize(now)
+
+    def echoed(self, number: int, *, sent_at: float, now: float) -> None:
+        """One more was refused as the *number*-th, in the same burst, or too few to say anything about a rate."""
+        before = self._bound
+        self.cap.echoed(number, sent_at=sent_at, now=now)
+        if self._bound != before:
             self._resize(now)
 
     def ramp(self, now: float) -> None:
@@ -231,7 +242,7 @@ class AdaptiveWindow:
 
     def _resize(self, now: float) -> None:
         self._exact = min(max(self._exact, 1.0), float(self.ceiling))
-        self.size = min(int(self._exact + _ROUNDING), self.cap.size if self.cap.is_believed else self.ceiling)
+        self.size = min(int(self._exact + _ROUNDING), self._bound)
         self._changed_at = now
         self._now = _Speed()
         self._overloads = 0

@@ -8,8 +8,9 @@ through without one, one more is tried; refused again just there, the cap is *be
 ever more seldom, since a cap may be raised. Refused at always the same lower number, it has been lowered; at any, there
 is a rate as well, and both hold.
 
-How many were there when an attempt was refused is known best when it is back: those that were sent late can't have been
-there yet, and those that were refused as well are gone.
+How many were there when an attempt was refused is known when it is back: as many as there were when it was sent, less
+those that have been refused as well. Those sent at the same moment may have come there first; so it is no less than how
+many there are now, without those that were sent too late.
 """
 
 from __future__ import annotations
@@ -33,21 +34,26 @@ _MISTAKEN: Final = 4
 _LET_THROUGH_S: Final = 1.0
 """What was not refused within so many seconds has been let through, answered or not."""
 _PROVES: Final = 2
-"""Each place has to be taken so many times, and get through, before one more is tried..."""
+"""Each place has to be taken so many times while half of them are, and get through, before one more is tried..."""
 _LEAST_PROOF: Final = 12
 """... and so many times in all."""
 _REFUSED_ABOVE: Final = 4
 _REFUSED_ABOVE_S: Final = 3.0
-"""Refused above the number so many times, over so many seconds, and never let through there, it is believed too."""
-_HOLD: Final = 16
+"""Refused above the number so many times, over so many seconds, and never let through there, it holds while it is
+tried: where answers take minutes, no place comes free to try it."""
+_HOLD: Final = 32
 _LONGEST_HOLD: Final = 400
 """Places that are taken when all others are, before one more is tried: a refusal in so many costs next to nothing."""
 _UNTRUE: Final = 3
-"""So many refusals in a row below the number say that it is another, or was no cap."""
+"""So many refusals in a row below a number that was never refused again say that it was no cap..."""
+_LOWERED: Final = 4
+"""... and so many at always the same one that it has been lowered..."""
+_LOWERED_S: Final = 0.5
+"""... if they come over so many seconds."""
 _NEARLY: Final = 0.05
 """A number is the same if it differs by this share, or by one: what is on its way back is still counted here."""
 _RECENT: Final = 64
-_SOONEST_S: Final = 0.5
+_BURST: Final = 256
 
 
 class _State(Enum):
@@ -75,6 +81,7 @@ class CallCap:
         "_full",
         "_good",
         "_hold",
+        "_is_binding",
         "_is_moved",
         "_is_proven",
         "_is_sole",
@@ -86,6 +93,7 @@ class CallCap:
         "_sent",
         "_state",
         "_step",
+        "_strikes",
         "_through",
         "_under_way",
         "_voted_at",
@@ -100,17 +108,17 @@ class CallCap:
         self._latest = (0, 0.0)
         self._needed = 1
         self._sent: deque[float] = deque(maxlen=_RECENT)
-        self._refusals: deque[tuple[float, float]] = deque(maxlen=_RECENT)
-        self._under_way: deque[float] = deque()
-        self._below: list[tuple[int, float]] = []
+        self._refusals: deque[tuple[float, float]] = deque(maxlen=_BURST)
+        self._under_way: deque[tuple[float, bool]] = deque()
+        self._below: deque[tuple[int, float]] = deque(maxlen=_LOWERED)
         self._open_since = 0.0
         self._free()
 
     def _free(self) -> None:
         self.size, self._state = self.ceiling, _State.FREE
-        self._credit = self._through = self._good = self._full = self._anchor = 0
+        self._credit = self._through = self._good = self._full = self._anchor = self._strikes = 0
         self._step, self._hold = 1, _HOLD
-        self._is_moved = self._is_proven = self._is_sole = False
+        self._is_binding = self._is_moved = self._is_proven = self._is_sole = False
         self._below.clear()
         self._forget()
 
@@ -126,7 +134,7 @@ class CallCap:
     @property
     def is_believed(self) -> bool:
         """Does it hold back?"""
-        return self._state is _State.BELIEVED
+        return self._state is _State.BELIEVED or self._is_binding
 
     def restate(self, ceiling: int) -> None:
         """Another number is never passed anyway."""
@@ -142,7 +150,7 @@ class CallCap:
             return False
         if self._state is not _State.TRIED:
             return self._is_sole
-        return self._credit > 0 or (bool(self._under_way) and now - self._under_way[0] > _LET_THROUGH_S)
+        return self._credit > 0 or (bool(self._under_way) and now - self._under_way[0][0] > _LET_THROUGH_S)
 
     def granted(self, in_flight: int, now: float) -> None:
         """One more attempt is on the wire, *in_flight* with it."""
@@ -160,11 +168,11 @@ class CallCap:
                 self._raise()
 
     def _try_one(self, in_flight: int, now: float) -> None:
-        while self._under_way and now - self._under_way[0] > _LET_THROUGH_S:
+        while self._under_way and now - self._under_way[0][0] > _LET_THROUGH_S:
             self._got_through()
         if in_flight <= self.size:
             self._credit -= 1
-            self._under_way.append(now)
+            self._under_way.append((now, 2 * in_flight >= self.size))
 
     def replied(self, among: int, *, sent_at: float) -> None:
         """An attempt that was sent as one of *among* was answered."""
@@ -185,9 +193,9 @@ class CallCap:
         return sum(sent <= sent_at < back for sent, back in self._refusals)
 
     def _got_through(self) -> None:
-        self._under_way.popleft()
+        _, is_near = self._under_way.popleft()
         self._credit += 2
-        self._through += 1
+        self._through += is_near
         if self._through >= max(_LEAST_PROOF, _PROVES * self.size):
             self._good, self._through = self.size, 0
             self._raise()
@@ -198,8 +206,8 @@ class CallCap:
         if self.size >= self.ceiling:
             self._free()
 
-    def number(self, in_flight: int, *, among: int, sent_at: float, now: float) -> int:
-        """As which of those that were there was an attempt refused that is back *now*?
+    def turned_away(self, in_flight: int, *, among: int, sent_at: float, now: float) -> int:
+        """An attempt was refused, whatever is to blame. Returns as which of those that were there.
 
         Args:
             in_flight: attempts on the wire, itself included.
@@ -209,28 +217,36 @@ class CallCap:
         """
         if among == self._latest[0]:
             self._latest = (0, 0.0)
+        then = among - self._gone(sent_at)
         self._refusals.append((sent_at, now))
-        decided = (sent_at + now) / 2.0
-        late = sum(sent > decided for sent in self._sent)
-        return max(1, in_flight - late) if late < _RECENT else among
+        arrived = (sent_at + now) / 2.0
+        late = sum(sent > arrived for sent in self._sent)
+        return max(1, then, in_flight - late) if late < _RECENT else max(1, then)
 
     def blames(self, number: int) -> bool:
-        """Was an attempt refused as the *number*-th because of the cap that is believed?"""
+        """Was an attempt refused as the *number*-th because of the cap?"""
+        if self._state is _State.TRIED:
+            return number > (self._good or (self.size if self._is_binding else self.ceiling))
         return self._state is _State.BELIEVED and number > max(1.0, self._anchor - _slack(self._anchor))
 
-    def echoed(self, number: int, *, sent_at: float) -> None:
-        """Another attempt of the same burst was refused as the *number*-th."""
-        if self._state is not _State.TRIED or self._good:
-            return
-        if sent_at > self._open_since:
-            self._votes += number > self.size
-        elif 1 < number < self._lowest:
+    def echoed(self, number: int, *, sent_at: float, now: float) -> None:
+        """One more was refused as the *number*-th, of the same burst, or too few to say anything about a rate."""
+        if self._state is _State.BELIEVED and not self.blames(number):
+            self._refused_below(number, sent_at, now)
+        elif self._state is _State.TRIED and sent_at > self._open_since:
+            self._votes += self.size < number <= self._lowest + _slack(self._lowest)
+        elif self._state is _State.TRIED and 1 < number < self._lowest and not self._good:
             self._lowest, self.size = number, number - 1
 
     def refused(self, number: int, now: float) -> None:
         """A limit refused an attempt as the *number*-th; told once for each burst of refusals."""
-        if self._state is _State.BELIEVED:
-            self._refused_when_believed(number, now)
+        if self._state is _State.BELIEVED and self.blames(number):
+            self._refused_above(number)
+        elif self._state is _State.BELIEVED:
+            self._is_sole = False
+            self._strikes += 1
+            if not self._refused_below(number, now, now) and self._strikes >= _UNTRUE and not self._is_proven:
+                self._disprove()
         elif self._state is _State.TRIED:
             self._refused_while_tried(number, now)
         elif number <= 1 or number * _LOOSE + _DOUBTS < self._accepted:
@@ -239,10 +255,12 @@ class CallCap:
             self._vote(number, now)
 
     def _refused_while_tried(self, number: int, now: float) -> None:
-        if number > self.size:
+        if number > self._lowest + _slack(self._lowest):
+            self._against += 1  # so many less one were let through
+        elif number > self.size:
             self._votes += 1
             if not self._against and self._votes >= _REFUSED_ABOVE and now - self._open_since > _REFUSED_ABOVE_S:
-                self._believe(self.size)
+                self._is_binding = True
         elif number > self._good > 0:
             self._believe(number - 1)
         elif number > max(1.0, self.size - _slack(self.size)) and not self._is_moved:
@@ -253,35 +271,38 @@ class CallCap:
 
     def _believe(self, size: int) -> None:
         self._state, self._is_sole, self._is_proven = _State.BELIEVED, True, False
+        self._is_binding = False
         self.size = self._anchor = size
-        self._hold, self._full, self._step = _HOLD, 0, 1
+        self._hold, self._full, self._step, self._strikes = _HOLD, 0, 1, 0
         self._below.clear()
 
-    def _refused_when_believed(self, number: int, now: float) -> None:
-        if not self.blames(number):
-            self._refused_below(number, now)
-            return
+    def _refused_above(self, number: int) -> None:
         self._below.clear()
-        self._is_proven = True
+        self._strikes, self._is_proven = 0, True
         self._anchor = max(self._anchor, number - 1)
         self.size = max(1, number - 1)
         self._hold = min(_LONGEST_HOLD, self._hold * 2)
         self._full, self._step = 0, 1
 
-    def _refused_below(self, number: int, now: float) -> None:
-        """There is a rate as well, or the cap was lowered, or it is none at all."""
-        self._is_sole = False
+    def _refused_below(self, number: int, sent_at: float, now: float) -> bool:
+        """There is a rate as well, or no cap, or it was lowered. Returns whether it is always the same number."""
+        if self._below and sent_at < self._below[-1][1]:
+            return False
         self._below.append((number, now))
-        if len(self._below) < _UNTRUE:
-            return
-        latest = self._below[-_UNTRUE:]
-        least, most = min(number for number, _ in latest), max(number for number, _ in latest)
-        if least > 1 and most - least <= _slack(least) and now - latest[0][1] > _SOONEST_S:
-            self._believe(least - 1)
-        elif not self._is_proven:
-            self._disprove()
-        else:
-            del self._below[0]
+        least = min(each for each, _ in self._below)
+        most = max(each for each, _ in self._below)
+        is_alike = least > 1 and most - least <= _slack(least)
+        if is_alike and len(self._below) == _LOWERED and now - self._below[0][1] > _LOWERED_S:
+            self._try(least, now)
+        return is_alike
+
+    def _try(self, lowest: int, now: float) -> None:
+        """May it be that what is refused is always the *lowest*-th?"""
+        self._free()
+        self._state, self._open_since = _State.TRIED, now
+        self._lowest, self.size = lowest, lowest - 1
+        self._credit = self._votes = 1
+        self._under_way.clear()
 
     def _vote(self, number: int, now: float) -> None:
         self._settle_latest(now)
@@ -292,11 +313,7 @@ class CallCap:
         if self._votes == 1:
             self._voted_at = self._open_since = now
         if self._votes >= self._needed and (self._needed == 1 or now - self._voted_at >= _VOTING_S):
-            self.size = self._lowest - 1
-            self._state, self._open_since = _State.TRIED, now
-            self._through, self._good, self._step = 0, 0, 1
-            self._credit, self._votes = 1, 1
-            self._under_way.clear()
+            self._try(self._lowest, now)
 
     def _settle_latest(self, now: float) -> None:
         most, at = self._latest

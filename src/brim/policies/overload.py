@@ -31,6 +31,7 @@ _GRACE: Final = 96
 the same time, only one counts."""
 _BLOCK: Final = 48
 _STORM: Final = 0.15
+"""More than this share refused in two stretches of so many attempts, one after the other, is a storm."""
 
 
 class Overloads:
@@ -46,6 +47,7 @@ class Overloads:
         "_calm",
         "_episodes",
         "_first_at",
+        "_is_doubted",
         "_is_odd",
         "_is_tested",
         "_last_at",
@@ -65,7 +67,7 @@ class Overloads:
     def _begin(self) -> None:
         self._episodes = 0
         self._seen = self._bad = 0
-        self._is_tested = False
+        self._is_tested = self._is_doubted = False
         self._rest()
 
     def _rest(self) -> None:
@@ -112,7 +114,8 @@ class Overloads:
         if self._seen < _BLOCK:
             self._bad *= self._seen > 0
             return False
-        is_storm = self._bad > _STORM * self._seen
+        is_bad = self._bad > _STORM * self._seen
+        is_storm, self._is_doubted = is_bad and self._is_doubted, is_bad
         self._seen = self._bad = 0
         if is_storm:
             self.is_limit = False
