@@ -312,14 +312,14 @@ class Pace:
     def _may_be_stray(self) -> bool:
         if self.mode is Mode.FREE:
             return self._burst < _BURST and self._alarm < _CERTAIN
-        is_doubtful = self._alarm < _DOUBT
+        noise = self._strays.share
+        is_doubtful = self._alarm < _DOUBT and not 0.0 < noise < self._recent - _ABOVE_NOISE
         if self._strays.left:
             if is_doubtful:
                 self._strays.refused()
             else:
                 self._strays.forget()
             return is_doubtful
-        noise = self._strays.share
         if self.mode is Mode.SEARCHING:
             if not noise and self.rate > _PLAUSIBLE * self._evidence.high:
                 return False
