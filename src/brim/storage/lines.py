@@ -57,6 +57,7 @@ __all__ = [
     "read_answer",
     "read_header",
     "read_line",
+    "read_output",
     "read_taken",
     "seal",
 ]
@@ -70,6 +71,8 @@ _MARK: Final = b'{"crc32":"'
 _SEAL: Final = _MARK + b'%08x",'
 _BODY: Final = len(_SEAL % 0)
 _RESULT: Final = b',"result":'
+_IS_RESULT: Final = b'"line":"result",'
+_IS_REPLY: Final = b'"outcome":"reply"'
 
 
 class Header(msgspec.Struct, tag="header", tag_field="line", kw_only=True):
@@ -201,7 +204,7 @@ def read_line(raw: bytes) -> Line | None:
     """A whole line of a journal, its line break included, without the result; None if it is damaged."""
     if not _is_sound(raw):
         return None
-    cut = raw.find(_RESULT)  # in JSON text a quote has a backslash before it, so this is no part of any value
+    cut = _end_of_head(raw)
     try:
         return _heads.decode(raw if cut < 0 else raw[:cut] + b"}")
     except msgspec.DecodeError:  # a kind of line that a later version of brim wrote
@@ -216,6 +219,17 @@ def read_taken(raw: bytes) -> Taken:
 def body_of(answer: Answer) -> Body:
     """What the summary needs of a result line."""
     return _bodies.decode(answer.result)
+
+
+def read_output(stream: BinaryIO, offset: int) -> tuple[bytes, bool] | None:
+    """The output line in the result line at *offset*, as it stands there, and whether it is a reply.
+
+    None for a bind: `read_answer` knows what it stands for.
+    """
+    stream.seek(offset)
+    raw = stream.readline()
+    cut = _end_of_head(raw)
+    return None if cut < 0 else (raw[cut + len(_RESULT) : -2], raw.find(_IS_REPLY, _BODY, cut) > 0)
 
 
 def read_answer(stream: BinaryIO, offset: int) -> tuple[Answer, Bind | None]:
@@ -258,6 +272,12 @@ def is_torn_header(raw: bytes) -> bool:
 def failure_kind(outcome: str) -> FailureKind | None:
     """The kind of failure that *outcome* names; None for a reply."""
     return None if outcome == REPLY else FailureKind(outcome)
+
+
+def _end_of_head(raw: bytes) -> int:
+    """Where the result of a line begins; -1 in a line that is none."""
+    # In JSON text a quote has a backslash before it, and nothing before the result nests: this is no part of a value.
+    return raw.find(_RESULT) if raw.startswith(_IS_RESULT, _BODY) else -1
 
 
 def _is_sound(raw: bytes) -> bool:
