@@ -90,7 +90,7 @@ class OpenAIChat:
         own: dict[str, Any] = {"model": model, "messages": request.messages}
         if request.max_tokens is not None and _CAPS.isdisjoint(request.params):
             own[self._cap] = request.max_tokens
-        return encode_body({**own, **params_to_send(request), **own})
+        return encode_body({**own, **params_to_send(request), **own} if request.params else own)
 
     def decode(self, response: WireResponse) -> Outcome:
         """Read an answer. Never raises: what is no answer is a classified `Failure`."""

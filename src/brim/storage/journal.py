@@ -165,6 +165,8 @@ class Journal:
         be. Each result answers one row, so of three rows that ask the same, two are found if two were recorded. The
         row keeps its own id and extra fields, whatever they were when the answer came.
         """
+        if not self.index.is_resumed:
+            return None
         position, name = request.position, fingerprint.hex()
         key = key_of(name)
         for entry in self.index.candidates(key, position=position):
