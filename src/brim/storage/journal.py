@@ -29,6 +29,7 @@ from brim.storage.lines import (
     Header,
     Line,
     Sent,
+    Told,
     answer_to,
     body_of,
     failure_kind,
@@ -212,7 +213,7 @@ class Journal:
             self.index.move(position, entry)
         self.index.take(entry)
 
-    def _append(self, line: Answer | Bind | End | Sent, *, is_synced: bool = True) -> int:
+    def _append(self, line: Told | Bind | End | Sent, *, is_synced: bool = True) -> int:
         """Write one line; the offset where it begins."""
         if self._is_closed:
             raise JournalError(f"the journal {self.path} is closed")

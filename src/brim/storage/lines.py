@@ -35,8 +35,8 @@ from zlib import crc32
 import msgspec
 
 from brim.errors import JournalError
-from brim.storage.results import RowId, result_line, row_digest, to_json, to_millis
-from brim.values import FailureKind, FinishReason, Result, Usage
+from brim.storage.results import OutputLine, RowId, output_of, row_digest, to_json, to_millis
+from brim.values import Failure, FailureKind, FinishReason, Result, Usage
 
 __all__ = [
     "REPLY",
@@ -50,6 +50,7 @@ __all__ = [
     "Line",
     "Sent",
     "Taken",
+    "Told",
     "answer_to",
     "body_of",
     "failure_kind",
@@ -94,16 +95,25 @@ class Head(msgspec.Struct, tag="result", tag_field="line", kw_only=True):
     at: float = 0.0
 
 
-class Answer(Head, tag="result", tag_field="line", kw_only=True, omit_defaults=True):
-    """A result line."""
-
+class _Entry(Head, tag="result", tag_field="line", kw_only=True, omit_defaults=True):
     lane: str | None = None
     row: str
     throttles: int
     perhaps_paid: int
     request_id: str | None
     model: str | None
+
+
+class Answer(_Entry, tag="result", tag_field="line", kw_only=True, omit_defaults=True):
+    """A result line, as it is read."""
+
     result: msgspec.Raw
+
+
+class Told(_Entry, tag="result", tag_field="line", kw_only=True, omit_defaults=True, gc=False):
+    """A result line, as it is written."""
+
+    result: OutputLine | msgspec.Raw
 
 
 class Bind(msgspec.Struct, tag="bind", tag_field="line", kw_only=True):
@@ -176,28 +186,29 @@ class _Format(msgspec.Struct):
 _formats: Final = msgspec.json.Decoder(_Format)
 
 
-def answer_to(result: Result) -> Answer:
+def answer_to(result: Result) -> Told:
     """The line that records *result*."""
-    reply, failure = result.reply, result.failure
-    return Answer(
-        position=result.request.position,
+    outcome, request = result.outcome, result.request
+    kind, model = (outcome.kind, None) if isinstance(outcome, Failure) else (REPLY, outcome.model)
+    return Told(
+        position=request.position,
         fingerprint=result.fingerprint.hex(),
-        outcome=REPLY if failure is None else failure.kind,
-        lane=result.request.model,
-        row=row_digest(result.request),
+        outcome=kind,
+        lane=request.model,
+        row=row_digest(request),
         at=to_millis(result.started_at),
         throttles=result.throttles,
         perhaps_paid=result.perhaps_paid,
-        request_id=result.outcome.request_id,
-        model=None if reply is None else reply.model,
-        result=msgspec.Raw(result_line(result)),
+        request_id=outcome.request_id,
+        model=model,
+        result=output_of(result),
     )
 
 
-def seal(line: Header | Answer | Bind | End | Sent) -> bytes:
+def seal(line: Header | Answer | Told | Bind | End | Sent) -> bytes:
     """*line* as bytes, check sum in front, line break at the end."""
     body = to_json(line)[1:]
-    return b"%b%b\n" % (_SEAL % crc32(body), body)
+    return b'{"crc32":"%08x",%b\n' % (crc32(body), body)
 
 
 def read_line(raw: bytes) -> Line | None:
