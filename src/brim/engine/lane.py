@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 
 from brim.config import Endpoint, Limits, Timeouts
+from brim.engine.clocks import Clocks
 from brim.engine.limiter import Limiter
 from brim.engine.path import Admit, Path, Prepared, Send, Service
 from brim.engine.stream import StreamSend, WhileUnheard
@@ -105,8 +106,7 @@ class Line:
     dialect: Dialect
     transport: Transport
     limiter: Limiter
-    timeouts: Timeouts
-    total: LearntTotal
+    clocks: Clocks
     note: Callable[[Attempt, Amounts], None] | None = None
 
 
@@ -125,8 +125,7 @@ def build_service(line: Line, on_piece: Callable[[Piece], None] | None = None) -
             transport=line.transport,
             url=url,
             headers=headers,
-            timeouts=line.timeouts,
-            total=line.total,
+            clocks=line.clocks,
         )
     elif isinstance(dialect, StreamingDialect):
         send = StreamSend(
@@ -135,8 +134,7 @@ def build_service(line: Line, on_piece: Callable[[Piece], None] | None = None) -
             url=url,
             # llama.cpp closes a connection after a stream although it announced to keep it.
             headers={**headers, "connection": "close"} if endpoint.is_loopback else headers,
-            timeouts=line.timeouts,
-            total=line.total,
+            clocks=line.clocks,
             on_piece=on_piece,
         )
     else:
@@ -218,8 +216,7 @@ class Lane:
             dialect=dialect,
             transport=transport,
             limiter=self.limiter,
-            timeouts=settings.timeouts,
-            total=LearntTotal(settings.timeouts.total),
+            clocks=Clocks(settings.timeouts, LearntTotal(settings.timeouts.total)),
             note=note,
         )
         self.path = Path(
