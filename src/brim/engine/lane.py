@@ -249,18 +249,15 @@ class Lane:
         return Prepared(request, body, fingerprint(self._dialect.name, body))
 
     @property
-    def has_room(self) -> bool:
-        """May another request come alive?
+    def room(self) -> int:
+        """How many requests more may come alive; below 0 if the window has shrunk, so that too many are.
 
         As many as may be on the wire, so that hardly any has to queue; those that rest out a backoff leave their
         place to others, within bounds.
         """
-        return self.alive < self._most_alive and self._active < self.limiter.window
-
-    @property
-    def is_crowded(self) -> bool:
-        """Are more alive than may be on the wire? The window has shrunk."""
-        return self._active > self.limiter.window
+        if not self._resting:
+            return self.limiter.window - self.alive
+        return min(self.limiter.window + len(self._resting), self._most_alive) - self.alive
 
     def bound(self) -> Bound:
         """What keeps the lane from sending more just now."""
@@ -276,16 +273,12 @@ class Lane:
     @property
     def _is_full_of_rest(self) -> bool:
         """Do so many rest out a backoff that no other may come alive?"""
-        return self.alive >= self._most_alive and self._active < self.limiter.window
+        return self.alive >= self._most_alive and self.alive - len(self._resting) < self.limiter.window
 
     @property
     def _most_alive(self) -> int:
         ceiling = self.limiter.limits.concurrency
         return ceiling + max(ceiling, _MOST_RESTING)
-
-    @property
-    def _active(self) -> int:
-        return self.alive - len(self._resting)
 
     def ended(self, result: Result) -> None:
         """One of the lane's requests has its result, and it is recorded."""

@@ -54,6 +54,7 @@ class Run:
         self._lanes: dict[Lane, None] = {}
         self.on_lane: Callable[[Lane], None] = _nothing
         self._held = 0
+        self._most_held = READ_AHEAD
         self._room = asyncio.Event()
         self.stopped: Failure | None = None
         self._feeder: asyncio.Task[None] | None = None
@@ -87,6 +88,7 @@ class Run:
         async for lane, prepared in source:
             if lane not in self._lanes:
                 self._lanes[lane] = None
+                self._most_held = READ_AHEAD if len(self._lanes) == 1 else 10 * READ_AHEAD
                 lane.limiter.on_room = partial(self._start, lane)
                 self.on_lane(lane)
             if lane.limiter.parked is not None:
@@ -95,17 +97,13 @@ class Run:
             lane.held.append(prepared)
             self._held += 1
             self._start(lane)
-            await self._wait_for_room()
-
-    async def _wait_for_room(self) -> None:
-        most = READ_AHEAD if len(self._lanes) == 1 else 10 * READ_AHEAD
-        while self._held >= most:
-            self._room.clear()
-            await self._room.wait()
+            while self._held >= self._most_held:
+                self._room.clear()
+                await self._room.wait()
 
     def _start(self, lane: Lane) -> None:
         """Bring as many of the lane's requests alive as there is room for."""
-        while lane.held and lane.has_room:
+        while lane.held and lane.room > 0:
             lane.alive += 1
             self._tasks.create_task(self._work(lane, self._take(lane)))
 
@@ -120,10 +118,12 @@ class Run:
         try:
             while True:
                 self._close(lane, await fulfil(prepared, lane.path))
-                if not lane.held or lane.is_crowded:
+                room = lane.room
+                if not lane.held or room < 0:
                     return
                 prepared = self._take(lane)
-                self._start(lane)  # the window may have grown
+                if room > 0:  # the window has grown
+                    self._start(lane)
         finally:
             lane.alive -= 1
 
