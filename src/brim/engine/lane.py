@@ -57,6 +57,10 @@ __all__ = ["Lane", "Ledger", "Settings", "build_service"]
 class Ledger(Protocol):
     """What lanes remember of earlier processes, and write down for later ones."""
 
+    @property
+    def marks(self) -> bool:
+        """Does it want to be told what is sent?"""
+
     def stated(self, limits: Limits) -> None:
         """A lane is held to *limits* from now on."""
 
@@ -203,8 +207,9 @@ class Lane:
             self.limiter.recall(ledger.spent(model, wall()))
 
             def note(attempt: Attempt, amounts: Amounts) -> None:
-                keeps = charging is Charging.RESERVES_CAP and attempt.request.max_tokens is not None
-                ledger.sent(attempt, amounts, wall(), keeps=keeps)
+                if ledger.marks:
+                    keeps = charging is Charging.RESERVES_CAP and attempt.request.max_tokens is not None
+                    ledger.sent(attempt, amounts, wall(), keeps=keeps)
 
         self.alive = 0
         self.held: deque[Prepared] = deque()

@@ -177,7 +177,8 @@ class Admission:
         made += had_made
         totals = (requests, tokens, given, made)
         self._totals[:] = totals
-        self._passed[:] = requests - self._refused, tokens, given, made
+        if self._paces:
+            self._passed[:] = requests - self._refused, tokens, given, made
         for each in self._stated:
             each.gauge.take(amounts[each.place], now)
         for each in self._days:
@@ -232,7 +233,8 @@ class Admission:
         _, tokens, given, made = charge.cost.amounts
         self._move((0.0, -tokens, -given, -made), now)
         self._refused += 1.0
-        self._passed[0] -= 1.0
+        requests, *rest = self._totals
+        self._passed[:] = requests - self._refused, *rest
         if is_crowd:
             return Verdict(is_strike=True, is_explained=False)
         shown = [level for level in answer.levels if level.remaining is not None]

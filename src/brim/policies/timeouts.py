@@ -36,5 +36,7 @@ class LearntTotal:
         self._recent.append(latency_s)
         self._count += 1
         if self._count % _EVERY == 0:
-            p99 = sorted(self._recent)[int(len(self._recent) * 0.99)]
-            self.seconds = min(_CEILING_S, max(_FLOOR_S, _FACTOR * p99))
+            self.seconds = _FLOOR_S
+            if max(self._recent) * _FACTOR > _FLOOR_S:
+                p99 = sorted(self._recent)[int(len(self._recent) * 0.99)]
+                self.seconds = min(_CEILING_S, max(_FLOOR_S, _FACTOR * p99))
