@@ -16,7 +16,7 @@ from brim.engine.path import Prepared, fulfil
 from brim.values import Failure, Result
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from brim.engine.lane import Lane
     from brim.engine.sampler import Sampler
@@ -31,8 +31,8 @@ class Run:
     """One execution.
 
     Args:
-        record: told every result that stands, once; called with no wait between having and recording it. What it
-            raises (a lost disk) ends the run.
+        record: told every result that stands, once, all of a turn of the loop together; whatever ends the run, none
+            is left out. What it raises (a lost disk) ends the run.
         leave: told every result of a request that was left untouched.
         sampler: tells the state of the lanes for as long as it lasts.
 
@@ -44,13 +44,14 @@ class Run:
     def __init__(
         self,
         *,
-        record: Callable[[Result], None],
+        record: Callable[[Sequence[Result]], None],
         leave: Callable[[Result], None],
         sampler: Sampler | None = None,
     ) -> None:
         self._record = record
         self._leave = leave
         self._sampler = sampler
+        self._ended: list[tuple[Lane, Result]] = []
         self._lanes: dict[Lane, None] = {}
         self.on_lane: Callable[[Lane], None] = _nothing
         self._held = 0
@@ -75,6 +76,8 @@ class Run:
                     self._feeder = self._tasks.create_task(self._read(source))
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
+        finally:
+            self._record_ended()  # also what came home while the run was cancelled
 
     def stop(self, failure: Failure) -> None:
         """Stop sending: what is on the wire comes home, everything else is left untouched, because of *failure*."""
@@ -128,12 +131,31 @@ class Run:
             lane.alive -= 1
 
     def _close(self, lane: Lane, result: Result) -> None:
-        """Enter a result where it belongs. There is no wait between having a result and recording it."""
+        """Enter a result where it belongs: what stands is recorded at the end of this turn of the loop."""
         if result.is_untouched:
             self._leave(result)
-        else:
-            self._record(result)
+            return
+        if not self._ended:
+            asyncio.get_running_loop().call_soon(self._end_turn)
+        self._ended.append((lane, result))
+
+    def _end_turn(self) -> None:
+        try:
+            self._record_ended()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it ends the run
+            self._tasks.create_task(_raised(error))
+
+    def _record_ended(self) -> None:
+        """Record what ended since the last time, all at once; only then does it count as done."""
+        ended, self._ended = self._ended, []
+        if ended:
+            self._record([result for _, result in ended])
+        for lane, result in ended:
             lane.ended(result)
+
+
+async def _raised(error: Exception) -> None:
+    raise error
 
 
 def _nothing(_: Lane) -> None:

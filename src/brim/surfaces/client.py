@@ -172,8 +172,8 @@ class Client:
         results: deque[Result] = deque()
         changed, taken = asyncio.Event(), asyncio.Event()
 
-        def add(result: Result) -> None:
-            results.append(result)
+        def add(ended: Sequence[Result]) -> None:
+            results.extend(ended)
             changed.set()
 
         async def source() -> AsyncIterator[tuple[Lane, Prepared]]:
@@ -186,11 +186,12 @@ class Client:
                 except InputError as error:
                     sendable = _unsendable(Request(position=position, messages=()), error)
                 if isinstance(sendable, Result):
-                    add(sendable)
+                    add([sendable])
                 else:
                     yield sendable
 
-        running = asyncio.create_task(Run(record=add, leave=add, sampler=self.sampler).carry(source()))
+        run = Run(record=add, leave=lambda result: add([result]), sampler=self.sampler)
+        running = asyncio.create_task(run.carry(source()))
         running.add_done_callback(lambda _: changed.set())
         try:
             while results or not running.done():
