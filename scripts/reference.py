@@ -41,7 +41,8 @@ _ESCAPES: Final = re.compile(r"\\([\[\]])")  # rich's markup in a help text
 def commands() -> dict[str, Any]:
     """Every command by its name as one types it, the program itself first."""
     program: Any = typer.main.get_command(app)
-    below = getattr(program, "commands", {})
+    context = typer.Context(program)
+    below = {name: program.get_command(context, name) for name in program.list_commands(context)}
     return {"brim": program, **{f"brim {name}": command for name, command in below.items() if not command.hidden}}
 
 

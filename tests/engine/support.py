@@ -110,7 +110,7 @@ def play(
                     lanes[model] = open_lane(transport, settings, emit=played.events.append, model=model)
                 yield lanes[model], lanes[model].prepare(request)
 
-        run = Run(record=played.recorded.append, leave=played.left.append)
+        run = Run(record=played.recorded.extend, leave=played.left.append)
         if meanwhile is not None:
             meanwhile(run, played)
         await run.carry(source())

@@ -101,7 +101,7 @@ def test_a_held_run_waits_and_goes_on() -> None:
         loop = asyncio.get_running_loop()
         loop.call_at(2.5, lane.limiter.hold)
         loop.call_at(3_602.5, lane.limiter.resume)
-        await Run(record=results.append, leave=results.append).carry(source())
+        await Run(record=results.extend, leave=results.append).carry(source())
         assert 3_602.5 < now() < 3_650.0
 
     virtual(test)

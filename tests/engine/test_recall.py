@@ -63,7 +63,7 @@ class Process:
                         if journal.claim(prepared.request, prepared.fingerprint) is None:
                             yield lane, prepared
 
-                run = asyncio.create_task(Run(record=journal.record, leave=lambda _: None).carry(source()))
+                run = asyncio.create_task(Run(record=journal.record_all, leave=lambda _: None).carry(source()))
                 await asyncio.wait([run], timeout=until)
                 if not run.done():
                     run.cancel()  # nothing is recorded any more

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 import msgspec
 import pytest
@@ -11,13 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brim.config import Limits, Timeouts
-from brim.engine.lane import Settings
+from brim.engine.lane import Lane, Settings
+from brim.engine.path import Prepared
 from brim.engine.run import READ_AHEAD, Run
+from brim.errors import JournalError
 from brim.protocols import WireRequest
+from brim.simulator.clock import run_virtual
 from brim.transport import Phase
 from brim.transport.scripted import Answers, Breaks, Hangs, Scripted, Step
-from brim.values import AttemptEnded, Failure, FailureKind, LaneParked, Request, RequestEnded
-from engine.support import Played, ask, play, refusal, reply
+from brim.values import AttemptEnded, Event, Failure, FailureKind, LaneParked, Request, RequestEnded, Result
+from engine.support import Played, ask, open_lane, play, refusal, reply
 
 
 def echo(request: WireRequest) -> Answers:
@@ -174,6 +177,62 @@ def test_a_source_that_fails_ends_the_run_with_its_own_error() -> None:
 
     with pytest.raises(ZeroDivisionError, match="theirs"):
         play(Scripted(then=echo), source())
+
+
+def test_a_record_that_fails_ends_the_run_with_its_own_error() -> None:
+    """
+    A lost disk is told as it is, and nothing counts as done that could not be recorded.
+    """
+
+    def record(_: Sequence[Result]) -> None:
+        raise JournalError("the disk is lost")
+
+    told: list[Event] = []
+
+    async def main() -> None:
+        lane = open_lane(Scripted(then=echo), emit=told.append)
+
+        async def source() -> AsyncIterator[tuple[Lane, Prepared]]:
+            for position in range(20):
+                yield lane, lane.prepare(ask(position))
+
+        await Run(record=record, leave=lambda _: None).carry(source())
+
+    with pytest.raises(JournalError, match="the disk is lost"):
+        run_virtual(main())
+    assert not [event for event in told if isinstance(event, RequestEnded)]
+
+
+def test_what_came_home_is_recorded_whatever_ends_the_run() -> None:
+    """
+    A run that is cancelled just when answers are here records them before it is over, and tells them only then.
+    """
+    recorded: list[Result] = []
+    told: list[Event] = []
+
+    async def main() -> None:
+        def emit(event: Event) -> None:
+            told.append(event)
+            if isinstance(event, AttemptEnded):
+                running.cancel()
+            elif isinstance(event, RequestEnded):
+                assert event.result in recorded
+
+        lane = open_lane(Scripted(then=echo), emit=emit)
+
+        async def source() -> AsyncIterator[tuple[Lane, Prepared]]:
+            for position in range(8):
+                yield lane, lane.prepare(ask(position))
+
+        running = asyncio.create_task(Run(record=recorded.extend, leave=lambda _: None).carry(source()))
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    run_virtual(main())
+
+    assert recorded
+    assert len(recorded) == sum(isinstance(event, AttemptEnded) for event in told)
+    assert len(recorded) == sum(isinstance(event, RequestEnded) for event in told)
 
 
 FATES = ["reply", "429", "503", "500", "400", "break", "hang", "garbage"]

@@ -370,10 +370,10 @@ CHILD = """
 
 
 def child(code: str, path: Path) -> subprocess.Popen[str]:
-    tests = Path(__file__).parent.parent
+    places = [str(Path(__file__).parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(code), str(path)],
-        env=os.environ | {"PYTHONPATH": str(tests)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(places)},
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -438,6 +438,41 @@ def test_a_disk_that_takes_half_a_line_has_no_line(path: Path) -> None:
     with open_journal(path) as journal:
         assert journal.bad_lines == journal.torn_bytes == 0
         assert len(journal) == int(last) + 1
+
+
+FULL_OF_MANY = """
+    import resource, sys
+    from pathlib import Path
+    from brim.errors import JournalError
+    from storage.samples import open_journal, result
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    journal = open_journal(Path(sys.argv[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, hard))
+    try:
+        journal.record_all([result(position, f"question {position}") for position in range(100)])
+    except JournalError as error:
+        print(error)
+    print(len(journal))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    journal.close()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no file size limit there")
+def test_a_disk_that_takes_some_of_many_lines_has_those(path: Path) -> None:
+    """
+    What was written whole stays and is known; the half line behind it is gone.
+    """
+    with child(FULL_OF_MANY, path) as process:
+        output, _ = process.communicate()
+    message, kept = output.splitlines()
+
+    assert "size limit" in message
+    assert 5 < int(kept) < 100
+    with open_journal(path) as journal:
+        assert journal.bad_lines == journal.torn_bytes == 0
+        assert len(journal) == int(kept)
 
 
 @pytest.mark.parametrize("goes_on", [True, False])

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from brim.storage.lines import answer_to, seal
 from brim.storage.results import own_fields, result_line, row_digest, with_position, with_row
 from brim.values import Failure, FailureKind, Reply, Request, Usage
 from storage.samples import failure, reply, request, result
@@ -150,3 +151,14 @@ def test_the_digest_of_a_row_follows_its_id_and_fields() -> None:
 
     assert len({row_digest(row) for row in rows}) == len(rows)
     assert row_digest(request(7, row_id="a")) == row_digest(request(8, row_id="a"))
+
+
+def test_half_a_character_in_a_model_costs_no_line() -> None:
+    """
+    The rest of the journal's line is as it would be, the row's own fields included.
+    """
+    asked = Request(messages=(), model="m\ud800", extra={"tag": 1})
+    line = json.loads(seal(answer_to(result(asked, "q", reply("fine")))))
+
+    assert line["lane"] == "m?"
+    assert line["result"] == json.loads(result_line(result(asked, "q", reply("fine"))))

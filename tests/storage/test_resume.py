@@ -159,6 +159,22 @@ def test_new_ids_and_labels_go_with_the_old_answer(tmp_path: Path) -> None:
         assert lines[-1]["text"] == before[0]["text"]
 
 
+def test_own_fields_of_any_name_are_remembered(tmp_path: Path) -> None:
+    """
+    A field called like a part of the journal's lines is a field like any other, also once its row has changed.
+    """
+    path = tmp_path / "journal"
+    run_once(path, [A])
+    changed = request(0, row_id="new", label="x", result="mine", outcome="reply", line="result")
+    for _ in range(2):
+        with open_journal(path) as journal:
+            assert journal.bad_lines == 0
+            assert journal.claim(changed, fingerprint("a")) is not None
+            (line,) = exported(journal, tmp_path)
+            assert line["id"] == "new"
+            assert changed.extra.items() <= line.items()
+
+
 def test_an_unchanged_input_adds_nothing_to_the_journal(tmp_path: Path) -> None:
     """
     Going on with a finished run writes no line.

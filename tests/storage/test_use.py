@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from brim.policies.tokens import Amounts, Spent
 from brim.storage.journal import Journal
-from brim.storage.lines import Answer, Sent, answer_to, read_line, seal
+from brim.storage.lines import Sent, Told, answer_to, read_line, seal
 from brim.storage.use import Book
 from brim.values import FailureKind, Reply, Request, Result, Usage
 from storage.samples import SETTINGS, failure, open_journal, request
@@ -31,7 +31,7 @@ def ended(
     attempts: int = 1,
     throttles: int = 0,
     lane: str | None = None,
-) -> Answer:
+) -> Told:
     counted = None if usage is None else Usage(input_tokens=usage[0], output_tokens=usage[1])
     result = Result(
         request=Request(position=position, messages=(), model=lane),
@@ -43,7 +43,7 @@ def ended(
     return answer_to(result)
 
 
-def read(*lines: Sent | Answer, now: float = NOW, reach_s: float = DAY) -> Book:
+def read(*lines: Sent | Told, now: float = NOW, reach_s: float = DAY) -> Book:
     book = Book(now=now, reach_s=reach_s)
     for line in lines:
         raw = seal(line)

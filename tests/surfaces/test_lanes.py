@@ -7,7 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
-from brim.surfaces.progress import plain_lines, view
+from brim.surfaces.progress import plain_lines
+from brim.surfaces.progress_view import view
 from brim.surfaces.tally import Tally
 from brim.values import (
     Bound,

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from brim.surfaces.progress import Progress, plain_lines, view
+from brim.surfaces.progress import Progress, plain_lines
+from brim.surfaces.progress_view import view
 from brim.surfaces.screen import compact, duration, money, one_line
 from brim.surfaces.tally import Tally
 from brim.values import (

@@ -1,8 +1,9 @@
-"""The clocks of one attempt.
+"""The clocks of a lane's attempts.
 
-The transport reports how far an exchange has come; the watch knows how long each phase may last and cancels the
-exchange when its time is up. One timer serves all clocks: it is set for the earliest moment at which any could run out
-and looks again when it rings, so that a phase costs a few assignments and no timer of its own.
+The transport reports how far an exchange has come; its watch knows how long each phase may last and cancels the
+exchange when its time is up. One timer serves all watches of a lane: it is set for the earliest moment at which any
+clock could run out and looks at them all when it rings. So a phase costs a few assignments, and an attempt no timer of
+its own.
 """
 
 from __future__ import annotations
@@ -21,10 +22,58 @@ if TYPE_CHECKING:
     from brim.policies.timeouts import LearntTotal
     from brim.values import LimitLevel
 
-__all__ = ["Watch"]
+__all__ = ["Clocks", "Watch"]
 
 _LOOK_AGAIN_S: Final = 30.0
-"""The total may be learnt anew while an attempt is out, so the watch looks at least this often."""
+"""The total may be learnt anew while an attempt is out, so its watch is looked at at least this often."""
+_CONNECTING: Final = Phase.CONNECTING
+_ANSWERING: Final = Phase.ANSWERING
+_NEVER: Final = float("inf")
+
+
+class Clocks:
+    """What all watches of one lane share, in the running event loop.
+
+    Args:
+        timeouts: how long each phase may last.
+        total: how long the whole exchange may.
+    """
+
+    __slots__ = ("_first_s", "_rings_at", "_timer", "_watches", "loop", "timeouts", "total")
+
+    def __init__(self, timeouts: Timeouts, total: LearntTotal) -> None:
+        self.timeouts = timeouts
+        self.total = total
+        self.loop = asyncio.get_running_loop()
+        self._first_s = min(timeouts.connect, timeouts.silence, total.seconds, timeouts.first or _NEVER, _LOOK_AGAIN_S)
+        self._watches: dict[Watch, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = _NEVER
+
+    def add(self, watch: Watch, now: float) -> None:
+        """Look at *watch* from *now* on."""
+        self._watches[watch] = None
+        first = now + self._first_s
+        if first < self._rings_at:
+            self._set(first)
+
+    def drop(self, watch: Watch) -> None:
+        """Its exchange is over."""
+        del self._watches[watch]
+
+    def _set(self, at: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._rings_at = at
+        self._timer = self.loop.call_at(at, self._ring)
+
+    def _ring(self) -> None:
+        self._rings_at, self._timer = _NEVER, None
+        now = self.loop.time()
+        due = min((watch.look(now) for watch in self._watches), default=_NEVER)
+        if self._watches:
+            # A silence that begins after this look ends before the next one no sooner than this.
+            self._set(min(due, now + min(_LOOK_AGAIN_S, self.timeouts.silence)))
 
 
 class Watch:
@@ -35,8 +84,7 @@ class Watch:
     the server's limits, as `levels`.
 
     Args:
-        timeouts: how long each phase may last.
-        total: how long the whole exchange may.
+        clocks: its lane's.
         is_stream: is the answer read in pieces? Then it has begun when a piece of content is `heard`, not at its head
             or a keep-alive.
     """
@@ -44,82 +92,70 @@ class Watch:
     __slots__ = (
         "_awaits_piece",
         "_cancelling",
-        "_handle",
-        "_loop",
+        "_clocks",
         "_moved_at",
         "_task",
-        "_timeouts",
-        "_total",
         "expired",
         "levels",
         "phase",
         "started_at",
     )
 
-    def __init__(self, timeouts: Timeouts, total: LearntTotal, *, is_stream: bool = False) -> None:
-        self._timeouts = timeouts
+    def __init__(self, clocks: Clocks, *, is_stream: bool = False) -> None:
+        self._clocks = clocks
         self._awaits_piece = is_stream
-        self._total = total
-        self._loop = asyncio.get_running_loop()
-        self.phase = Phase.CONNECTING
+        self.phase = _CONNECTING
         self.expired: Failure | None = None
         self.levels: Sequence[LimitLevel] = ()
 
     def reached(self, phase: Phase) -> None:
         """See `brim.transport.Phases`."""
         self.phase = phase
-        if phase is Phase.ANSWERING:  # the one phase with a clock that starts anew
-            self._moved_at = self._loop.time()
-
-    def now(self) -> float:
-        """The engine's time."""
-        return self._loop.time()
+        if phase is _ANSWERING:  # the one phase with a clock that starts anew
+            self._moved_at = self._clocks.loop.time()
 
     def heard(self) -> None:
         """A piece of the answer itself has come."""
         self._awaits_piece = False
 
     def __enter__(self) -> Self:
-        task = asyncio.current_task(self._loop)
+        clocks = self._clocks
+        task = asyncio.current_task(clocks.loop)
         assert task is not None, "an exchange runs in a task"
         self._task = task
         self._cancelling = task.cancelling()
-        self.started_at = self._moved_at = self._loop.time()
-        timeouts = self._timeouts
-        first = min(timeouts.connect, timeouts.silence, self._total.seconds, _LOOK_AGAIN_S)
-        if timeouts.first is not None:
-            first = min(first, timeouts.first)
-        self._handle = self._loop.call_at(self.started_at + first, self._ring)
+        self.started_at = self._moved_at = now = clocks.loop.time()
+        clocks.add(self, now)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        self._handle.cancel()
+        self._clocks.drop(self)
         if self.expired is None:
             return False
         # The cancellation is ours alone only if nobody else asked for one meanwhile.
         alone = self._task.uncancel() <= self._cancelling
         return alone and kind is not None and issubclass(kind, asyncio.CancelledError)
 
-    def _ring(self) -> None:
-        now = self._loop.time()
+    def look(self, now: float) -> float:
+        """Cancel the exchange if its time is up. Returns when that will be; never, once it is done."""
+        if self.expired is not None:
+            return _NEVER
         clock, seconds, due = self._next_due()
         if now < due:
-            # A silence that begins after this look ends before the next one no sooner than this.
-            again = min(_LOOK_AGAIN_S, self._timeouts.silence)
-            self._handle = self._loop.call_at(min(due, now + again), self._ring)
-            return
+            return due
         self.expired = _timed_out(clock, seconds, self.phase)
         self._task.cancel()
+        return _NEVER
 
     def _next_due(self) -> tuple[str, float, float]:
         """The clock that runs out first in the present phase, its length and its end."""
-        timeouts = self._timeouts
-        clocks = [("the whole attempt", self._total.seconds, self.started_at + self._total.seconds)]
-        if self.phase is Phase.CONNECTING:
+        timeouts, total = self._clocks.timeouts, self._clocks.total.seconds
+        clocks = [("the whole attempt", total, self.started_at + total)]
+        if self.phase is _CONNECTING:
             clocks.append(("connecting", timeouts.connect, self._moved_at + timeouts.connect))
-        elif self.phase is Phase.ANSWERING:
+        elif self.phase is _ANSWERING:
             clocks.append(("silence within the answer", timeouts.silence, self._moved_at + timeouts.silence))
         if timeouts.first is not None and (self._awaits_piece or self.phase < Phase.ANSWERING):
             clocks.append(("waiting for the answer to begin", timeouts.first, self.started_at + timeouts.first))

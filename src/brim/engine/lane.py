@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 
 from brim.config import Endpoint, Limits, Timeouts
+from brim.engine.clocks import Clocks
 from brim.engine.limiter import Limiter
 from brim.engine.path import Admit, Path, Prepared, Send, Service
 from brim.engine.stream import StreamSend, WhileUnheard
@@ -55,6 +56,10 @@ __all__ = ["Lane", "Ledger", "Settings", "build_service"]
 
 class Ledger(Protocol):
     """What lanes remember of earlier processes, and write down for later ones."""
+
+    @property
+    def marks(self) -> bool:
+        """Does it want to be told what is sent?"""
 
     def stated(self, limits: Limits) -> None:
         """A lane is held to *limits* from now on."""
@@ -105,8 +110,7 @@ class Line:
     dialect: Dialect
     transport: Transport
     limiter: Limiter
-    timeouts: Timeouts
-    total: LearntTotal
+    clocks: Clocks
     note: Callable[[Attempt, Amounts], None] | None = None
 
 
@@ -125,8 +129,7 @@ def build_service(line: Line, on_piece: Callable[[Piece], None] | None = None) -
             transport=line.transport,
             url=url,
             headers=headers,
-            timeouts=line.timeouts,
-            total=line.total,
+            clocks=line.clocks,
         )
     elif isinstance(dialect, StreamingDialect):
         send = StreamSend(
@@ -135,8 +138,7 @@ def build_service(line: Line, on_piece: Callable[[Piece], None] | None = None) -
             url=url,
             # llama.cpp closes a connection after a stream although it announced to keep it.
             headers={**headers, "connection": "close"} if endpoint.is_loopback else headers,
-            timeouts=line.timeouts,
-            total=line.total,
+            clocks=line.clocks,
             on_piece=on_piece,
         )
     else:
@@ -205,8 +207,9 @@ class Lane:
             self.limiter.recall(ledger.spent(model, wall()))
 
             def note(attempt: Attempt, amounts: Amounts) -> None:
-                keeps = charging is Charging.RESERVES_CAP and attempt.request.max_tokens is not None
-                ledger.sent(attempt, amounts, wall(), keeps=keeps)
+                if ledger.marks:
+                    keeps = charging is Charging.RESERVES_CAP and attempt.request.max_tokens is not None
+                    ledger.sent(attempt, amounts, wall(), keeps=keeps)
 
         self.alive = 0
         self.held: deque[Prepared] = deque()
@@ -218,8 +221,7 @@ class Lane:
             dialect=dialect,
             transport=transport,
             limiter=self.limiter,
-            timeouts=settings.timeouts,
-            total=LearntTotal(settings.timeouts.total),
+            clocks=Clocks(settings.timeouts, LearntTotal(settings.timeouts.total)),
             note=note,
         )
         self.path = Path(
@@ -252,18 +254,15 @@ class Lane:
         return Prepared(request, body, fingerprint(self._dialect.name, body))
 
     @property
-    def has_room(self) -> bool:
-        """May another request come alive?
+    def room(self) -> int:
+        """How many requests more may come alive; below 0 if the window has shrunk, so that too many are.
 
         As many as may be on the wire, so that hardly any has to queue; those that rest out a backoff leave their
         place to others, within bounds.
         """
-        return self.alive < self._most_alive and self._active < self.limiter.window
-
-    @property
-    def is_crowded(self) -> bool:
-        """Are more alive than may be on the wire? The window has shrunk."""
-        return self._active > self.limiter.window
+        if not self._resting:
+            return self.limiter.window - self.alive
+        return min(self.limiter.window + len(self._resting), self._most_alive) - self.alive
 
     def bound(self) -> Bound:
         """What keeps the lane from sending more just now."""
@@ -279,16 +278,12 @@ class Lane:
     @property
     def _is_full_of_rest(self) -> bool:
         """Do so many rest out a backoff that no other may come alive?"""
-        return self.alive >= self._most_alive and self._active < self.limiter.window
+        return self.alive >= self._most_alive and self.alive - len(self._resting) < self.limiter.window
 
     @property
     def _most_alive(self) -> int:
         ceiling = self.limiter.limits.concurrency
         return ceiling + max(ceiling, _MOST_RESTING)
-
-    @property
-    def _active(self) -> int:
-        return self.alive - len(self._resting)
 
     def ended(self, result: Result) -> None:
         """One of the lane's requests has its result, and it is recorded."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from brim.engine.clocks import Watch
+from brim.engine.clocks import Clocks, Watch
 from brim.policies.retry import Tries
 from brim.protocols import WireRequest
 from brim.protocols.levels import LevelReader
@@ -24,10 +24,8 @@ from brim.values import Answer, Attempt, AttemptEnded, Event, Failure, FailureKi
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from brim.config import Timeouts
     from brim.engine.limiter import Limiter
     from brim.policies.retry import RetryPolicy
-    from brim.policies.timeouts import LearntTotal
     from brim.policies.tokens import Amounts
     from brim.protocols import Dialect
     from brim.transport import Transport
@@ -111,38 +109,34 @@ class Send:
     transport: Transport
     url: str
     headers: Mapping[str, str]
-    timeouts: Timeouts
-    total: LearntTotal
+    clocks: Clocks
     levels: LevelReader = field(default_factory=LevelReader)
 
     async def __call__(self, attempt: Attempt) -> Answer:
         """Encode, exchange, decode."""
         wire = WireRequest(url=self.url, headers=self.headers, body=attempt.body)
         outcome: Outcome | None = None
-        with Watch(self.timeouts, self.total) as watch:
-            outcome = await self._exchange(wire, watch)
-        return answer_of(outcome, watch, self.total)
-
-    async def _exchange(self, wire: WireRequest, watch: Watch) -> Outcome:
-        try:
-            response = await self.transport.exchange(wire, watch)
-            watch.levels = self.levels.read(response.status, response.headers, response.received_at)
-            return self.dialect.decode(response)
-        except TransportError as error:
-            return broken(error)
+        with Watch(self.clocks) as watch:
+            try:
+                response = await self.transport.exchange(wire, watch)
+                watch.levels = self.levels.read(response.status, response.headers, response.received_at)
+                outcome = self.dialect.decode(response)
+            except TransportError as error:
+                outcome = broken(error)
+        return answer_of(outcome, watch, self.clocks)
 
     def __repr__(self) -> str:
         return f"Send({self.dialect.name} to {self.url})"
 
 
-def answer_of(outcome: Outcome | None, watch: Watch, total: LearntTotal) -> Answer:
-    """Close an exchange: with its outcome, or the clock of ours that ended it. Teaches *total* how long it took."""
+def answer_of(outcome: Outcome | None, watch: Watch, clocks: Clocks) -> Answer:
+    """Close an exchange: with its outcome, or the clock of ours that ended it. Teaches *clocks* how long it took."""
     outcome = outcome or watch.expired
     assert outcome is not None, "an exchange ends with an outcome unless a clock of ours ran out"
-    answer = Answer(outcome, watch.started_at, watch.now(), watch.levels)
+    now = clocks.loop.time()
     if isinstance(outcome, Reply):
-        total.answered(answer.latency_s)
-    return answer
+        clocks.total.answered(now - watch.started_at)
+    return Answer(outcome, watch.started_at, now, watch.levels)
 
 
 def broken(error: TransportError) -> Failure:

@@ -16,7 +16,7 @@ from brim.engine.path import Prepared, fulfil
 from brim.values import Failure, Result
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from brim.engine.lane import Lane
     from brim.engine.sampler import Sampler
@@ -31,8 +31,8 @@ class Run:
     """One execution.
 
     Args:
-        record: told every result that stands, once; called with no wait between having and recording it. What it
-            raises (a lost disk) ends the run.
+        record: told every result that stands, once, all of a turn of the loop together; whatever ends the run, none
+            is left out. What it raises (a lost disk) ends the run.
         leave: told every result of a request that was left untouched.
         sampler: tells the state of the lanes for as long as it lasts.
 
@@ -44,16 +44,18 @@ class Run:
     def __init__(
         self,
         *,
-        record: Callable[[Result], None],
+        record: Callable[[Sequence[Result]], None],
         leave: Callable[[Result], None],
         sampler: Sampler | None = None,
     ) -> None:
         self._record = record
         self._leave = leave
         self._sampler = sampler
+        self._ended: list[tuple[Lane, Result]] = []
         self._lanes: dict[Lane, None] = {}
         self.on_lane: Callable[[Lane], None] = _nothing
         self._held = 0
+        self._most_held = READ_AHEAD
         self._room = asyncio.Event()
         self.stopped: Failure | None = None
         self._feeder: asyncio.Task[None] | None = None
@@ -74,6 +76,8 @@ class Run:
                     self._feeder = self._tasks.create_task(self._read(source))
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
+        finally:
+            self._record_ended()  # also what came home while the run was cancelled
 
     def stop(self, failure: Failure) -> None:
         """Stop sending: what is on the wire comes home, everything else is left untouched, because of *failure*."""
@@ -87,6 +91,7 @@ class Run:
         async for lane, prepared in source:
             if lane not in self._lanes:
                 self._lanes[lane] = None
+                self._most_held = READ_AHEAD if len(self._lanes) == 1 else 10 * READ_AHEAD
                 lane.limiter.on_room = partial(self._start, lane)
                 self.on_lane(lane)
             if lane.limiter.parked is not None:
@@ -95,17 +100,13 @@ class Run:
             lane.held.append(prepared)
             self._held += 1
             self._start(lane)
-            await self._wait_for_room()
-
-    async def _wait_for_room(self) -> None:
-        most = READ_AHEAD if len(self._lanes) == 1 else 10 * READ_AHEAD
-        while self._held >= most:
-            self._room.clear()
-            await self._room.wait()
+            while self._held >= self._most_held:
+                self._room.clear()
+                await self._room.wait()
 
     def _start(self, lane: Lane) -> None:
         """Bring as many of the lane's requests alive as there is room for."""
-        while lane.held and lane.has_room:
+        while lane.held and lane.room > 0:
             lane.alive += 1
             self._tasks.create_task(self._work(lane, self._take(lane)))
 
@@ -120,20 +121,41 @@ class Run:
         try:
             while True:
                 self._close(lane, await fulfil(prepared, lane.path))
-                if not lane.held or lane.is_crowded:
+                room = lane.room
+                if not lane.held or room < 0:
                     return
                 prepared = self._take(lane)
-                self._start(lane)  # the window may have grown
+                if room > 0:  # the window has grown
+                    self._start(lane)
         finally:
             lane.alive -= 1
 
     def _close(self, lane: Lane, result: Result) -> None:
-        """Enter a result where it belongs. There is no wait between having a result and recording it."""
+        """Enter a result where it belongs: what stands is recorded at the end of this turn of the loop."""
         if result.is_untouched:
             self._leave(result)
-        else:
-            self._record(result)
+            return
+        if not self._ended:
+            asyncio.get_running_loop().call_soon(self._end_turn)
+        self._ended.append((lane, result))
+
+    def _end_turn(self) -> None:
+        try:
+            self._record_ended()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it ends the run
+            self._tasks.create_task(_raised(error))
+
+    def _record_ended(self) -> None:
+        """Record what ended since the last time, all at once; only then does it count as done."""
+        ended, self._ended = self._ended, []
+        if ended:
+            self._record([result for _, result in ended])
+        for lane, result in ended:
             lane.ended(result)
+
+
+async def _raised(error: Exception) -> None:
+    raise error
 
 
 def _nothing(_: Lane) -> None:

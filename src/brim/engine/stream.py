@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from brim.engine.clocks import Watch
+from brim.engine.clocks import Clocks, Watch
 from brim.engine.path import answer_of, broken
 from brim.protocols import Piece, WireRequest
 from brim.protocols.levels import LevelReader
@@ -22,9 +22,7 @@ from brim.values import Reply
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from brim.config import Timeouts
     from brim.policies.retry import RetryPolicy, Tries
-    from brim.policies.timeouts import LearntTotal
     from brim.protocols import StreamingDialect, StreamReader
     from brim.transport import Stream, Transport
     from brim.values import Answer, Attempt, Outcome
@@ -47,8 +45,7 @@ class StreamSend:
     transport: Transport
     url: str
     headers: Mapping[str, str]
-    timeouts: Timeouts
-    total: LearntTotal
+    clocks: Clocks
     on_piece: Callable[[Piece], None]
     levels: LevelReader = field(default_factory=LevelReader)
 
@@ -56,7 +53,7 @@ class StreamSend:
         """Encode, exchange, decode."""
         wire = WireRequest(url=self.url, headers=self.headers, body=self.dialect.streamed(attempt.body))
         outcome: Outcome | None = None
-        with Watch(self.timeouts, self.total, is_stream=True) as watch:
+        with Watch(self.clocks, is_stream=True) as watch:
             try:
                 async with self.transport.open(wire, watch) as stream:
                     outcome = await self._read(stream, watch)
@@ -64,7 +61,7 @@ class StreamSend:
                         await _linger(stream)
             except TransportError as error:
                 outcome = outcome or broken(error)
-        return answer_of(outcome, watch, self.total)
+        return answer_of(outcome, watch, self.clocks)
 
     async def _read(self, stream: Stream, watch: Watch) -> Outcome:
         reader = self.dialect.reader(status=stream.status, headers=stream.headers)

@@ -84,6 +84,7 @@ class Admission:
         self._levels: dict[Dimension, ServerLevel] = {}
         self._known: list[ServerLevel] = []
         self._passed = [0.0, 0.0, 0.0, 0.0]
+        self._refused = 0.0
         self._paces: list[Pace] = []
         self._explained = 0.0
         self._surprises = [0, 0, 0, 0]
@@ -162,28 +163,33 @@ class Admission:
     def take(self, cost: Cost, now: float, *, among: int, max_tokens: int | None) -> Charge:
         """An attempt goes: take its cost everywhere."""
         amounts = cost.amounts
-        self._move(amounts, now)
+        totals = self._move(amounts, now)
         self._explained -= self._explained * _RECENT
         for pace in self._paces:
             pace.took(amounts[pace.place], now)
-        totals = self._totals
-        return Charge(cost, now, among, max_tokens, (totals[0], totals[1], totals[2], totals[3]))
+        return Charge(cost, now, among, max_tokens, totals)
 
-    def _move(self, amounts: Amounts, now: float) -> None:
+    def _move(self, amounts: Amounts, now: float) -> Amounts:
+        """Add *amounts* to all that was sent. Returns that."""
         if now >= self._past.due:
             self._past.note(now)
         requests, tokens, given, made = amounts
-        for sums in (self._totals, self._passed):
-            sums[0] += requests
-            sums[1] += tokens
-            sums[2] += given
-            sums[3] += made
+        had_requests, had_tokens, had_given, had_made = self._totals
+        requests += had_requests
+        tokens += had_tokens
+        given += had_given
+        made += had_made
+        totals = (requests, tokens, given, made)
+        self._totals[:] = totals
+        if self._paces:
+            self._passed[:] = requests - self._refused, tokens, given, made
         for each in self._stated:
             each.gauge.take(amounts[each.place], now)
         for each in self._days:
             each.gauge.take(amounts[each.place], now)
         for level in self._known:
             level.take(amounts[level.place], now)
+        return totals
 
     def answered(self, charge: Charge, answer: Answer, now: float, *, used: Amounts | None = None) -> None:
         """An attempt came back: true up its tokens, and believe what its headers show.
@@ -230,7 +236,9 @@ class Admission:
         # A refused call took no tokens; whether it took a request is the server's secret, so that stays.
         _, tokens, given, made = charge.cost.amounts
         self._move((0.0, -tokens, -given, -made), now)
-        self._passed[0] -= 1.0
+        self._refused += 1.0
+        requests, *rest = self._totals
+        self._passed[:] = requests - self._refused, *rest
         if is_crowd:
             return Verdict(is_strike=True, is_explained=False)
         shown = [level for level in answer.levels if level.remaining is not None]

@@ -36,7 +36,8 @@ class Gate:
     def went(self) -> None:
         """An attempt goes."""
         self._sent += 1.0 - self._sent * _LATELY
-        self._refused -= self._refused * _LATELY
+        if self._refused:
+            self._refused -= self._refused * _LATELY
 
     def passed(self, *, sent_at: float) -> None:
         """An attempt sent at *sent_at* got through."""

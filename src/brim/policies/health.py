@@ -104,8 +104,8 @@ class Health:
     def replied(self, *, sent_at: float, now: float) -> bool:
         """An answer came to what was sent at *sent_at*. Returns whether that ended an outage."""
         self._share += (1.0 - self._share) * _RECENT
-        took = now - sent_at
-        self.typical_s += (took - self.typical_s) * _RECENT if self.typical_s else took
+        took, typical = now - sent_at, self.typical_s
+        self.typical_s = typical + (took - typical) * _RECENT if typical else took
         return self.lives(sent_at=sent_at)
 
     def lives(self, *, sent_at: float) -> bool:

@@ -56,13 +56,14 @@ class Tries(msgspec.Struct):
             self.started_at = answer.sent_at
         self.elapsed_s = answer.ended_at - self.started_at
         self.is_excused = answer.is_excused
-        self.count(answer.outcome)
-
-    def count(self, outcome: Outcome) -> None:
-        """Enter what an attempt ended with."""
+        outcome = answer.outcome
         if isinstance(outcome, Reply):
             self.attempts += 1
-            return
+        else:
+            self.count(outcome)
+
+    def count(self, outcome: Failure) -> None:
+        """Enter how an attempt failed."""
         if outcome.kind.is_waited_out or self.is_excused:
             self.throttles += 1
         else:

@@ -6,6 +6,7 @@ enough for the slowest honest answer, short enough that a hung connection costs 
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
 __all__ = ["LearntTotal"]
@@ -24,7 +25,7 @@ class LearntTotal:
 
     def __init__(self, fixed: float | None = None) -> None:
         self._fixed = fixed
-        self._recent: list[float] = []
+        self._recent: deque[float] = deque(maxlen=_KEPT)
         self._count = 0
         self.seconds = _CEILING_S if fixed is None else fixed
 
@@ -32,11 +33,10 @@ class LearntTotal:
         """An answer took *latency_s*. The total is worked out anew every 64 answers."""
         if self._fixed is not None:
             return
-        if len(self._recent) < _KEPT:
-            self._recent.append(latency_s)
-        else:
-            self._recent[self._count % _KEPT] = latency_s
+        self._recent.append(latency_s)
         self._count += 1
         if self._count % _EVERY == 0:
-            p99 = sorted(self._recent)[int(len(self._recent) * 0.99)]
-            self.seconds = min(_CEILING_S, max(_FLOOR_S, _FACTOR * p99))
+            self.seconds = _FLOOR_S
+            if max(self._recent) * _FACTOR > _FLOOR_S:
+                p99 = sorted(self._recent)[int(len(self._recent) * 0.99)]
+                self.seconds = min(_CEILING_S, max(_FLOOR_S, _FACTOR * p99))

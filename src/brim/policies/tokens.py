@@ -29,8 +29,11 @@ _PER_OTHER_BYTE: Final = 0.8 / 3
 FIRST_GUESS: Final = 256.0
 """Tokens of an output of which nothing is known yet."""
 _WEIGHT: Final = 0.05
+_SETTLED: Final = 20
+"""From so many answers on each of them counts the same."""
 _MOST_OFF: Final = 4.0
 """An estimate further off than this is about something else (an image, a cached file), not about the text."""
+_LEAST_OFF: Final = 1.0 / _MOST_OFF
 
 
 class Charging(Enum):
@@ -65,9 +68,12 @@ class Spent(msgspec.Struct, frozen=True, gc=False):
 def estimate_tokens(text: bytes) -> float:
     """Tokens in *text*, which is UTF-8."""
     unusual = text.translate(None, _PLAIN)
-    others = len(unusual.translate(None, _ASCII)) if not unusual.isascii() else 0
-    symbols = len(unusual) - others
-    return (len(text) - len(unusual)) * _PER_PLAIN + symbols * _PER_SYMBOL + others * _PER_OTHER_BYTE
+    symbols = len(unusual)
+    plain = (len(text) - symbols) * _PER_PLAIN
+    if unusual.isascii():
+        return plain + symbols * _PER_SYMBOL
+    others = len(unusual.translate(None, _ASCII))
+    return plain + (symbols - others) * _PER_SYMBOL + others * _PER_OTHER_BYTE
 
 
 class TokenCosts:
@@ -102,16 +108,23 @@ class TokenCosts:
 
     def true_up(self, cost: Cost, max_tokens: int | None, usage: Usage) -> Amounts:
         """What the attempt that reserved *cost* is charged now that its *usage* is known; learn from it."""
-        made = float(usage.output_tokens)
-        self._output = made if self._output is None else self._output + (made - self._output) * _WEIGHT
-        if cost.guessed > 0.0 and usage.input_tokens > 0:
-            # The first answers count most: without any the ratio is no more than a guess.
-            self._seen += 1
-            ratio = min(_MOST_OFF, max(1.0 / _MOST_OFF, usage.input_tokens / cost.guessed))
-            self._ratio += (ratio - self._ratio) * max(_WEIGHT, 1.0 / self._seen)
+        made, said = float(usage.output_tokens), usage.input_tokens
+        output, guessed = self._output, cost.guessed
+        self._output = made if output is None else output + (made - output) * _WEIGHT
+        if guessed > 0.0 and said > 0:
+            self._calibrate(said / guessed)
         if self._charging is Charging.COUNTS_OUTPUT:
-            given = float(max(0, usage.input_tokens - usage.cache_read_tokens))
-            return (1.0, given + made, given, made)
-        given = float(usage.input_tokens)
-        kept = made if max_tokens is None else max(made, float(max_tokens))
-        return (1.0, given + kept, given, kept)
+            said = max(0, said - usage.cache_read_tokens)
+        elif max_tokens is not None and max_tokens > made:
+            made = float(max_tokens)
+        given = float(said)
+        return (1.0, given + made, given, made)
+
+    def _calibrate(self, ratio: float) -> None:
+        """An input had *ratio* times the tokens that were guessed."""
+        self._seen += 1
+        if not _LEAST_OFF < ratio < _MOST_OFF:
+            ratio = _LEAST_OFF if ratio < 1.0 else _MOST_OFF
+        # The first answers count most: without any the ratio is no more than a guess.
+        weight = _WEIGHT if self._seen >= _SETTLED else 1.0 / self._seen
+        self._ratio += (ratio - self._ratio) * weight

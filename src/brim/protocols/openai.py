@@ -20,9 +20,10 @@ from brim.protocols.folds import ChatFold
 from brim.protocols.reading import count, encode_body, is_success, joined_text, read
 from brim.protocols.streams import EventReader, ask_for_stream
 from brim.protocols.urls import host_of, join_url
+from brim.protocols.usual import usual_reply
 from brim.values import Outcome, Request, Usage
 
-__all__ = ["OPENAI_URL", "OpenAIChat", "openai_headers", "openai_usage", "params_to_send"]
+__all__ = ["OPENAI_URL", "OpenAIChat", "openai_headers", "openai_usage", "params_to_send", "read_closely"]
 
 OPENAI_URL: Final = "https://api.openai.com/v1"
 _CAPS: Final = frozenset({"max_tokens", "max_completion_tokens"})
@@ -90,28 +91,13 @@ class OpenAIChat:
         own: dict[str, Any] = {"model": model, "messages": request.messages}
         if request.max_tokens is not None and _CAPS.isdisjoint(request.params):
             own[self._cap] = request.max_tokens
-        return encode_body({**own, **params_to_send(request), **own})
+        return encode_body({**own, **params_to_send(request), **own} if request.params else own)
 
     def decode(self, response: WireResponse) -> Outcome:
         """Read an answer. Never raises: what is no answer is a classified `Failure`."""
-        body = read(_READ, response.body) if is_success(response.status) else None
-        if body is None:
+        if not is_success(response.status):
             return failure(response)
-        usage = openai_usage(body.usage)
-        if not body.choices:
-            return failure(response, message="the answer holds no choices", usage=usage)
-        choice = body.choices[0]
-        message = choice.message or _NO_MESSAGE
-        parts = Parts(
-            text=joined_text(message.content),
-            finish=choice.finish_reason,
-            refusal=_refusal(message),
-            usage=usage,
-            model=body.model,
-            id=body.id,
-            tool_calls=_tool_calls(message),
-        )
-        return outcome_of(parts, response)
+        return usual_reply(response) or read_closely(response)
 
     def streamed(self, body: bytes) -> bytes:
         """Turn an encoded request into one for a stream, its usage included."""
@@ -120,6 +106,28 @@ class OpenAIChat:
     def reader(self, *, status: int, headers: Mapping[str, str]) -> StreamReader:
         """A reader for an answer that begins with *status* and *headers*."""
         return EventReader(ChatFold(), decode=self.decode, status=status, headers=headers)
+
+
+def read_closely(response: WireResponse) -> Outcome:
+    """Read a success in which any field may be anything. Never raises."""
+    body = read(_READ, response.body)
+    if body is None:
+        return failure(response)
+    usage = openai_usage(body.usage)
+    if not body.choices:
+        return failure(response, message="the answer holds no choices", usage=usage)
+    choice = body.choices[0]
+    message = choice.message or _NO_MESSAGE
+    parts = Parts(
+        text=joined_text(message.content),
+        finish=choice.finish_reason,
+        refusal=_refusal(message),
+        usage=usage,
+        model=body.model,
+        id=body.id,
+        tool_calls=_tool_calls(message),
+    )
+    return outcome_of(parts, response)
 
 
 def openai_headers(key: str | None, base_url: str | None) -> dict[str, str]:

@@ -16,13 +16,24 @@ import msgspec
 from brim.errors import InputError
 from brim.protocols import WireResponse
 
-__all__ = ["count", "encode_body", "is_success", "joined_text", "read", "read_any", "request_id", "text_or_none"]
+__all__ = [
+    "TOO_MANY",
+    "count",
+    "encode_body",
+    "is_success",
+    "joined_text",
+    "read",
+    "read_any",
+    "request_id",
+    "text_or_none",
+]
 
 T = TypeVar("T")
 
 _ANY: Final = msgspec.json.Decoder(Any)
 _ENCODE: Final = msgspec.json.Encoder().encode
-_TOO_MANY: Final = 2**53  # no count of tokens is that large, and a journal of 64-bit integers must hold it
+TOO_MANY: Final = 2**53
+"""No count of tokens is that large, and a journal of 64-bit integers must hold it."""
 _TEXT_PARTS: Final = frozenset({"text", "output_text", None})
 # OpenAI, Anthropic, Azure (new and old), OpenRouter, the new-api family, and the CDN before many of them.
 _ID_HEADERS: Final = (
@@ -75,7 +86,7 @@ def count(value: object) -> int:
     """Read a number of tokens; what is none, or negative, or beyond all reason, counts as 0."""
     if value is None:
         return 0
-    return int(value) if isinstance(value, (int, float)) and 0 <= value < _TOO_MANY else 0
+    return int(value) if isinstance(value, (int, float)) and 0 <= value < TOO_MANY else 0
 
 
 def text_or_none(value: object) -> str | None:

@@ -104,13 +104,13 @@ class Syncer:
             self._thread = Thread(target=self._run, args=(every_s,), name="brim-journal-sync", daemon=True)
             self._thread.start()
 
-    def note(self) -> None:
-        """A line was written."""
-        self._written += 1
-        waiting = self._written - self._synced
-        if waiting == 1:
+    def note(self, lines: int = 1) -> None:
+        """So many lines were written."""
+        before = self._written - self._synced
+        self._written += lines
+        if before <= 0:
             self._dirty.set()
-        elif waiting == GROUP:
+        if before < GROUP <= before + lines:
             self._full.set()
 
     def check(self) -> None:

@@ -18,7 +18,7 @@ from brim.errors import JournalError
 from brim.storage.disk import advice, sync_directory
 from brim.storage.index import Index
 from brim.storage.journal import Journal, read_index
-from brim.storage.lines import REPLY, read_answer
+from brim.storage.lines import REPLY, read_answer, read_output
 from brim.storage.results import with_position, with_row
 
 __all__ = ["ExportSummary", "export"]
@@ -64,15 +64,19 @@ def export(source: Journal | Path, output: Path | BinaryIO) -> ExportSummary:
 def _copy(index: Index, stream: BinaryIO, target: BinaryIO) -> ExportSummary:
     rows = replies = 0
     for position, offset in index.answered():
-        answer, bind = read_answer(stream, offset)
-        line = bytes(answer.result)
-        if bind is not None:
-            line = with_row(line, bind.id, bind.extra or {})
+        line, is_reply = read_output(stream, offset) or _bound(stream, offset)
         target.write(with_position(line, position) + b"\n")
         rows += 1
-        replies += answer.outcome == REPLY
+        replies += is_reply
     target.flush()
     return ExportSummary(rows=rows, replies=replies, failures=rows - replies)
+
+
+def _bound(stream: BinaryIO, offset: int) -> tuple[bytes, bool]:
+    """The output line that a bind at *offset* stands for, and whether it is a reply."""
+    answer, bind = read_answer(stream, offset)
+    assert bind is not None, "a line that answers a row is a result or a bind"
+    return with_row(bytes(answer.result), bind.id, bind.extra or {}), answer.outcome == REPLY
 
 
 @contextmanager

@@ -65,6 +65,11 @@ class Index:
         return any(not line & _FAILED for line in self._lines)
 
     @property
+    def is_resumed(self) -> bool:
+        """Was any entry read back?"""
+        return bool(self._keys)
+
+    @property
     def end(self) -> int:
         """One more than the last position that may have a result."""
         return len(self._entry_at)
@@ -128,8 +133,6 @@ class Index:
 
         From the last: where many rows ask the same, each keeps its own answer and a gap is filled from the end.
         """
-        if not self._keys:  # a fresh run: nothing was read back
-            return
         held = self.at(position)
         if held is not None and self._is_free(held) and self._keys[held] == key:
             yield held

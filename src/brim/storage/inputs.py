@@ -94,22 +94,29 @@ def _rows(paths: Sequence[str], parser: RowParser, stdin: BinaryIO) -> Iterator[
     position = 0
     for path in paths:
         is_text = path.lower().removesuffix(".gz").endswith(".txt")
-        for where, raw in _lines(path, stdin):
-            yield _row(raw, where, parser, position=position, is_text=is_text)
+        name = _name(path)
+        for number, raw in _lines(path, stdin):
+            yield _row(raw, (name, number), parser, position=position, is_text=is_text)
             position += 1
 
 
-def _lines(path: str, stdin: BinaryIO) -> Iterator[tuple[str, bytes]]:
-    """Each line that is not blank, and where it stands."""
-    name, number = "stdin" if path == _STDIN else path, 0
+def _name(path: str) -> str:
+    return "stdin" if path == _STDIN else path
+
+
+def _lines(path: str, stdin: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Each line that is not blank, and its number."""
+    number = 0
     try:
         with _open(path, stdin) as stream:
             for number, line in enumerate(stream, 1):
                 raw = line.removeprefix(_BOM) if number == 1 else line
                 if not raw.isspace() and raw:
-                    yield f"{name} line {number}", raw
+                    yield number, raw
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"input {name} breaks off after line {number}: {error}; mend it and run again") from error
+        raise InputError(
+            f"input {_name(path)} breaks off after line {number}: {error}; mend it and run again"
+        ) from error
 
 
 def _open(path: str, stdin: BinaryIO) -> AbstractContextManager[BinaryIO]:
@@ -120,7 +127,7 @@ def _open(path: str, stdin: BinaryIO) -> AbstractContextManager[BinaryIO]:
     return Path(path).open("rb", buffering=_CHUNK)
 
 
-def _row(raw: bytes, where: str, parser: RowParser, *, position: int, is_text: bool) -> Request | Result:
+def _row(raw: bytes, where: tuple[str, int], parser: RowParser, *, position: int, is_text: bool) -> Request | Result:
     row: object = None
     try:
         if is_text:
@@ -128,16 +135,15 @@ def _row(raw: bytes, where: str, parser: RowParser, *, position: int, is_text: b
         row = _json.decode(raw)
         return parser.parse(row, position=position)
     except InputError as error:
-        message = f"{where}: {error}"
+        message = str(error)
     except UnicodeDecodeError as error:
-        message = (
-            f"{where}: it is no UTF-8 text ({error.reason} at byte {error.start + 1} of a string); save it as UTF-8"
-        )
+        message = f"it is no UTF-8 text ({error.reason} at byte {error.start + 1} of a string); save it as UTF-8"
     except (msgspec.DecodeError, ValueError) as error:
-        message = f"{where}: it is no JSON ({error}); write one JSON object on each line"
+        message = f"it is no JSON ({error}); write one JSON object on each line"
     except RecursionError:
-        message = f"{where}: its JSON is nested too deeply"
-    return _unasked(raw, row, message, position=position)
+        message = "its JSON is nested too deeply"
+    name, number = where
+    return _unasked(raw, row, f"{name} line {number}: {message}", position=position)
 
 
 def _unasked(raw: bytes, row: object, message: str, *, position: int) -> Result:

@@ -8,7 +8,7 @@ process loses none of it, a power cut at most the last `sync_every_s` seconds. T
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from importlib.metadata import version
@@ -146,8 +146,25 @@ class Journal:
         Raises:
             JournalError: the disk is full or broken. Nothing of the line is left, so the call may be repeated.
         """
-        if not result.is_untouched:
-            self.index.add(result.request.position, self._append(answer_to(result)))
+        self.record_all((result,))
+
+    def record_all(self, results: Sequence[Result]) -> None:
+        """The same for several, in one piece.
+
+        Raises:
+            JournalError: the disk is full or broken. As many of the lines are left as were written whole.
+        """
+        told = [result for result in results if not result.is_untouched]
+        lines = [seal(answer_to(result)) for result in told]
+        offset = self._size
+        try:
+            self._write(lines, is_synced=True)
+        finally:
+            for result, line in zip(told, lines, strict=True):
+                if offset >= self._size:
+                    break
+                self.index.add(result.request.position, offset)
+                offset += len(line)
 
     def mark(self, request: Request, amounts: tuple[float, float, float, float], at: float, *, keeps: bool) -> None:
         """Write down that an attempt of *request* goes *at* that time, before it does. Not synced: it tells no result.
@@ -165,6 +182,8 @@ class Journal:
         be. Each result answers one row, so of three rows that ask the same, two are found if two were recorded. The
         row keeps its own id and extra fields, whatever they were when the answer came.
         """
+        if not self.index.is_resumed:
+            return None
         position, name = request.position, fingerprint.hex()
         key = key_of(name)
         for entry in self.index.candidates(key, position=position):
@@ -210,25 +229,38 @@ class Journal:
             self.index.move(position, entry)
         self.index.take(entry)
 
-    def _append(self, line: Answer | Bind | End | Sent, *, is_synced: bool = True) -> int:
+    def _append(self, line: Bind | End | Sent, *, is_synced: bool = True) -> int:
         """Write one line; the offset where it begins."""
+        offset = self._size
+        self._write([seal(line)], is_synced=is_synced)
+        return offset
+
+    def _write(self, lines: Sequence[bytes], *, is_synced: bool) -> None:
+        """Write whole lines: all of them, or, if that fails, as many as there is room for."""
         if self._is_closed:
             raise JournalError(f"the journal {self.path} is closed")
         self._syncer.check()
         if self._is_torn:
             self._mend()
-        data, offset = seal(line), self._size
         self._is_torn = True  # also where an interrupt hits between the two halves of a line
         try:
-            _write(self._fd, data)
+            _write(self._fd, b"".join(lines))
         except OSError as error:
-            self._mend()
+            self._keep_whole(lines)
             raise JournalError(f"can't write to the journal {self.path}: {advice(error)}") from error
-        self._size += len(data)
+        self._size += sum(map(len, lines))
         self._is_torn = False
         if is_synced:
-            self._syncer.note()
-        return offset
+            self._syncer.note(len(lines))
+
+    def _keep_whole(self, lines: Sequence[bytes]) -> None:
+        """Keep those of *lines* that were written to their end."""
+        there = os.fstat(self._fd).st_size
+        for line in lines:
+            if self._size + len(line) > there:
+                break
+            self._size += len(line)
+        self._mend()
 
     def _mend(self) -> None:
         """Cut what is left of a line that was not written whole."""

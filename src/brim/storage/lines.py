@@ -35,8 +35,8 @@ from zlib import crc32
 import msgspec
 
 from brim.errors import JournalError
-from brim.storage.results import RowId, result_line, row_digest, to_json, to_millis
-from brim.values import FailureKind, FinishReason, Result, Usage
+from brim.storage.results import OutputLine, RowId, output_of, row_digest, to_json, to_millis
+from brim.values import Failure, FailureKind, FinishReason, Result, Usage
 
 __all__ = [
     "REPLY",
@@ -50,6 +50,7 @@ __all__ = [
     "Line",
     "Sent",
     "Taken",
+    "Told",
     "answer_to",
     "body_of",
     "failure_kind",
@@ -57,6 +58,7 @@ __all__ = [
     "read_answer",
     "read_header",
     "read_line",
+    "read_output",
     "read_taken",
     "seal",
 ]
@@ -70,6 +72,8 @@ _MARK: Final = b'{"crc32":"'
 _SEAL: Final = _MARK + b'%08x",'
 _BODY: Final = len(_SEAL % 0)
 _RESULT: Final = b',"result":'
+_IS_RESULT: Final = b'"line":"result",'
+_IS_REPLY: Final = b'"outcome":"reply"'
 
 
 class Header(msgspec.Struct, tag="header", tag_field="line", kw_only=True):
@@ -91,16 +95,25 @@ class Head(msgspec.Struct, tag="result", tag_field="line", kw_only=True):
     at: float = 0.0
 
 
-class Answer(Head, tag="result", tag_field="line", kw_only=True, omit_defaults=True):
-    """A result line."""
-
+class _Entry(Head, tag="result", tag_field="line", kw_only=True, omit_defaults=True):
     lane: str | None = None
     row: str
     throttles: int
     perhaps_paid: int
     request_id: str | None
     model: str | None
+
+
+class Answer(_Entry, tag="result", tag_field="line", kw_only=True, omit_defaults=True):
+    """A result line, as it is read."""
+
     result: msgspec.Raw
+
+
+class Told(_Entry, tag="result", tag_field="line", kw_only=True, omit_defaults=True, gc=False):
+    """A result line, as it is written."""
+
+    result: OutputLine | msgspec.Raw
 
 
 class Bind(msgspec.Struct, tag="bind", tag_field="line", kw_only=True):
@@ -173,35 +186,36 @@ class _Format(msgspec.Struct):
 _formats: Final = msgspec.json.Decoder(_Format)
 
 
-def answer_to(result: Result) -> Answer:
+def answer_to(result: Result) -> Told:
     """The line that records *result*."""
-    reply, failure = result.reply, result.failure
-    return Answer(
-        position=result.request.position,
+    outcome, request = result.outcome, result.request
+    kind, model = (outcome.kind, None) if isinstance(outcome, Failure) else (REPLY, outcome.model)
+    return Told(
+        position=request.position,
         fingerprint=result.fingerprint.hex(),
-        outcome=REPLY if failure is None else failure.kind,
-        lane=result.request.model,
-        row=row_digest(result.request),
+        outcome=kind,
+        lane=request.model,
+        row=row_digest(request),
         at=to_millis(result.started_at),
         throttles=result.throttles,
         perhaps_paid=result.perhaps_paid,
-        request_id=result.outcome.request_id,
-        model=None if reply is None else reply.model,
-        result=msgspec.Raw(result_line(result)),
+        request_id=outcome.request_id,
+        model=model,
+        result=output_of(result),
     )
 
 
-def seal(line: Header | Answer | Bind | End | Sent) -> bytes:
+def seal(line: Header | Answer | Told | Bind | End | Sent) -> bytes:
     """*line* as bytes, check sum in front, line break at the end."""
     body = to_json(line)[1:]
-    return b"%b%b\n" % (_SEAL % crc32(body), body)
+    return b'{"crc32":"%08x",%b\n' % (crc32(body), body)
 
 
 def read_line(raw: bytes) -> Line | None:
     """A whole line of a journal, its line break included, without the result; None if it is damaged."""
     if not _is_sound(raw):
         return None
-    cut = raw.find(_RESULT)  # in JSON text a quote has a backslash before it, so this is no part of any value
+    cut = _end_of_head(raw)
     try:
         return _heads.decode(raw if cut < 0 else raw[:cut] + b"}")
     except msgspec.DecodeError:  # a kind of line that a later version of brim wrote
@@ -216,6 +230,17 @@ def read_taken(raw: bytes) -> Taken:
 def body_of(answer: Answer) -> Body:
     """What the summary needs of a result line."""
     return _bodies.decode(answer.result)
+
+
+def read_output(stream: BinaryIO, offset: int) -> tuple[bytes, bool] | None:
+    """The output line in the result line at *offset*, as it stands there, and whether it is a reply.
+
+    None for a bind: `read_answer` knows what it stands for.
+    """
+    stream.seek(offset)
+    raw = stream.readline()
+    cut = _end_of_head(raw)
+    return None if cut < 0 else (raw[cut + len(_RESULT) : -2], raw.find(_IS_REPLY, _BODY, cut) > 0)
 
 
 def read_answer(stream: BinaryIO, offset: int) -> tuple[Answer, Bind | None]:
@@ -258,6 +283,12 @@ def is_torn_header(raw: bytes) -> bool:
 def failure_kind(outcome: str) -> FailureKind | None:
     """The kind of failure that *outcome* names; None for a reply."""
     return None if outcome == REPLY else FailureKind(outcome)
+
+
+def _end_of_head(raw: bytes) -> int:
+    """Where the result of a line begins; -1 in a line that is none."""
+    # In JSON text a quote has a backslash before it, and nothing before the result nests: this is no part of a value.
+    return raw.find(_RESULT) if raw.startswith(_IS_RESULT, _BODY) else -1
 
 
 def _is_sound(raw: bytes) -> bool:

@@ -14,9 +14,20 @@ from zlib import crc32
 
 import msgspec
 
-from brim.values import Failure, FailureKind, FinishReason, Request, Result, Usage
+from brim.values import Failure, FailureKind, FinishReason, Reply, Request, Result, Usage
 
-__all__ = ["RowId", "own_fields", "result_line", "row_digest", "to_json", "to_millis", "with_position", "with_row"]
+__all__ = [
+    "OutputLine",
+    "RowId",
+    "output_of",
+    "own_fields",
+    "result_line",
+    "row_digest",
+    "to_json",
+    "to_millis",
+    "with_position",
+    "with_row",
+]
 
 RowId: TypeAlias = str | int | None
 """A row's own name for itself."""
@@ -32,7 +43,9 @@ class _Error(msgspec.Struct):
     status: int | None
 
 
-class _Line(msgspec.Struct):
+class OutputLine(msgspec.Struct, gc=False):
+    """Our fields of an output line."""
+
     id: RowId
     text: str | None
     finish_reason: FinishReason | None
@@ -43,19 +56,32 @@ class _Line(msgspec.Struct):
     error: _Error | None
 
 
-own_fields: Final = (*_Line.__struct_fields__, "tool_calls")
+own_fields: Final = (*OutputLine.__struct_fields__, "tool_calls")
 """The names of our fields in an output line, in their order."""
 _own: Final = frozenset(own_fields)
+_NOTHING: Final = f"{crc32(_encoder.encode((None, {}))):08x}"
+"""The digest of a row that brings nothing along."""
 
 
 def result_line(result: Result) -> bytes:
     """The output line of *result*, without a line break. Its id is null where the row has none: see `with_position`."""
-    line = to_json(_line(result))
-    reply = result.reply
-    if reply is not None and reply.tool_calls:
-        line = _joined(line, {"tool_calls": reply.tool_calls})
-    extra = result.request.extra
-    return _joined(line, _renamed(extra)) if extra else line
+    line = output_of(result)
+    return bytes(line) if isinstance(line, msgspec.Raw) else to_json(line)
+
+
+def output_of(result: Result) -> OutputLine | msgspec.Raw:
+    """The same for `to_json`, which spares the plain ones a step: what has further fields is JSON already."""
+    outcome, extra = result.outcome, result.request.extra
+    if isinstance(outcome, Failure):
+        line, calls = _failed(result, outcome), None
+    else:
+        line, calls = _answered(result, outcome), outcome.tool_calls
+    if not calls and not extra:
+        return line
+    joined = to_json(line)
+    if calls:
+        joined = _joined(joined, {"tool_calls": calls})
+    return msgspec.Raw(_joined(joined, _renamed(extra)) if extra else joined)
 
 
 def with_position(line: bytes, position: int) -> bytes:
@@ -72,13 +98,8 @@ def with_row(line: bytes, row_id: RowId, extra: Mapping[str, Any]) -> bytes:
 
 def row_digest(request: Request) -> str:
     """Names what a row brings along beside its question (id, own fields), in 8 hexadecimal digits."""
-    if request.id is None and not request.extra:
-        return _NOTHING
-    return _digest(request.id, request.extra)
-
-
-def _digest(row_id: RowId, extra: Mapping[str, Any]) -> str:
-    return f"{crc32(to_json((row_id, extra))):08x}"
+    row_id, extra = request.id, request.extra
+    return _NOTHING if row_id is None and not extra else f"{crc32(to_json((row_id, extra))):08x}"
 
 
 def to_json(value: object) -> bytes:
@@ -86,8 +107,12 @@ def to_json(value: object) -> bytes:
     try:
         return _encoder.encode(value)
     except UnicodeEncodeError:
-        plain = msgspec.to_builtins(value, enc_hook=str, str_keys=True)
+        plain = msgspec.to_builtins(value, enc_hook=_plain, str_keys=True)
         return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+
+
+def _plain(value: object) -> object:
+    return json.loads(bytes(value)) if isinstance(value, msgspec.Raw) else str(value)
 
 
 def to_millis(seconds: float) -> float:
@@ -95,15 +120,23 @@ def to_millis(seconds: float) -> float:
     return int(seconds * 1_000 + 0.5) / 1_000
 
 
-def _line(result: Result) -> _Line:
-    outcome = result.outcome
-    if isinstance(outcome, Failure):
-        text, finish_reason, error = None, None, _Error(outcome.kind, outcome.message, outcome.status)
-    else:
-        text, finish_reason, error = outcome.text, outcome.finish_reason, None
+def _answered(result: Result, reply: Reply) -> OutputLine:
+    return OutputLine(
+        result.request.id,
+        reply.text,
+        reply.finish_reason,
+        reply.usage,
+        result.cost_usd,
+        result.attempts,
+        to_millis(result.latency_s),
+        None,
+    )
+
+
+def _failed(result: Result, failure: Failure) -> OutputLine:
+    error = _Error(failure.kind, failure.message, failure.status)
     latency = to_millis(result.latency_s)
-    row_id = result.request.id
-    return _Line(row_id, text, finish_reason, outcome.usage, result.cost_usd, result.attempts, latency, error)
+    return OutputLine(result.request.id, None, None, failure.usage, result.cost_usd, result.attempts, latency, error)
 
 
 def _joined(line: bytes, fields: Mapping[str, Any]) -> bytes:
@@ -124,6 +157,3 @@ def _renamed(extra: Mapping[str, Any]) -> Mapping[str, Any]:
             taken.add(free)
         renamed[free] = value
     return renamed
-
-
-_NOTHING: Final = _digest(None, {})

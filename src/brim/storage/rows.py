@@ -30,6 +30,8 @@ from brim.values import Message, Request
 __all__ = ["RowParser", "RowShape", "salvage"]
 
 _OURS: Final = {"model": str, "system": str, "max_tokens": int, "params": dict}
+_SHAPING: Final = frozenset(_OURS)
+_ID: Final = (str, int, type(None))
 _NAMES: Final = {
     str: "a string",
     int: "a whole number",
@@ -90,7 +92,7 @@ class RowParser:
         rest = dict(row)
         ask = self._ask(rest)
         row_id = _take_id(rest)
-        if not ask.is_body:
+        if not ask.is_body and not _SHAPING.isdisjoint(rest):
             ask.model, ask.max_tokens = _take(rest, "model"), _take(rest, "max_tokens")
             ask.params = _take(rest, "params") or {}
             ask.messages = _led(ask.messages, _take(rest, "system"))
@@ -203,11 +205,10 @@ def _prompt(field: str, value: object) -> str:
 
 
 def _take_id(rest: dict[str, Any]) -> RowId:
-    name = "id" if rest.get("id") is not None else "custom_id"
-    value = rest.pop(name, None)
-    if name == "custom_id":
-        rest.pop("id", None)  # null
-    if isinstance(value, bool) or not isinstance(value, str | int | None):
+    name, value = "id", rest.pop("id", None)
+    if value is None:
+        name, value = "custom_id", rest.pop("custom_id", None)
+    if isinstance(value, bool) or not isinstance(value, _ID):
         raise InputError(f"field {name!r} is {_name(value)}; it must be a string or a whole number")
     return value
 

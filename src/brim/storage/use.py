@@ -139,17 +139,20 @@ class Ledger:
         journal: where attempts are marked.
         book: what earlier processes sent.
         default: the model of rows that name none.
+
+    Attributes:
+        marks: are attempts marked?
     """
 
     def __init__(self, journal: Journal, book: Book, *, default: str | None) -> None:
         self._journal = journal
         self._book = book
         self._default = default
-        self._marks = False
+        self.marks = False
 
     def stated(self, limits: Limits) -> None:
         """Mark attempts from now on if *limits* state any: only then does anybody need to know."""
-        self._marks = self._marks or are_stated(limits)
+        self.marks = self.marks or are_stated(limits)
 
     def spent(self, model: str, now: float) -> Sequence[Spent]:
         """What was sent to *model* before."""
@@ -157,8 +160,7 @@ class Ledger:
 
     def sent(self, attempt: Attempt, amounts: Amounts, at: float, *, keeps: bool) -> None:
         """Write down that *attempt* goes."""
-        if self._marks:
-            self._journal.mark(attempt.request, amounts, at, keeps=keeps)
+        self._journal.mark(attempt.request, amounts, at, keeps=keeps)
 
 
 class _Use:

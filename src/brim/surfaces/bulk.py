@@ -119,7 +119,7 @@ async def carry_out(job: Job, *, stdin: BinaryIO | None = None) -> Exit:
         ) as journal:
             default = split_model(job.model)[1]
             client.ledger = Ledger(journal, book, default=default)
-            run = Run(record=journal.record, leave=lambda _: tally.left(), sampler=client.sampler)
+            run = Run(record=journal.record_all, leave=lambda _: tally.left(), sampler=client.sampler)
             async with controlled(run, tally, job.output):
                 with Progress(tally):
                     rows = _unrecorded(_rows(job, stdin or sys.stdin.buffer), client, journal, tally)

@@ -13,17 +13,15 @@ from typing import Annotated
 import typer
 
 from brim.errors import BrimError
-from brim.surfaces.chat_command import chat
-from brim.surfaces.ctl_command import ctl
-from brim.surfaces.limits_command import limits
+from brim.surfaces.lazy_group import LazyGroup
 from brim.surfaces.loops import run_loop
 from brim.surfaces.options import takes
 from brim.surfaces.run_options import RunOptions, job_of
-from brim.surfaces.sim_command import sim
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(
+    cls=LazyGroup,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,  # [openai:] is no markup
@@ -89,9 +87,3 @@ def export(
     from brim.storage.export import export as write  # noqa: PLC0415 - `brim --help` needs none of it
 
     write(journal, sys.stdout.buffer if output == "-" else Path(output))
-
-
-app.command("chat")(chat)
-app.command("ctl")(ctl)
-app.command("limits")(limits)
-app.command("sim")(sim)

@@ -68,6 +68,8 @@ class Client:
         check_names(options)
         self._spec = model
         self._options = options
+        self._defaults = (options.get("system"), options.get("max_tokens"), options.get("params"))
+        self._has_defaults = self._defaults[:2] != (None, None) or bool(self._defaults[2])
         self._lanes: dict[str, Lane] = {}
         self.ledger: Ledger | None = None  # a run's, so that limits go on where an earlier process left them
         self._local: LocalModel | None = None
@@ -170,8 +172,8 @@ class Client:
         results: deque[Result] = deque()
         changed, taken = asyncio.Event(), asyncio.Event()
 
-        def add(result: Result) -> None:
-            results.append(result)
+        def add(ended: Sequence[Result]) -> None:
+            results.extend(ended)
             changed.set()
 
         async def source() -> AsyncIterator[tuple[Lane, Prepared]]:
@@ -184,11 +186,12 @@ class Client:
                 except InputError as error:
                     sendable = _unsendable(Request(position=position, messages=()), error)
                 if isinstance(sendable, Result):
-                    add(sendable)
+                    add([sendable])
                 else:
                     yield sendable
 
-        running = asyncio.create_task(Run(record=add, leave=add, sampler=self.sampler).carry(source()))
+        run = Run(record=add, leave=lambda result: add([result]), sampler=self.sampler)
+        running = asyncio.create_task(run.carry(source()))
         running.add_done_callback(lambda _: changed.set())
         try:
             while results or not running.done():
@@ -210,7 +213,7 @@ class Client:
             return _unsendable(request, _NO_MODEL)
         try:
             lane = self._lanes.get(name) or self._open_lane(name)
-            return lane, lane.prepare(self._with_defaults(request))
+            return lane, lane.prepare(self._with_defaults(request) if self._has_defaults else request)
         except InputError as error:
             return _unsendable(request, error)
 
@@ -259,9 +262,7 @@ class Client:
         return self._dialect.url(self._endpoint.base_url) == self._dialect.url(self._dialect.default_base_url)
 
     def _with_defaults(self, request: Request) -> Request:
-        system, cap, params = self._options.get("system"), self._options.get("max_tokens"), self._options.get("params")
-        if system is None and cap is None and not params:
-            return request
+        system, cap, params = self._defaults
         messages = request.messages
         if system is not None and not any(message.get("role") in _SYSTEM_ROLES for message in messages):
             messages = [{"role": "system", "content": system}, *messages]

@@ -12,27 +12,18 @@ import sys
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Final, Protocol, Self, TextIO
 
-from rich.console import Console, ConsoleOptions, Group, RenderResult
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.text import Text
-
-from brim.surfaces.lanes import lane_lines, lane_views
-from brim.surfaces.screen import Fields, Screen, compact, duration, money
+from brim.surfaces.lanes import lane_lines
+from brim.surfaces.screen import Screen, duration, money
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from brim.surfaces.tally import Tally
 
-__all__ = ["INTERVAL_S", "Progress", "plain_lines", "view"]
+__all__ = ["INTERVAL_S", "Progress", "plain_lines"]
 
 INTERVAL_S: Final = 10.0
 """Seconds between two lines where there is no terminal."""
-
-_PER_SECOND: Final = 4
-_BAR: Final = range(8, 41)
-"""How many columns the bar may take."""
 
 
 class Progress:
@@ -49,10 +40,9 @@ class Progress:
 
     def __init__(self, tally: Tally, *, stderr: TextIO | None = None, interval: float = INTERVAL_S) -> None:
         screen = Screen(stderr or sys.stderr)
-        console = screen.console()
         # Not console.is_terminal: FORCE_COLOR makes that true of a file, where nothing can be drawn over.
-        can_draw = screen.isatty() and not console.is_dumb_terminal
-        self._shown: _Shown = _drawn(tally, console) if can_draw else _Told(tally, screen, interval)
+        drawn = _drawn(tally, screen) if screen.isatty() else None
+        self._shown: _Shown = drawn or _Told(tally, screen, interval)
 
     def start(self) -> None:
         """Begin to show."""
@@ -77,14 +67,11 @@ class _Shown(Protocol):
     def stop(self) -> None: ...
 
 
-def _drawn(tally: Tally, console: Console) -> Live:
-    return Live(
-        console=console,
-        get_renderable=lambda: view(tally),
-        refresh_per_second=_PER_SECOND,
-        transient=True,
-        redirect_stdout=False,  # standard output is data, and rich would send it to standard error
-    )
+def _drawn(tally: Tally, screen: Screen) -> _Shown | None:
+    from brim.surfaces.progress_view import drawn  # noqa: PLC0415 - a tenth of a second that plain lines can do without
+
+    console = screen.console()
+    return None if console.is_dumb_terminal else drawn(tally, console)
 
 
 class _Told:
@@ -131,53 +118,3 @@ def plain_lines(tally: Tally) -> list[str]:
     if left:
         pieces.append(f"{duration(left)} left")
     return [f"brim: {', '.join(pieces)}", *(f"brim: {line}" for line in lane_lines(tally))]
-
-
-def view(tally: Tally) -> Group:
-    """The picture of *tally*."""
-    return Group(_Head(tally), Fields(_pieces(tally)), *lane_views(tally))
-
-
-class _Head:
-    """The first line: the bar, how many of how many, and the time left."""
-
-    def __init__(self, tally: Tally) -> None:
-        self._tally = tally
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        tally = self._tally
-        text = _progress_text(tally)
-        room = options.max_width - text.cell_len - 1
-        if room < _BAR.start:
-            yield text
-            return
-        width = min(room, _BAR.stop - 1)
-        bar = ProgressBar(total=tally.total, completed=tally.ended, width=width, pulse=tally.total is None)
-        yield from console.render(bar, options)
-        yield Text(" ").append_text(text)
-
-
-def _progress_text(tally: Tally) -> Text:
-    if tally.total is None:
-        return Text(f"{tally.ended:,} done", "bold")
-    text = Text.assemble((f"{tally.ended:,}/{tally.total:,}", "bold"))
-    text.append(f" {tally.ended / max(1, tally.total):.0%}")
-    left = tally.left_s
-    if left:
-        text.append(f"  {duration(left)} left", "cyan")
-    return text
-
-
-def _pieces(tally: Tally) -> list[Text]:
-    """The counters: what went wrong is coloured as soon as there is any of it."""
-    rates = tally.rates
-    pieces = [
-        Text(f"{tally.failed:,} failed", "bold red" if tally.failed else "dim"),
-        Text(f"{tally.retried:,} retried", "yellow" if tally.retried else "dim"),
-        Text(f"{tally.throttled:,} throttled", "yellow" if tally.throttled else "dim"),
-        Text(f"{compact(rates.requests)} requests/min"),
-        Text(f"{compact(rates.tokens)} tokens/min"),
-    ]
-    if tally.cost_usd is not None:
-        pieces.append(Text(money(tally.cost_usd), "green"))
-    return pieces

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final, TextIO, TypeAlias
 
 import msgspec
-from rich.table import Table
-from rich.text import Text
 
 from brim.surfaces.screen import Screen, counted, duration, money, one_line, reason
 from brim.surfaces.tally import Tally
@@ -34,6 +32,10 @@ _REMEDY: Final = {
     FailureKind.SAME_FAULT: "correct the parameters or the input",
 }
 """What to do about a lane that stopped, before the same command is run again."""
+
+
+Words: TypeAlias = list[tuple[str, str]]
+"""Text in pieces, each with the style that it has in a terminal."""
 
 
 class FailureCount(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,31 +122,37 @@ def _shares(seconds: dict[str, float]) -> dict[str, float]:
 
 def print_report(tally: Tally, *, output: Path, rows: int, stderr: TextIO | None = None) -> None:
     """Show what *tally* came to, and that *output* now holds so many *rows*."""
-    lines = _lines(summarize(tally), Text(f"{output} ({counted(rows, 'row')})"))
+    lines = _lines(summarize(tally), f"{output} ({counted(rows, 'row')})")
     screen = Screen(stderr or sys.stderr)
-    console = screen.console()
-    if not console.is_terminal:
-        screen.write("".join(f"brim: {label}: {text.plain}\n" for label, text in lines))
+    if screen.is_plain or not screen.console().is_terminal:
+        screen.write("".join(f"brim: {label}: {''.join(text for text, _ in words)}\n" for label, words in lines))
         screen.flush()
         return
+    _draw(lines, screen)
+
+
+def _draw(lines: list[tuple[str, Words]], screen: Screen) -> None:
+    from rich.table import Table  # noqa: PLC0415 - a tenth of a second that plain lines can do without
+    from rich.text import Text  # noqa: PLC0415
+
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    for label, text in lines:
-        table.add_row(label, text)
-    console.print(table)
+    for label, words in lines:
+        table.add_row(label, Text.assemble(*words))
+    screen.console().print(table)
 
 
-def _lines(summary: Summary, output: Text) -> list[tuple[str, Text]]:
-    """The report: a label and a text for each line."""
+def _lines(summary: Summary, output: str) -> list[tuple[str, Words]]:
+    """The report: a label and words for each line."""
     lines = [
         ("rows", _rows(summary)),
         ("requests", _requests(summary)),
         ("tokens", _tokens(summary)),
         *_bound(summary),
         *(("failed", _failure(failure)) for failure in summary.failures),
-        *(("stopped", Text(f"{one_line(lane)}: {reason(why)}", "yellow")) for lane, why in summary.parked.items()),
-        ("output", output),
+        *(("stopped", [(f"{one_line(lane)}: {reason(why)}", "yellow")]) for lane, why in summary.parked.items()),
+        ("output", [(output, "")]),
     ]
     if summary.answered and summary.truncated / summary.answered > _TRUNCATED_SHARE:
         lines.append(("hint", _truncated(summary)))
@@ -153,59 +161,63 @@ def _lines(summary: Summary, output: Text) -> list[tuple[str, Text]]:
     return lines
 
 
-def _rows(summary: Summary) -> Text:
+def _rows(summary: Summary) -> Words:
     all_well = summary.failed == summary.untouched == 0
-    text = Text.assemble((f"{summary.answered:,} answered", "bold green" if all_well else "bold"))
+    words = [(f"{summary.answered:,} answered", "bold green" if all_well else "bold")]
     if summary.success_rate is not None:
-        text.append(f" ({_percent(summary.success_rate)})")
-    text.append(f", {summary.failed:,} failed", "bold red" if summary.failed else None)
+        words.append((f" ({_percent(summary.success_rate)})", ""))
+    words.append((f", {summary.failed:,} failed", "bold red" if summary.failed else ""))
     if summary.untouched:
-        text.append(f", {summary.untouched:,} untouched", "bold yellow")
+        words.append((f", {summary.untouched:,} untouched", "bold yellow"))
     if summary.earlier:
-        text.append(f", {summary.earlier:,} of them from an earlier run")
-    return text.append(f", in {duration(summary.seconds)}")
+        words.append((f", {summary.earlier:,} of them from an earlier run", ""))
+    return [*words, (f", in {duration(summary.seconds)}", "")]
 
 
-def _requests(summary: Summary) -> Text:
-    text = Text(f"{summary.attempts:,} sent ({summary.requests_per_minute:,.0f}/min)")
-    text.append(f", {summary.retried:,} retried, {summary.throttled:,} throttled")
+def _requests(summary: Summary) -> Words:
+    words = [
+        (f"{summary.attempts:,} sent ({summary.requests_per_minute:,.0f}/min)", ""),
+        (f", {summary.retried:,} retried, {summary.throttled:,} throttled", ""),
+    ]
     if summary.perhaps_paid:
-        text.append(f", {summary.perhaps_paid:,} brought nothing and may be billed", "yellow")
-    return text
+        words.append((f", {summary.perhaps_paid:,} brought nothing and may be billed", "yellow"))
+    return words
 
 
-def _tokens(summary: Summary) -> Text:
-    text = Text(f"{summary.input_tokens:,} in ({summary.input_tokens_per_minute:,.0f}/min)")
-    text.append(f", {summary.output_tokens:,} out ({summary.output_tokens_per_minute:,.0f}/min)")
+def _tokens(summary: Summary) -> Words:
+    words = [
+        (f"{summary.input_tokens:,} in ({summary.input_tokens_per_minute:,.0f}/min)", ""),
+        (f", {summary.output_tokens:,} out ({summary.output_tokens_per_minute:,.0f}/min)", ""),
+    ]
     if summary.cost_usd is not None:
-        text.append(f", {money(summary.cost_usd)} at list price", "green")
-    return text
+        words.append((f", {money(summary.cost_usd)} at list price", "green"))
+    return words
 
 
-def _bound(summary: Summary) -> list[tuple[str, Text]]:
+def _bound(summary: Summary) -> list[tuple[str, Words]]:
     """What held up each lane; what did so for next to no time is left out."""
     lines = []
     for lane, shares in list(summary.bound.items())[:_MOST_LANES]:
         parts = [f"{name} {_percent(share)}" for name, share in shares.items() if share >= _WORTH_A_WORD]
         prefix = f"{one_line(lane)}: " if len(summary.bound) > 1 else ""
-        lines.append(("bound by", Text(prefix + ", ".join(parts))))
+        lines.append(("bound by", [(prefix + ", ".join(parts), "")]))
     return lines
 
 
-def _failure(failure: FailureCount) -> Text:
+def _failure(failure: FailureCount) -> Words:
     rest = f": {one_line(failure.example)}" if failure.example else " (in an earlier run)"
-    return Text.assemble((f"{failure.count:,} {failure.kind}", "red"), rest)
+    return [(f"{failure.count:,} {failure.kind}", "red"), (rest, "")]
 
 
-def _truncated(summary: Summary) -> Text:
+def _truncated(summary: Summary) -> Words:
     share = _percent(summary.truncated / summary.answered)
-    return Text(f"{counted(summary.truncated, 'answer')} ({share}) cut by the token cap: raise --max-tokens", "yellow")
+    return [(f"{counted(summary.truncated, 'answer')} ({share}) cut by the token cap: raise --max-tokens", "yellow")]
 
 
-def _next(summary: Summary) -> Text:
+def _next(summary: Summary) -> Words:
     remedies = {_REMEDY[why.kind]: None for why in summary.parked.values() if why.kind in _REMEDY}
     steps = [*remedies, "run the same command again: it goes on with the untouched rows"]
-    return Text(", then ".join(steps), "bold")
+    return [(", then ".join(steps), "bold")]
 
 
 def _percent(share: float) -> str:

@@ -6,22 +6,21 @@ written to it. What comes from a provider is made harmless before it is shown: a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
 from contextlib import suppress
-from typing import Any, Final, TextIO
-
-from rich.console import Console, ConsoleOptions, RenderResult
-from rich.text import Text
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from brim.values import Failure, FailureKind
 
-__all__ = ["Fields", "Screen", "compact", "counted", "duration", "money", "one_line", "reason"]
+if TYPE_CHECKING:
+    from rich.console import Console
 
-_GAP: Final = "  "
-
+__all__ = ["Screen", "compact", "counted", "duration", "money", "one_line", "reason"]
 
 _GONE: Final = (OSError, ValueError, AttributeError)
 """How a stream fails that is no more: its far end closed, itself closed, and never there (`sys.stderr` is None)."""
+_FORCED: Final = frozenset({"FORCE_COLOR", "TTY_COMPATIBLE"})
+"""Variables by which rich is told to take a file for a terminal."""
 
 
 class Screen:
@@ -37,7 +36,14 @@ class Screen:
 
     def console(self) -> Console:
         """A console that writes here, as wide and as colourful as the terminal is."""
+        from rich.console import Console  # noqa: PLC0415 - a tenth of a second that plain lines can do without
+
         return Console(file=self, highlight=False, markup=False, emoji=False)  # type: ignore[arg-type] # all of TextIO that rich uses
+
+    @property
+    def is_plain(self) -> bool:
+        """Does it take lines of text and nothing else? Told without asking rich."""
+        return not self.isatty() and _FORCED.isdisjoint(os.environ)
 
     def write(self, text: str) -> int:
         """Write *text* if that is possible."""
@@ -55,28 +61,6 @@ class Screen:
         with suppress(*_GONE):
             return bool(self._stream.isatty())
         return False
-
-
-class Fields:
-    """Short pieces of text, side by side, as many to a line as fit; a piece is never torn in two."""
-
-    def __init__(self, pieces: list[Text]) -> None:
-        self._pieces = pieces
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        for line in self._lines(options.max_width):
-            line.truncate(options.max_width, overflow="ellipsis")
-            yield line
-
-    def _lines(self, width: int) -> Iterator[Text]:
-        line = Text()
-        for piece in self._pieces:
-            if line and line.cell_len + len(_GAP) + piece.cell_len > width:
-                yield line
-                line = Text()
-            line = Text.assemble(line, _GAP, piece) if line else piece.copy()
-        if line:
-            yield line
 
 
 def one_line(text: str, limit: int = 200) -> str:

@@ -27,7 +27,6 @@ from brim.values import (
     LaneState,
     Reply,
     RequestEnded,
-    Usage,
 )
 
 if TYPE_CHECKING:
@@ -115,7 +114,7 @@ class Tally:
     def begin(self) -> None:
         """Let time and rates begin now: what came before (loading a model, reading the input) is no part of them."""
         self._started = self.clock()
-        self._recent = _Recent()
+        self._recent = _Recent(self._started)
 
     def on_event(self, event: Event) -> None:
         """Count one event."""
@@ -186,18 +185,16 @@ class Tally:
     def _attempt_ended(self, event: AttemptEnded) -> None:
         outcome = event.outcome
         self.attempts += 1
-        bucket = self._recent.at(int(self.clock() - self._started))
+        bucket = self._recent.at(self.clock())
         bucket[0] += 1
         usage = outcome.usage
         if usage is not None:
-            bucket[1] += self._count_tokens(usage)
+            given, made = usage.input_tokens, usage.output_tokens
+            self.input_tokens += given
+            self.output_tokens += made
+            bucket[1] += given + made
         if not isinstance(outcome, Reply):
             self._attempt_failed(outcome, is_repeated=event.retry_in is not None)
-
-    def _count_tokens(self, usage: Usage) -> int:
-        self.input_tokens += usage.input_tokens
-        self.output_tokens += usage.output_tokens
-        return usage.input_tokens + usage.output_tokens
 
     def _attempt_failed(self, failure: Failure, *, is_repeated: bool) -> None:
         if failure.kind.is_waited_out:
@@ -209,7 +206,7 @@ class Tally:
     def _request_ended(self, event: RequestEnded) -> None:
         result = event.result
         outcome = result.outcome
-        self._recent.at(int(self.clock() - self._started))[2] += 1
+        self._recent.at(self.clock())[2] += 1
         if isinstance(outcome, Reply):
             self.answered += 1
             if outcome.finish_reason is FinishReason.LENGTH:
@@ -246,15 +243,17 @@ def _count_nothing(event: AttemptAdmitted) -> None:
 class _Recent:
     """Sums of the last minute: a ring of buckets, one for each second."""
 
-    def __init__(self) -> None:
+    def __init__(self, started: float) -> None:
+        self._started = started
         self._ring = [[0, 0, 0] for _ in range(_WINDOW + 1)]
         self._second = 0
         self._bucket = self._ring[0]
+        self._ends_at = started + 1.0
 
-    def at(self, second: int) -> list[int]:
-        """The bucket of *second*, which never goes back."""
-        if second != self._second:
-            self._turn(second)
+    def at(self, now: float) -> list[int]:
+        """The bucket of the moment *now*, by the tally's clock, which never goes back."""
+        if now >= self._ends_at:
+            self._turn(int(now - self._started))
         return self._bucket
 
     def sums(self, second: int) -> list[int]:
@@ -268,3 +267,4 @@ class _Recent:
             self._ring[passed % len(self._ring)][:] = 0, 0, 0
         self._bucket = self._ring[second % len(self._ring)]
         self._second = second
+        self._ends_at = self._started + second + 1
