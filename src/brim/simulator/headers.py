@@ -41,7 +41,11 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
 
 def duration(seconds: float) -> str:
     """A time as Go prints it, to the millisecond: `1s`, `6m0s`, `20ms`, `1h2m3.5s`."""
-    milliseconds = ceil(seconds * 1_000 - 1e-6)
+    return _go(ceil(seconds * 1_000 - 1e-6))
+
+
+@lru_cache(maxsize=4_096)
+def _go(milliseconds: int) -> str:
     if milliseconds < 1_000:
         return f"{milliseconds}ms" if milliseconds > 0 else "0s"
     minutes, rest = divmod(milliseconds, 60_000)

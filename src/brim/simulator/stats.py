@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from operator import add
 from typing import Any
 
 from brim.simulator.asks import key_of
@@ -62,12 +61,14 @@ class Tally:
 
     def take(self, amounts: Amounts) -> None:
         """Calls have cost this much more."""
-        self.taken = list(map(add, self.taken, amounts))
+        requests, tokens, inputs, outputs = self.taken
+        self.taken = [requests + amounts[0], tokens + amounts[1], inputs + amounts[2], outputs + amounts[3]]
 
     def enter(self) -> None:
         """One more call is inside."""
-        self.running += 1
-        self.peak = max(self.peak, self.running)
+        self.running = running = self.running + 1
+        if running > self.peak:
+            self.peak = running
 
     def snapshot(self) -> dict[str, Any]:
         """All of it as plain numbers, ready for JSON."""
