@@ -28,9 +28,10 @@ class Agenda:
 
     def plan(self, at: float, act: Callable[[float], None]) -> None:
         """Let *act* happen *at*; it will be told that time."""
-        self._planned += 1
-        heappush(self._entries, (at, self._planned, act))
-        self.next_at = self._entries[0][0]
+        self._planned = planned = self._planned + 1
+        heappush(self._entries, (at, planned, act))
+        if at < self.next_at:
+            self.next_at = at
 
     def pop(self) -> tuple[float, Callable[[float], None]]:
         """Take the next event."""

@@ -61,13 +61,10 @@ def _rfc3339(second: int) -> str:
 
 def _pick(readings: Sequence[Reading], of: Dimension, per: Period) -> Reading | None:
     """The limit of a dimension that a vendor shows: the one per *per*, else any, never the daily one by chance."""
-    other = None
     for reading in readings:
-        if reading.of == of:
-            if reading.per == per:
-                return reading
-            other = other or reading
-    return other
+        if reading.of == of and reading.per == per:
+            return reading
+    return next((reading for reading in readings if reading.of == of), None)
 
 
 def _openai(readings: Sequence[Reading], _wall: float) -> list[Pair]:

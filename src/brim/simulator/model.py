@@ -8,7 +8,6 @@ of events does not depend on how often the provider is asked.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 from math import ceil
@@ -78,7 +77,7 @@ class Provider:
         self._luck = Luck(scenario, choose)
         self._billboard = Billboard(scenario.headers, self._gate, epoch)
         self._cache = PromptCache(scenario.tokens_per_char)
-        self._turns: Counter[bytes] = Counter()
+        self._turns: dict[bytes, int] = {}
         self._agenda = Agenda()
         self._shows_when_admitted = scenario.headers.when == "admission"
 
@@ -173,7 +172,7 @@ class Provider:
         if ask.api.is_count:
             exchange.delivery = counted(ask, tokens, at=now, name=exchange.name, vendor=exchange.vendor)
             return
-        turn = self._turns[ask.key] + 1
+        turn = self._turns.get(ask.key, 0) + 1
         case = self._case(exchange, ask, tokens, turn, now)
         refusal = self._refusal(case.cost, now) if case.arrives else None
         if refusal is not None:
@@ -304,9 +303,7 @@ class Provider:
         if exchange.is_stopped or exchange.ask is None or exchange.cost is None:
             return
         tokens, made = exchange.spent
-        self.tally.generations[exchange.ask.key] += 1
-        self.tally.input_tokens += tokens
-        self.tally.output_tokens += made
+        self.tally.generate(exchange.ask.key, tokens, made)
         if self.scenario.refunds and not exchange.cost.is_metered:
             _, total, inputs, outputs = exchange.cost.take
             self._spend((0.0, tokens + made - total, tokens - inputs, made - outputs), at)

@@ -70,6 +70,12 @@ class Tally:
         if running > self.peak:
             self.peak = running
 
+    def generate(self, key: bytes, input_tokens: int, output_tokens: int) -> None:
+        """An answer to the request *key* is complete."""
+        self.generations[key] = self.generations.get(key, 0) + 1  # adding asks Counter's slow way for what is new
+        self.input_tokens += input_tokens
+        self.output_tokens += output_tokens
+
     def snapshot(self) -> dict[str, Any]:
         """All of it as plain numbers, ready for JSON."""
         return {
