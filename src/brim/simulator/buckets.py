@@ -65,7 +65,7 @@ class Continuous:
 
     def _refill(self, now: float) -> None:
         level = self._level + (now - self._at) * self._rate
-        self._level = level if level < self._capacity else self._capacity
+        self._level = min(self._capacity, level)
         self._at = now
 
     def take(self, amount: float, now: float) -> None:

@@ -189,8 +189,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
                 self._forgotten -= 1
             else:
                 calls.append(timer)
-                if at > self._now:
-                    self._now = at
+                self._now = max(self._now, at)
             if calls and (not timers or timers[0][0] > self._now):
                 return
         raise Deadlock(f"every task waits and no timer is left, at {self._now:.3f} s of virtual time:{_waiting()}")
@@ -243,7 +242,7 @@ class LoopClock:
             raise
         # A timer may ring a rounding before its time; what was waited for is due in any case.
         now = self.now()
-        return now if now > at else at
+        return max(at, now)
 
     async def for_ever(self) -> None:
         """Wait until cancelled."""

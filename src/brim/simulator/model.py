@@ -174,7 +174,7 @@ class Provider:
             return
         turn = self._turns.get(ask.key, 0) + 1
         case = self._case(exchange, ask, tokens, turn, now)
-        refusal = self._refusal(case.cost, now) if case.arrives else None
+        refusal = self._refusal(case.cost, now) if case.hit.arrives else None
         if refusal is not None:
             self._refuse(exchange, case, refusal)
             return
@@ -262,7 +262,7 @@ class Provider:
         ask, cost, tally = case.ask, case.cost, self.tally
         words = words_of(self.scenario, case, self._say)
         made = 0 if ask.inputs else words.tokens * ask.count
-        if case.arrives:
+        if case.hit.arrives:
             tally.accepted += 1
             tally.enter()
             exchange.is_inside = True
@@ -271,7 +271,7 @@ class Provider:
         exchange.plan = plan
         exchange.cost = cost
         exchange.spent = (case.input_tokens, made)
-        if case.executes:
+        if case.hit.executes:
             self._schedule(exchange, cost, plan)
             if case.cache_write:
                 self._cache.write(ask, plan.first)

@@ -67,8 +67,7 @@ class Tally:
     def enter(self) -> None:
         """One more call is inside."""
         self.running = running = self.running + 1
-        if running > self.peak:
-            self.peak = running
+        self.peak = max(self.peak, running)
 
     def generate(self, key: bytes, input_tokens: int, output_tokens: int) -> None:
         """An answer to the request *key* is complete."""

@@ -35,6 +35,10 @@ def _path(url: str) -> str:
     return urlsplit(url).path
 
 
+_lower: Final = lru_cache(maxsize=256)(str.lower)
+"""Names of headers are few, and a name that was seen before has its hash already."""
+
+
 class SimTransport:
     """Carries requests to a simulated provider.
 
@@ -164,7 +168,7 @@ class _Arriving:
         self._now = now
         self.received_at = self._provider.epoch + now
         lines = dict(self._provider.head(self._exchange, now))
-        self.headers: dict[str, str] = dict(zip(map(str.lower, lines), lines.values(), strict=True))
+        self.headers: dict[str, str] = dict(zip(map(_lower, lines), lines.values(), strict=True))
         self._unpacker = zlib.decompressobj(wbits=31) if "content-encoding" in self.headers else None
         self._phases.reached(Phase.ANSWERING)
         if delivery.raw is not None:
