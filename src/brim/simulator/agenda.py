@@ -30,7 +30,7 @@ class Agenda:
         """Let *act* happen *at*; it will be told that time."""
         self._planned = planned = self._planned + 1
         heappush(self._entries, (at, planned, act))
-        self.next_at = min(self.next_at, at)
+        self.next_at = self._entries[0][0]
 
     def pop(self) -> tuple[float, Callable[[float], None]]:
         """Take the next event."""

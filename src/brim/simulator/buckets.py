@@ -65,7 +65,8 @@ class Continuous:
 
     def _refill(self, now: float) -> None:
         level = self._level + (now - self._at) * self._rate
-        self._level = min(self._capacity, level)
+        is_full = level >= self._capacity
+        self._level = self._capacity if is_full else level
         self._at = now
 
     def take(self, amount: float, now: float) -> None:

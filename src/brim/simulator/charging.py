@@ -54,7 +54,8 @@ def _reserved(tokens: int, true_input: int, cap: int) -> Charge:
 
 
 def _openai(estimate: int, true_input: int, _fresh: int, cap: int) -> Charge:
-    return _reserved(max(estimate, cap), true_input, cap)
+    fits_cap = estimate <= cap
+    return _reserved(cap if fits_cap else estimate, true_input, cap)
 
 
 def _openai_sum(_estimate: int, true_input: int, _fresh: int, cap: int) -> Charge:

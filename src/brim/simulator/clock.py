@@ -164,9 +164,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         calls, leap = self._calls, self._leap
         next_call = calls.popleft
         while True:
-            if not calls:
-                leap()
-            handle = next_call()
+            handle = next_call() if calls else leap()
             call = handle.call
             if call is None:
                 continue
@@ -179,20 +177,31 @@ class VirtualLoop(asyncio.BaseEventLoop):
             except BaseException as error:  # noqa: BLE001 - a loop outlives its callbacks, whatever they raise
                 self.call_exception_handler({"message": f"{call} raised", "exception": error, "handle": handle})
 
-    def _leap(self) -> None:
-        """Move the clock to the next timer, and make ready everything that is due then. Nothing is ready by now."""
-        calls, timers = self._calls, self._timers
+    def _leap(self) -> _Timer:
+        """Move the clock to the next timer and take it; what else is due then is made ready behind it."""
+        timers = self._timers
         while timers:
             at, _, timer = heappop(timers)
             timer.loop = None
             if timer.call is None:
                 self._forgotten -= 1
-            else:
-                calls.append(timer)
-                self._now = max(self._now, at)
-            if calls and (not timers or timers[0][0] > self._now):
-                return
+                continue
+            is_late = at < self._now  # time elapsed meanwhile
+            if not is_late:
+                self._now = at
+            if timers and timers[0][0] <= self._now:
+                self._gather()
+            return timer
         raise Deadlock(f"every task waits and no timer is left, at {self._now:.3f} s of virtual time:{_waiting()}")
+
+    def _gather(self) -> None:
+        """Make ready what is due."""
+        timers = self._timers
+        while timers and timers[0][0] <= self._now:
+            timer = heappop(timers)[2]
+            timer.loop = None
+            self._forgotten -= timer.call is None
+            self._calls.append(timer)
 
     def run_in_executor(self, _executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts) -> asyncio.Future[T]:
         """Call *func* here and now: what a thread would do takes no virtual time, and keeps its order."""
@@ -242,7 +251,8 @@ class LoopClock:
             raise
         # A timer may ring a rounding before its time; what was waited for is due in any case.
         now = self.now()
-        return max(at, now)
+        is_early = now < at
+        return at if is_early else now
 
     async def for_ever(self) -> None:
         """Wait until cancelled."""

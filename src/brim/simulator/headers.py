@@ -68,22 +68,23 @@ def _pick(readings: Sequence[Reading], of: Dimension, per: Period) -> Reading | 
 
 
 def _openai(readings: Sequence[Reading], _wall: float) -> list[Pair]:
-    pairs = []
-    for of in ("requests", "tokens"):
+    pairs: list[Pair] = []
+    for of, names in _OPENAI_NAMES.items():
         reading = _pick(readings, of, "minute")
         if reading is not None:
-            pairs += _openai_lines(reading, of, duration(reading.full_in))
+            pairs += _openai_lines(reading, names, duration(reading.full_in))
     return pairs
 
 
-def _openai_lines(reading: Reading, name: str, reset: str) -> list[Pair]:
-    limit, remaining, left = _OPENAI_NAMES[name]
-    return [(limit, _rounded(reading.limit)), (remaining, str(reading.whole)), (left, reset)]
+def _openai_lines(reading: Reading, names: tuple[str, str, str], reset: str) -> tuple[Pair, Pair, Pair]:
+    limit, remaining, left = names
+    return (limit, _rounded(reading.limit)), (remaining, str(reading.whole)), (left, reset)
 
 
+_OPENAI_KINDS: Final[tuple[Dimension, ...]] = ("requests", "tokens")
 _OPENAI_NAMES: Final = {
     name: (f"x-ratelimit-limit-{name}", f"x-ratelimit-remaining-{name}", f"x-ratelimit-reset-{name}")
-    for name in ("requests", "tokens")
+    for name in _OPENAI_KINDS
 }
 
 
@@ -94,21 +95,21 @@ def _rounded(limit: float) -> str:
 
 def _groq(readings: Sequence[Reading], _wall: float) -> list[Pair]:
     """OpenAI's names, but requests are per day, tokens per minute, and tokens per day are never shown."""
-    pairs = []
+    pairs: list[Pair] = []
     for of, per in (("requests", "day"), ("tokens", "minute")):
         for reading in readings:
             if (reading.of, reading.per) == (of, per):
-                pairs += _openai_lines(reading, of, duration(reading.full_in))
+                pairs += _openai_lines(reading, _OPENAI_NAMES[reading.of], duration(reading.full_in))
     return pairs
 
 
 def _azure(readings: Sequence[Reading], _wall: float) -> list[Pair]:
     """OpenAI's names with plain seconds."""
-    pairs = []
-    for of in ("requests", "tokens"):
+    pairs: list[Pair] = []
+    for of, names in _OPENAI_NAMES.items():
         reading = _pick(readings, of, "minute")
         if reading is not None:
-            pairs += _openai_lines(reading, of, str(ceil(reading.full_in)))
+            pairs += _openai_lines(reading, names, str(ceil(reading.full_in)))
     return pairs
 
 

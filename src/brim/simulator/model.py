@@ -92,7 +92,7 @@ class Provider:
         except BadAsk as error:
             self._complain(exchange, path, error, now)
         if self._shows_when_admitted and exchange.shows_limits:
-            exchange.limits = self._limits_of(exchange, now)
+            exchange.limits = self._billboard.limits(exchange.vendor, now, is_refusal=bool(exchange.refusal))
         return exchange
 
     def head(self, exchange: Exchange, now: float) -> list[Pair]:
@@ -102,7 +102,7 @@ class Provider:
             lines += exchange.limits
         elif exchange.shows_limits:
             self.advance(now)
-            lines += self._limits_of(exchange, now)
+            lines += self._billboard.limits(exchange.vendor, now, is_refusal=bool(exchange.refusal))
         return lines
 
     def finish(self, exchange: Exchange, now: float) -> None:
@@ -314,9 +314,6 @@ class Provider:
         if exchange.is_inside:
             exchange.is_inside = False
             self.tally.running -= 1
-
-    def _limits_of(self, exchange: Exchange, now: float) -> list[Pair]:
-        return self._billboard.limits(exchange.vendor, now, is_refusal=bool(exchange.refusal))
 
     def _note(self, now: float, what: str, exchange: Exchange, detail: str = "") -> None:
         self.log.append((now, what, exchange.ordinal, detail))

@@ -67,7 +67,9 @@ class Tally:
     def enter(self) -> None:
         """One more call is inside."""
         self.running = running = self.running + 1
-        self.peak = max(self.peak, running)
+        is_peak = running > self.peak
+        if is_peak:
+            self.peak = running
 
     def generate(self, key: bytes, input_tokens: int, output_tokens: int) -> None:
         """An answer to the request *key* is complete."""

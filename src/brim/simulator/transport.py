@@ -227,6 +227,7 @@ class _Arriving:
         """Tell the provider how it ended: as its delivery says, or with a client that left."""
         now = self._clock.now()
         if self.has_ended:
-            self._provider.finish(self._exchange, max(now, self._delivery.end_at))
+            is_early = now < self._delivery.end_at
+            self._provider.finish(self._exchange, self._delivery.end_at if is_early else now)
         else:
             self._provider.abandon(self._exchange, now)
