@@ -28,8 +28,8 @@ class Agenda:
 
     def plan(self, at: float, act: Callable[[float], None]) -> None:
         """Let *act* happen *at*; it will be told that time."""
-        self._planned += 1
-        heappush(self._entries, (at, self._planned, act))
+        self._planned = planned = self._planned + 1
+        heappush(self._entries, (at, planned, act))
         self.next_at = self._entries[0][0]
 
     def pop(self) -> tuple[float, Callable[[float], None]]:

@@ -38,16 +38,15 @@ class Billboard:
         spelling = _SPELLING.get(vendor, "none") if headers.spelling == "auto" else headers.spelling
         if spelling == "none":
             return []
-        at, readings = self._seen(now)
+        at, readings = now, self._gate.read(now)
+        if headers.lag:
+            at, readings = self._late(now, readings)
         return limit_headers(spelling, readings, wall=self._epoch + at, lie=headers.lie, is_refusal=is_refusal)
 
-    def _seen(self, now: float) -> tuple[float, list[Reading]]:
-        """The newest state that is old enough to be shown."""
-        state = (now, self._gate.read(now))
-        if not self._headers.lag:
-            return state
+    def _late(self, now: float, readings: list[Reading]) -> tuple[float, list[Reading]]:
+        """The newest state that is old enough to be shown, once the one of *now* is kept for later."""
         past = self._past
-        past.append(state)
+        past.append((now, readings))
         while len(past) > 1 and past[1][0] <= now - self._headers.lag:
             past.popleft()
         return past[0]

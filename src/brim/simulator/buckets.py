@@ -65,7 +65,8 @@ class Continuous:
 
     def _refill(self, now: float) -> None:
         level = self._level + (now - self._at) * self._rate
-        self._level = min(self._capacity, level)
+        is_full = level >= self._capacity
+        self._level = self._capacity if is_full else level
         self._at = now
 
     def take(self, amount: float, now: float) -> None:
@@ -87,7 +88,9 @@ class Continuous:
 
     def full_in(self, now: float) -> float:
         """See `Bucket.full_in`."""
-        missing = self._capacity - self.level(now)
+        if now > self._at:
+            self._refill(now)
+        missing = self._capacity - self._level
         return missing / self._rate if self._rate > 0 else (inf if missing else 0.0)
 
     def resize(self, factor: float, now: float) -> None:

@@ -36,52 +36,43 @@ class Charge(msgspec.Struct, frozen=True, gc=False):
     is_metered: bool = False
 
 
-class Counted(msgspec.Struct, frozen=True, gc=False):
-    """The numbers a scheme works with: characters / 4, true input, input that is not read from the cache, the cap."""
-
-    estimate: int
-    true_input: int
-    fresh_input: int
-    cap: int
-
-
 def input_tokens(ask: Ask, tokens_per_char: float) -> int:
     """The provider's own count of the input: its words, and 4 for each message and 3 to begin with."""
     overhead = 0 if ask.inputs else 4 * ask.messages + 3
-    return max(1, ceil(len(ask.text) * tokens_per_char)) + overhead
+    return (ceil(len(ask.text) * tokens_per_char) or 1) + overhead
 
 
 def charge(scenario: Scenario, ask: Ask, *, true_input: int, cache_read: int) -> Charge:
     """What *ask* costs under the scenario's scheme."""
     cap = 0 if ask.inputs else (scenario.assumed_output if ask.cap is None else ask.cap) * ask.count
-    counted = Counted(ceil(len(ask.text) / 4), true_input, true_input - cache_read, cap)
-    return _SCHEMES[scenario.charging](counted)
+    return _SCHEMES[scenario.charging](ceil(len(ask.text) / 4), true_input, true_input - cache_read, cap)
 
 
-def _reserved(tokens: int, counted: Counted) -> Charge:
-    amounts = (1.0, float(tokens), float(counted.true_input), float(counted.cap))
-    return Charge(need=amounts, take=amounts)
+def _reserved(tokens: int, true_input: int, cap: int) -> Charge:
+    amounts = (1.0, float(tokens), float(true_input), float(cap))
+    return Charge(amounts, amounts)
 
 
-def _openai(counted: Counted) -> Charge:
-    return _reserved(max(counted.cap, counted.estimate), counted)
+def _openai(estimate: int, true_input: int, _fresh: int, cap: int) -> Charge:
+    fits_cap = estimate <= cap
+    return _reserved(cap if fits_cap else estimate, true_input, cap)
 
 
-def _openai_sum(counted: Counted) -> Charge:
-    return _reserved(counted.true_input + counted.cap, counted)
+def _openai_sum(_estimate: int, true_input: int, _fresh: int, cap: int) -> Charge:
+    return _reserved(true_input + cap, true_input, cap)
 
 
-def _azure(counted: Counted) -> Charge:
-    return _reserved(counted.estimate + counted.cap, counted)
+def _azure(estimate: int, true_input: int, _fresh: int, cap: int) -> Charge:
+    return _reserved(estimate + cap, true_input, cap)
 
 
-def _gemini(counted: Counted) -> Charge:
-    return _reserved(counted.true_input, counted)
+def _gemini(_estimate: int, true_input: int, _fresh: int, cap: int) -> Charge:
+    return _reserved(true_input, true_input, cap)
 
 
-def _anthropic(counted: Counted) -> Charge:
-    start = float(min(counted.estimate, counted.fresh_input) if counted.fresh_input else 0)
-    rest = counted.fresh_input - start
+def _anthropic(estimate: int, _true_input: int, fresh: int, _cap: int) -> Charge:
+    start = float(min(estimate, fresh) if fresh else 0)
+    rest = fresh - start
     return Charge(
         need=(1.0, max(1.0, start), start, 1.0),
         take=(1.0, start, start, 0.0),
@@ -90,10 +81,11 @@ def _anthropic(counted: Counted) -> Charge:
     )
 
 
-_SCHEMES: Final[dict[Scheme, Callable[[Counted], Charge]]] = {
+_SCHEMES: Final[dict[Scheme, Callable[[int, int, int, int], Charge]]] = {
     "openai": _openai,
     "openai-sum": _openai_sum,
     "azure": _azure,
     "gemini": _gemini,
     "anthropic": _anthropic,
 }
+"""From characters / 4, the true input, the input that is not read from the cache, and the cap to the cost."""

@@ -123,16 +123,21 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self, delay: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> _Timer:
         """See `asyncio.loop.call_later`."""
-        return self.call_at(self._now + delay, callback, *args, context=context)
+        return self._plan(self._now + delay, callback, args, context)
 
     def call_at(
         self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> _Timer:
         """See `asyncio.loop.call_at`. What is due already comes behind what is ready."""
+        return self._plan(when, callback, args, context)
+
+    def _plan(
+        self, when: float, callback: Callable[..., object], args: Sequence[Any], context: Context | None
+    ) -> _Timer:
         timer = _Timer(callback, args, copy_context() if context is None else context, when, self)
         if when > self._now:
-            self._planned += 1
-            heappush(self._timers, (when, self._planned, timer))
+            self._planned = planned = self._planned + 1
+            heappush(self._timers, (when, planned, timer))
         else:
             timer.loop = None
             self._calls.append(timer)
@@ -156,11 +161,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def _run_once(self) -> None:
         """Run everything until told to stop, leaping where nothing is ready. `asyncio.BaseEventLoop` calls it."""
-        calls = self._calls
+        calls, leap = self._calls, self._leap
+        next_call = calls.popleft
         while True:
-            if not calls:
-                self._leap()
-            handle = calls.popleft()
+            handle = next_call() if calls else leap()
             call = handle.call
             if call is None:
                 continue
@@ -173,19 +177,31 @@ class VirtualLoop(asyncio.BaseEventLoop):
             except BaseException as error:  # noqa: BLE001 - a loop outlives its callbacks, whatever they raise
                 self.call_exception_handler({"message": f"{call} raised", "exception": error, "handle": handle})
 
-    def _leap(self) -> None:
-        """Move the clock to the next timer, and make ready everything that is due then."""
-        calls, timers = self._calls, self._timers
-        while timers and (not calls or timers[0][0] <= self._now):
+    def _leap(self) -> _Timer:
+        """Move the clock to the next timer and take it; what else is due then is made ready behind it."""
+        timers = self._timers
+        while timers:
             at, _, timer = heappop(timers)
             timer.loop = None
             if timer.call is None:
                 self._forgotten -= 1
-            else:
-                self._now = max(self._now, at)
-                calls.append(timer)
-        if not calls:
-            raise Deadlock(f"every task waits and no timer is left, at {self._now:.3f} s of virtual time:{_waiting()}")
+                continue
+            is_late = at < self._now  # time elapsed meanwhile
+            if not is_late:
+                self._now = at
+            if timers and timers[0][0] <= self._now:
+                self._gather()
+            return timer
+        raise Deadlock(f"every task waits and no timer is left, at {self._now:.3f} s of virtual time:{_waiting()}")
+
+    def _gather(self) -> None:
+        """Make ready what is due."""
+        timers = self._timers
+        while timers and timers[0][0] <= self._now:
+            timer = heappop(timers)[2]
+            timer.loop = None
+            self._forgotten -= timer.call is None
+            self._calls.append(timer)
 
     def run_in_executor(self, _executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts) -> asyncio.Future[T]:
         """Call *func* here and now: what a thread would do takes no virtual time, and keeps its order."""
@@ -207,16 +223,16 @@ class LoopClock:
     """The running loop's time, from a second 0 of its own: the virtual loop's, or on another loop the first use."""
 
     def __init__(self) -> None:
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._time: Callable[[], float] | None = None
         self._zero = 0.0
 
     def now(self) -> float:
         """Seconds since second 0."""
-        loop = self._loop
-        if loop is None:
-            loop = self._loop = asyncio.get_running_loop()
+        if self._time is None:
+            loop = asyncio.get_running_loop()
+            self._time = loop.time
             self._zero = 0.0 if isinstance(loop, VirtualLoop) else loop.time()
-        return loop.time() - self._zero
+        return self._time() - self._zero
 
     async def until(self, at: float) -> float:
         """Wait until second *at*, for ever if that is infinite, not at all if it is over. Returns the time then."""
@@ -230,10 +246,13 @@ class LoopClock:
         timer = loop.call_at(self._zero + at, _wake, woken)
         try:
             await woken
-        finally:
+        except BaseException:
             timer.cancel()
+            raise
         # A timer may ring a rounding before its time; what was waited for is due in any case.
-        return max(at, self.now())
+        now = self.now()
+        is_early = now < at
+        return at if is_early else now
 
     async def for_ever(self) -> None:
         """Wait until cancelled."""

@@ -19,6 +19,7 @@ __all__ = ["Dice"]
 _NORMAL: Final = NormalDist()
 _UNIT: Final = 2.0**-52  # 52 bits and a half are exact in a float, so 1.0 can't come out
 _WORDS: Final = Struct("<8Q")
+_PLACE: Final = Struct("<QI")
 
 
 @lru_cache(maxsize=64)
@@ -42,8 +43,8 @@ class Dice:
         """A number evenly between 0 and 1, both excluded."""
         if not self._pool:
             # The number of the try in eight bytes and that of the block in four.
-            name = self._key + (self._turn | self._block << 64).to_bytes(12, "little")
-            self._pool += _WORDS.unpack(blake2b(name, key=_bytes(self._seed)).digest())
+            name = self._key + _PLACE.pack(self._turn, self._block)
+            self._pool = list(_WORDS.unpack(blake2b(name, key=_bytes(self._seed)).digest()))
             self._block += 1
         return ((self._pool.pop() >> 12) + 0.5) * _UNIT
 

@@ -6,6 +6,7 @@ digits that name the prompt, then filler to the length drawn. A token is four ch
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 from heapq import heapify, heapreplace
 from math import ceil
@@ -52,8 +53,13 @@ def answer_to(prompt: str, tokens: int | None = None) -> str:
     if tokens is None:
         return name
     length = tokens * CHARS_PER_TOKEN
-    repeats = ceil((length - len(name)) / len(_FILLER))  # of a negative number there are none
-    return (name + _FILLER * repeats)[:length]
+    return name[:length] + _filler(length - len(name))
+
+
+@lru_cache(maxsize=64)
+def _filler(length: int) -> str:
+    """Words that mean nothing; none where *length* is negative."""
+    return (_FILLER * ceil(length / len(_FILLER)))[: max(0, length)]
 
 
 def compose(scenario: Scenario, ask: Ask, said: str | None, room: int | None) -> Words:

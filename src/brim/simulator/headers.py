@@ -41,7 +41,11 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
 
 def duration(seconds: float) -> str:
     """A time as Go prints it, to the millisecond: `1s`, `6m0s`, `20ms`, `1h2m3.5s`."""
-    milliseconds = ceil(seconds * 1_000 - 1e-6)
+    return _go(ceil(seconds * 1_000 - 1e-6))
+
+
+@lru_cache(maxsize=4_096)
+def _go(milliseconds: int) -> str:
     if milliseconds < 1_000:
         return f"{milliseconds}ms" if milliseconds > 0 else "0s"
     minutes, rest = divmod(milliseconds, 60_000)
@@ -57,32 +61,30 @@ def _rfc3339(second: int) -> str:
 
 def _pick(readings: Sequence[Reading], of: Dimension, per: Period) -> Reading | None:
     """The limit of a dimension that a vendor shows: the one per *per*, else any, never the daily one by chance."""
-    other = None
     for reading in readings:
-        if reading.of == of:
-            if reading.per == per:
-                return reading
-            other = other or reading
-    return other
+        if reading.of == of and reading.per == per:
+            return reading
+    return next((reading for reading in readings if reading.of == of), None)
 
 
 def _openai(readings: Sequence[Reading], _wall: float) -> list[Pair]:
-    pairs = []
-    for of in ("requests", "tokens"):
+    pairs: list[Pair] = []
+    for of, names in _OPENAI_NAMES.items():
         reading = _pick(readings, of, "minute")
         if reading is not None:
-            pairs += _openai_lines(reading, of, duration(reading.full_in))
+            pairs += _openai_lines(reading, names, duration(reading.full_in))
     return pairs
 
 
-def _openai_lines(reading: Reading, name: str, reset: str) -> list[Pair]:
-    limit, remaining, left = _OPENAI_NAMES[name]
-    return [(limit, _rounded(reading.limit)), (remaining, str(reading.whole)), (left, reset)]
+def _openai_lines(reading: Reading, names: tuple[str, str, str], reset: str) -> tuple[Pair, Pair, Pair]:
+    limit, remaining, left = names
+    return (limit, _rounded(reading.limit)), (remaining, str(reading.whole)), (left, reset)
 
 
+_OPENAI_KINDS: Final[tuple[Dimension, ...]] = ("requests", "tokens")
 _OPENAI_NAMES: Final = {
     name: (f"x-ratelimit-limit-{name}", f"x-ratelimit-remaining-{name}", f"x-ratelimit-reset-{name}")
-    for name in ("requests", "tokens")
+    for name in _OPENAI_KINDS
 }
 
 
@@ -93,21 +95,21 @@ def _rounded(limit: float) -> str:
 
 def _groq(readings: Sequence[Reading], _wall: float) -> list[Pair]:
     """OpenAI's names, but requests are per day, tokens per minute, and tokens per day are never shown."""
-    pairs = []
+    pairs: list[Pair] = []
     for of, per in (("requests", "day"), ("tokens", "minute")):
         for reading in readings:
             if (reading.of, reading.per) == (of, per):
-                pairs += _openai_lines(reading, of, duration(reading.full_in))
+                pairs += _openai_lines(reading, _OPENAI_NAMES[reading.of], duration(reading.full_in))
     return pairs
 
 
 def _azure(readings: Sequence[Reading], _wall: float) -> list[Pair]:
     """OpenAI's names with plain seconds."""
-    pairs = []
-    for of in ("requests", "tokens"):
+    pairs: list[Pair] = []
+    for of, names in _OPENAI_NAMES.items():
         reading = _pick(readings, of, "minute")
         if reading is not None:
-            pairs += _openai_lines(reading, of, str(ceil(reading.full_in)))
+            pairs += _openai_lines(reading, names, str(ceil(reading.full_in)))
     return pairs
 
 

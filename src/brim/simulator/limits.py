@@ -55,19 +55,26 @@ def bucket_of(limit: Limit) -> Bucket:
 class _Meter:
     """One limit with its bucket and its place among the dimensions."""
 
-    __slots__ = ("_shown", "bucket", "factor", "limit", "place")
+    __slots__ = ("_of", "_per", "bucket", "factor", "limit", "place", "shown")
 
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
         self.place = DIMENSIONS.index(limit.of)
         self.bucket = bucket_of(limit)
         self.factor = 1.0
-        self._shown = (limit.of, limit.per, limit.amount)
+        self.shown = limit.amount * self.factor
+        self._of = limit.of
+        self._per = limit.per
+
+    def resize(self, factor: float, now: float) -> None:
+        """Let the limit be *factor* times its first size from *now* on."""
+        self.factor = factor
+        self.shown = self.limit.amount * factor
+        self.bucket.resize(factor, now)
 
     def read(self, now: float) -> Reading:
-        of, per, amount = self._shown
         bucket = self.bucket
-        return Reading(of, per, amount * self.factor, bucket.level(now), bucket.full_in(now))
+        return Reading(self._of, self._per, self.shown, bucket.level(now), bucket.full_in(now))
 
 
 class RampGate:
@@ -127,8 +134,7 @@ class Gate:
                 if isinstance(event, float):
                     meter.bucket.share(event, at)
                 elif event.of in {"all", meter.limit.of}:
-                    meter.factor = event.factor
-                    meter.bucket.resize(event.factor, at)
+                    meter.resize(event.factor, at)
         self.next_at = self._timetable[0][0] if self._timetable else inf
 
     def refusal(self, need: Amounts, running: int, now: float) -> Refusal | None:

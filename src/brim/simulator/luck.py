@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -23,13 +23,27 @@ Choose: TypeAlias = Callable[[Ask, int], str | None]
 
 
 class Hit(msgspec.Struct, frozen=True, gc=False):
-    """The fault that befalls a call, and the seconds its rule gives it. An empty name is none."""
+    """What befalls a call.
+
+    Attributes:
+        kind: the fault's name; empty for none.
+        seconds: what its rule gives it.
+        arrives: does the request reach the provider at all?
+        executes: is the answer generated, whatever becomes of it?
+    """
 
     kind: str
     seconds: float
+    arrives: bool = True
+    executes: bool = True
 
 
-_NONE = Hit("", 0.0)
+_NONE: Final = Hit("", 0.0)
+
+
+def _hit(kind: str, seconds: float) -> Hit:
+    fault = FAULTS.get(kind)
+    return Hit(kind, seconds) if fault is None else Hit(kind, seconds, fault.arrives, fault.executes)
 
 
 def all_faults() -> list[str]:
@@ -59,12 +73,12 @@ class Luck:
             return self._marked(ask, marked, turn)
         chosen = self._choose(ask, turn) if self._choose else None
         if chosen is not None:
-            return Hit(self._check(chosen), FaultRule(kind=chosen).seconds)
+            return _hit(self._check(chosen), FaultRule(kind=chosen).seconds)
         for rule in self._rules:
             # Each rule throws its own die whether it matters or not, so that one rule's hit can't shift another's.
             is_drawn = rule.chance >= 1.0 or dice.hits(rule.chance)
             if is_drawn and _applies(rule, ask, ordinal, turn, now):
-                return Hit(rule.kind, rule.seconds)
+                return _hit(rule.kind, rule.seconds)
         return _NONE
 
     def _marked(self, ask: Ask, kind: str, turn: int) -> Hit:
@@ -72,7 +86,7 @@ class Luck:
             raise BadAsk(f"The simulator knows no fault {kind!r}, which the prompt's mark asks for.")
         if turn > int(ask.marks.get("times", turn)):
             return _NONE
-        return Hit(kind, float(ask.marks.get("seconds", FaultRule(kind=kind).seconds)))
+        return _hit(kind, float(ask.marks.get("seconds", FaultRule(kind=kind).seconds)))
 
 
 def _applies(rule: FaultRule, ask: Ask, ordinal: int, turn: int, now: float) -> bool:

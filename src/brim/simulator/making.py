@@ -55,16 +55,6 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     room: int | None
     dice: Dice
 
-    @property
-    def arrives(self) -> bool:
-        """Does the request reach the provider at all?"""
-        return self.hit.kind not in FAULTS or FAULTS[self.hit.kind].arrives
-
-    @property
-    def executes(self) -> bool:
-        """Is the answer generated, whatever becomes of it?"""
-        return self.hit.kind not in FAULTS or FAULTS[self.hit.kind].executes
-
 
 def words_of(scenario: Scenario, case: Case, say: Say | None) -> Words:
     """What the answer says: what the prompt asks for, else what *say* gives, else what the scenario does."""

@@ -8,7 +8,6 @@ of events does not depend on how often the provider is asked.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 from math import ceil
@@ -78,7 +77,7 @@ class Provider:
         self._luck = Luck(scenario, choose)
         self._billboard = Billboard(scenario.headers, self._gate, epoch)
         self._cache = PromptCache(scenario.tokens_per_char)
-        self._turns: Counter[bytes] = Counter()
+        self._turns: dict[bytes, int] = {}
         self._agenda = Agenda()
         self._shows_when_admitted = scenario.headers.when == "admission"
 
@@ -93,7 +92,7 @@ class Provider:
         except BadAsk as error:
             self._complain(exchange, path, error, now)
         if self._shows_when_admitted and exchange.shows_limits:
-            exchange.limits = self._limits_of(exchange, now)
+            exchange.limits = self._billboard.limits(exchange.vendor, now, is_refusal=bool(exchange.refusal))
         return exchange
 
     def head(self, exchange: Exchange, now: float) -> list[Pair]:
@@ -103,7 +102,7 @@ class Provider:
             lines += exchange.limits
         elif exchange.shows_limits:
             self.advance(now)
-            lines += self._limits_of(exchange, now)
+            lines += self._billboard.limits(exchange.vendor, now, is_refusal=bool(exchange.refusal))
         return lines
 
     def finish(self, exchange: Exchange, now: float) -> None:
@@ -173,9 +172,9 @@ class Provider:
         if ask.api.is_count:
             exchange.delivery = counted(ask, tokens, at=now, name=exchange.name, vendor=exchange.vendor)
             return
-        turn = self._turns[ask.key] + 1
+        turn = self._turns.get(ask.key, 0) + 1
         case = self._case(exchange, ask, tokens, turn, now)
-        refusal = self._refusal(case.cost, now) if case.arrives else None
+        refusal = self._refusal(case.cost, now) if case.hit.arrives else None
         if refusal is not None:
             self._refuse(exchange, case, refusal)
             return
@@ -263,7 +262,7 @@ class Provider:
         ask, cost, tally = case.ask, case.cost, self.tally
         words = words_of(self.scenario, case, self._say)
         made = 0 if ask.inputs else words.tokens * ask.count
-        if case.arrives:
+        if case.hit.arrives:
             tally.accepted += 1
             tally.enter()
             exchange.is_inside = True
@@ -272,7 +271,7 @@ class Provider:
         exchange.plan = plan
         exchange.cost = cost
         exchange.spent = (case.input_tokens, made)
-        if case.executes:
+        if case.hit.executes:
             self._schedule(exchange, cost, plan)
             if case.cache_write:
                 self._cache.write(ask, plan.first)
@@ -304,9 +303,7 @@ class Provider:
         if exchange.is_stopped or exchange.ask is None or exchange.cost is None:
             return
         tokens, made = exchange.spent
-        self.tally.generations[exchange.ask.key] += 1
-        self.tally.input_tokens += tokens
-        self.tally.output_tokens += made
+        self.tally.generate(exchange.ask.key, tokens, made)
         if self.scenario.refunds and not exchange.cost.is_metered:
             _, total, inputs, outputs = exchange.cost.take
             self._spend((0.0, tokens + made - total, tokens - inputs, made - outputs), at)
@@ -317,9 +314,6 @@ class Provider:
         if exchange.is_inside:
             exchange.is_inside = False
             self.tally.running -= 1
-
-    def _limits_of(self, exchange: Exchange, now: float) -> list[Pair]:
-        return self._billboard.limits(exchange.vendor, now, is_refusal=bool(exchange.refusal))
 
     def _note(self, now: float, what: str, exchange: Exchange, detail: str = "") -> None:
         self.log.append((now, what, exchange.ordinal, detail))

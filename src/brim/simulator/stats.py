@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from operator import add
 from typing import Any
 
 from brim.simulator.asks import key_of
@@ -62,12 +61,21 @@ class Tally:
 
     def take(self, amounts: Amounts) -> None:
         """Calls have cost this much more."""
-        self.taken = list(map(add, self.taken, amounts))
+        requests, tokens, inputs, outputs = self.taken
+        self.taken = [requests + amounts[0], tokens + amounts[1], inputs + amounts[2], outputs + amounts[3]]
 
     def enter(self) -> None:
         """One more call is inside."""
-        self.running += 1
-        self.peak = max(self.peak, self.running)
+        self.running = running = self.running + 1
+        is_peak = running > self.peak
+        if is_peak:
+            self.peak = running
+
+    def generate(self, key: bytes, input_tokens: int, output_tokens: int) -> None:
+        """An answer to the request *key* is complete."""
+        self.generations[key] = self.generations.get(key, 0) + 1  # adding asks Counter's slow way for what is new
+        self.input_tokens += input_tokens
+        self.output_tokens += output_tokens
 
     def snapshot(self) -> dict[str, Any]:
         """All of it as plain numbers, ready for JSON."""

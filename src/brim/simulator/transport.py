@@ -35,6 +35,10 @@ def _path(url: str) -> str:
     return urlsplit(url).path
 
 
+_lower: Final = lru_cache(maxsize=256)(str.lower)
+"""Names of headers are few, and a name that was seen before has its hash already."""
+
+
 class SimTransport:
     """Carries requests to a simulated provider.
 
@@ -88,15 +92,10 @@ class SimTransport:
         """See `brim.transport.Transport.aclose`. There is nothing to close."""
 
     def _send(self, request: WireRequest, phases: Phases) -> _Arriving:
-        headers = self._lowered(request.headers)
-        exchange = self.provider.receive(_path(request.url), headers, request.body, self._clock.now())
+        if self._headers[0] is not request.headers:  # clients send the same ones again and again
+            self._headers = (request.headers, {name.lower(): value for name, value in request.headers.items()})
+        exchange = self.provider.receive(_path(request.url), self._headers[1], request.body, self._clock.now())
         return _Arriving(self.provider, self._clock, exchange, phases)
-
-    def _lowered(self, headers: Mapping[str, str]) -> dict[str, str]:
-        """The headers with lower-case names; clients send the same ones again and again."""
-        if self._headers[0] is not headers:
-            self._headers = (headers, {name.lower(): value for name, value in headers.items()})
-        return self._headers[1]
 
 
 class _Arriving:
@@ -130,21 +129,27 @@ class _Arriving:
     )
 
     def __init__(self, provider: Provider, clock: LoopClock, exchange: Exchange, phases: Phases) -> None:
+        delivery = exchange.delivery
         self._provider = provider
         self._clock = clock
         self._exchange = exchange
-        self._delivery = delivery = exchange.delivery
+        self._delivery = delivery
         self._phases = phases
         self._has_head = False
         self._taken = 0
         self._parts: list[bytes] = []
+        self._end_at = delivery.end_at if delivery.end.comes else inf
         self.status = delivery.status
         self.has_ended = False
-        self._end_at = delivery.end_at if delivery.end.comes else inf
         self.due_at = self._end_at if delivery.head_at is None else delivery.head_at
         if delivery.end.connects:
             phases.reached(Phase.CONNECTED)
             phases.reached(Phase.SENT)
+
+    def catch_up(self, now: float) -> None:
+        """Take every step that is due by *now*. Raises `TransportError` where one is a break."""
+        while self.due_at <= now and not self.has_ended:
+            self.go_on(now)
 
     def go_on(self, now: float) -> None:
         """Take the step that is due *now*. Raises `TransportError` where it is a break."""
@@ -157,20 +162,24 @@ class _Arriving:
 
     def _begin(self, now: float) -> None:
         delivery = self._delivery
-        if delivery.end is Ending.REFUSED:
-            raise self._broken("connection refused", Sent.NO)
         if delivery.head_at is None:
-            raise self._broken(f"{_BROKEN[delivery.end]} before the answer", Sent.MAYBE)
+            raise self._no_answer()
         self._has_head = True
+        self._now = now
         self.received_at = self._provider.epoch + now
-        names, values = zip(*self._provider.head(self._exchange, now), strict=True)
-        self.headers: dict[str, str] = dict(zip(map(str.lower, names), values, strict=True))
+        lines = dict(self._provider.head(self._exchange, now))
+        self.headers: dict[str, str] = dict(zip(map(_lower, lines), lines.values(), strict=True))
         self._unpacker = zlib.decompressobj(wbits=31) if "content-encoding" in self.headers else None
         self._phases.reached(Phase.ANSWERING)
         if delivery.raw is not None:
             raise self._broken("the answer isn't HTTP", Sent.YES, is_malformed=True)
         self.due_at = delivery.pieces[0][0] if delivery.pieces else self._end_at
-        self._now = now
+
+    def _no_answer(self) -> TransportError:
+        end = self._delivery.end
+        if end is Ending.REFUSED:
+            return self._broken("connection refused", Sent.NO)
+        return self._broken(f"{_BROKEN[end]} before the answer", Sent.MAYBE)
 
     def _broken(self, message: str, sent: Sent, *, is_malformed: bool = False) -> TransportError:
         self.has_ended = True
@@ -181,13 +190,12 @@ class _Arriving:
         if self.due_at > self._now:
             self._phases.reached(Phase.ANSWERING)
         self._now = now
-        pieces = self._delivery.pieces
-        while self._taken < len(pieces):
-            at, piece = pieces[self._taken]
+        pieces, unpacker = self._delivery.pieces, self._unpacker
+        for at, piece in pieces[self._taken :] if self._taken else pieces:
             if at > now:
                 self.due_at = at
                 return
-            self._parts.append(self._unpacker.decompress(piece) if self._unpacker else piece)
+            self._parts.append(unpacker.decompress(piece) if unpacker else piece)
             self._taken += 1
         self.due_at = self._end_at
 
@@ -202,9 +210,9 @@ class _Arriving:
 
     def take(self) -> bytes:
         """What has come since it was last asked for."""
-        part = b"".join(self._parts)
-        self._parts.clear()
-        return part
+        parts = self._parts
+        self._parts = []
+        return b"".join(parts)
 
     async def read(self) -> bytes:
         """See `brim.transport.Stream.read`."""
@@ -219,6 +227,7 @@ class _Arriving:
         """Tell the provider how it ended: as its delivery says, or with a client that left."""
         now = self._clock.now()
         if self.has_ended:
-            self._provider.finish(self._exchange, max(now, self._delivery.end_at))
+            is_early = now < self._delivery.end_at
+            self._provider.finish(self._exchange, self._delivery.end_at if is_early else now)
         else:
             self._provider.abandon(self._exchange, now)

@@ -43,18 +43,23 @@ def data(value: object) -> bytes:
     return b"data: " + _encode(value) + b"\n\n"
 
 
-def _usage(answer: Answer) -> dict[str, object]:
-    return {
-        "prompt_tokens": answer.input_tokens,
-        "completion_tokens": answer.output_tokens,
-        "total_tokens": answer.input_tokens + answer.output_tokens,
-        "prompt_tokens_details": {
-            "cached_tokens": answer.cache_read,
-            "audio_tokens": 0,
-            "cache_write_tokens": answer.cache_write,
-        },
-        "completion_tokens_details": _NO_DETAILS,
-    }
+class _Read(msgspec.Struct, gc=False):
+    cached_tokens: int
+    audio_tokens: int
+    cache_write_tokens: int
+
+
+class _Usage(msgspec.Struct, gc=False):
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: _Read
+    completion_tokens_details: msgspec.Raw
+
+
+def _usage(answer: Answer) -> _Usage:
+    read, made = answer.input_tokens, answer.output_tokens
+    return _Usage(read, made, read + made, _Read(answer.cache_read, 0, answer.cache_write), _NO_DETAILS)
 
 
 def _head(answer: Answer, kind: str) -> dict[str, object]:
@@ -84,7 +89,7 @@ class _Completion(msgspec.Struct, kw_only=True, gc=False):
     model: str
     choices: list[_Choice]
     error: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
-    usage: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    usage: _Usage | msgspec.UnsetType = msgspec.UNSET
     service_tier: str = "default"
     system_fingerprint: str = _FINGERPRINT
 
