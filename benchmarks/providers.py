@@ -90,7 +90,7 @@ def play(world: World) -> Score:
                 yield lane, lane.prepare(request)
 
         sampler = asyncio.create_task(_sample(provider, samples))
-        await Run(record=results.append, leave=left.append).carry(source())
+        await Run(record=results.extend, leave=left.append).carry(source())
         sampler.cancel()
         fault = "" if lane.limiter.in_flight == 0 else "permits lost"
         return asyncio.get_running_loop().time(), fault
