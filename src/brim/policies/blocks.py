@@ -47,6 +47,7 @@ class Blocks:
         amount: what it allows; 0 while not measured.
         block: how long the last block was, or is by now.
         count: refusals in a row since anything got through.
+        alike: measurements in a row that agree with the one before.
     """
 
     __slots__ = (
@@ -62,6 +63,7 @@ class Blocks:
         "_shortest_s",
         "_slid",
         "_times",
+        "alike",
         "amount",
         "block",
         "count",
@@ -72,6 +74,7 @@ class Blocks:
         self.span = 0.0
         self.amount = 0.0
         self.count = 0
+        self.alike = 0
         self._times: list[float] = [now]
         self._passed: list[float] = [0.0]
         self._next_at = now
@@ -163,7 +166,9 @@ class Blocks:
             is_since = is_first and slid > _UNLIKE * before
             if self._regular >= _REGULAR and _LIKELY * slid < since < slid:
                 slid = (since * slid) ** 0.5  # they begin no later than that, and perhaps sooner
-        self.amount = since if is_since else slid
+        measure = since if is_since else slid
+        self.alike = self.alike + 1 if abs(measure - self.amount) < _ALIKE * measure else 0
+        self.amount = measure
         return self.amount > 0.0
 
     def _ends(self, until: float) -> None:

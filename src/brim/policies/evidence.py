@@ -30,7 +30,8 @@ _LEAST_S: Final = 2.0
 _LEAST_SENDS: Final = 4.0
 _NARROW: Final = 1.25
 _WINDOW: Final = 0.01
-"""By what share a window's rate is uncertain."""
+_OFTEN: Final = 5
+"""By what share a window's rate is uncertain that was measured so often, and by how many times that if only once."""
 _FASTEST: Final = 4.0
 _SLACK: Final = 1.01
 _HALVINGS: Final = 14
@@ -177,7 +178,8 @@ class Evidence:
         if blocks.span:
             is_new = blocks.rate > 0.0 and (is_new or blocks.rate != before)
             if is_new:
-                self.believe((1.0 - _WINDOW) * blocks.rate, (1.0 + _WINDOW) * blocks.rate)
+                doubt = _WINDOW * (_OFTEN - min(blocks.alike, _OFTEN - 1))
+                self.believe((1.0 - doubt) * blocks.rate, (1.0 + doubt) * blocks.rate)
             return is_new
         if blocks.count > 1 and now - self._marks[0].at < _MINUTE_S:
             return False  # what lets nothing through says nothing of a rate
