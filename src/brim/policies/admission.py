@@ -214,7 +214,7 @@ class Admission:
             for pace in self._paces:
                 if pace.place == place and factor != 1.0:
                     pace.scaled(factor)
-                elif pace.place == place and not refused and level.shows_plenty:
+                elif pace.place == place and not refused and level.shows_plenty and pace.rate < level.most_rate:
                     pace.relieved()
         if len(self._known) != sum(level.is_known for level in self._levels.values()):
             self._known = [level for level in self._levels.values() if level.is_known]
@@ -234,6 +234,8 @@ class Admission:
             level.remaining is not None and level.remaining < charge.cost.amounts[_PLACES[level.dimension]]
             for level in shown
         )
+        if explained and any([level.overran(sent_at=charge.at, now=now) for level in self._known]):
+            return Verdict(is_strike=True, is_explained=True)
         self._explained += (explained - self._explained) * _RECENT
         if explained and self._explained < _OFTEN:
             return Verdict(is_strike=True, is_explained=True)

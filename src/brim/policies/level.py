@@ -4,8 +4,9 @@ The level now is `remaining + rate * (now - t) - what we sent after t`. All of i
 looked: when it admitted the call, or when its answer began. Both are kept as hypotheses; under the right one the offset
 `remaining + sent before t - rate * t` stays where it is from answer to answer, so the steadier one is believed.
 An offset that drifts says that the refill is not what the limit promises (another client takes its part), and the rate
-follows it. A limit counted in fixed windows is told by its reset, which then has nothing to do with what is missing;
-it is spread evenly over the time to that reset.
+follows it. Whether the limit refills evenly, all at once when a window ends, or with what was sent one window ago is
+found out by `brim.policies.refill`: a window's rest is spread evenly over the time to its end, and of a sliding one all
+is used, since there a reserve would cost its part of every window.
 
 The pace steers the level towards a small reserve: faster than the refill while more is left, so that a burst which the
 server shows is used, slower while less is. A server that refuses although it shows plenty loses its credit: its limit
@@ -17,6 +18,7 @@ from __future__ import annotations
 from typing import Final
 
 from brim.policies.drift import Drift
+from brim.policies.refill import Look, Manner, Refill
 from brim.values import LimitLevel
 
 __all__ = ["ServerLevel"]
@@ -33,6 +35,7 @@ _SLOWEST: Final = 0.5
 _CREDIT: Final = 3
 """Contradictions after which what is shown as left no longer speeds anything up."""
 _WEIGHT: Final = 0.2
+_STEADIER: Final = 0.7
 _BORNE_OUT: Final = 200
 """Answers in a row without a contradiction that restore some credit."""
 _ROUNDED: Final = 1_000.0
@@ -44,6 +47,26 @@ _SLIDES_S: Final = 120.0
 _PLENTY_S: Final = 5.0
 """What is used up sooner is not plenty: the window of a second shows it whenever one begins."""
 _SLACK: Final = 1e-9
+_SPANS_S: Final = (1.0, 2.0, 5.0, 6.0, 10.0, 12.0, 15.0, 20.0, 30.0, 60.0)
+"""Windows are as long as somebody would write down."""
+_NEAR_SPAN: Final = 0.02
+_SHORT_S: Final = 4.0
+"""A limit that is used up sooner leaves no burst worth having, and is as good as one paced evenly."""
+_SLIDING_SETTLE_S: Final = 2.5
+_SPARE: Final = 0.004
+_LATE_S: Final = 0.05
+"""What a window gives back is counted upon so much later: calls take differently long to arrive."""
+_SHY_S: Final = 0.01
+_SHYEST_S: Final = 0.05
+_SHY_FOR: Final = 500
+"""A refusal just beyond the limit is made up for by so many answers that were none."""
+_EAGER: Final = 0.65
+"""What is left of a window is used sooner than its end: the last window of a run need not be waited for."""
+_HALF: Final = 0.5
+_MUCH_BOLDER: Final = 20.0
+_FEW_CALLS: Final = 16.0
+"""A limit of fewer calls is too coarse to tell how it comes back."""
+_LOOKS_A_WINDOW: Final = 8.0
 
 
 class ServerLevel:
@@ -61,7 +84,9 @@ class ServerLevel:
         "_cap",
         "_contradictions",
         "_drift",
-        "_fixed",
+        "_first_reset_at",
+        "_gap",
+        "_is_late",
         "_last",
         "_level",
         "_noise",
@@ -69,9 +94,13 @@ class ServerLevel:
         "_quantum",
         "_rate",
         "_ready_at",
+        "_refill",
         "_reset_at",
         "_shown_reset",
+        "_shy_at",
+        "_shy_s",
         "_slides_until",
+        "_span",
         "_taken_at",
         "is_daily",
         "limit",
@@ -96,10 +125,16 @@ class ServerLevel:
         self._borne_out = 0
         self._drift = Drift()
         self._quantum = 1.0 if place == 0 else _ROUNDED
-        self._fixed = 0
-        self._reset_at = 0.0
+        self._refill = Refill()
+        self._gap = 0.0
+        self._first_reset_at = float("inf")
+        self._is_late = False
+        self._span = _MINUTE
+        self._reset_at: float | None = None
         self._shown_reset = 0.0
         self._slides_until = 0.0
+        self._shy_s = 0.0
+        self._shy_at = float("-inf")
         self._taken_at = 0.0
         self._last: tuple[float, float] | None = None
         self._noise = [0.0, 0.0]
@@ -116,26 +151,66 @@ class ServerLevel:
             return False
         return self.remaining >= 0.6 * self._cap and self.remaining >= max(2.0, _PLENTY_S * self._rate)
 
-    def level(self, now: float) -> float:
-        """What the server has left, as far as can be told."""
-        if now <= self._at:
-            return self._level
-        if self.remaining is None:
-            self._at = now
-            return self._level
-        if self._fixed > 0:
-            if now >= self._reset_at:
-                span = self._cap / self._rate
-                passed = int((now - self._reset_at) / span) + 1
-                self._reset_at += passed * span
-                self._level = self._cap
-        else:
-            self._level = min(self._cap, self._level + (now - self._at) * self._refill)
-        self._at = now
-        return self._level
+    @property
+    def most_rate(self) -> float:
+        """The units a second that this limit could ever let through."""
+        return self._rate + self._cap / _SETTLE_S
 
     @property
-    def _refill(self) -> float:
+    def _is_short(self) -> bool:
+        return self._cap < _SHORT_S * self._rate
+
+    def level(self, now: float) -> float:
+        """What the server has left, as far as can be told."""
+        if now > self._at:
+            if self.remaining is not None:
+                self._level = self._later(self._level, self._at, now)
+            self._at = now
+        return self._level
+
+    def _later(self, level: float, since: float, now: float) -> float:
+        """What a *level* becomes if nothing is sent."""
+        manner = self._manner(now)
+        if manner is Manner.EVENLY:
+            return min(self._cap, level + (now - since) * self._even)
+        if manner is Manner.AT_ONCE:
+            edge = self._edge_after(since)
+            if edge is not None:
+                return self._cap if edge + self._late <= now else level
+        echo, ago = self._refill.echo, self._span + self._late
+        return min(self._cap, level + max(0.0, echo.sum_at(now - ago) - echo.sum_at(since - ago)))
+
+    def _manner(self, now: float) -> Manner:
+        """How to count upon it to come back."""
+        manner = self._refill.manner
+        if manner is Manner.AT_ONCE and self._first_reset_at + self._late <= now and not self._refill.edges.is_known(now):
+            # A window that ended, and nobody saw all of it come back: no more than what comes back in any case.
+            return Manner.EVENLY
+        return manner
+
+    def _edge_after(self, at: float) -> float | None:
+        """When the next window begins; None if that cannot be told."""
+        edges, span = self._refill.edges, self._span
+        if edges.is_known(at):
+            return edges.following(at - self._late)
+        if self._reset_at is None or at < self._slides_until:
+            return None
+        if self._reset_at + self._late <= at:
+            self._reset_at += (int((at - self._late - self._reset_at) / span) + 1) * span
+        return self._reset_at
+
+    @property
+    def _spare(self) -> float:
+        """What is never used: where a window slides, by a call or so one can always be wrong."""
+        return _SPARE * self._cap if self._refill.manner is Manner.AS_SENT else 0.0
+
+    @property
+    def _late(self) -> float:
+        return _LATE_S + self._shy_s
+
+    @property
+    def _even(self) -> float:
+        """What comes back a second, if it does so evenly."""
         return max(0.02 * self._rate, self._rate + self._drift.rate)
 
     def ready_in(self, cost: float, now: float) -> float:
@@ -144,44 +219,79 @@ class ServerLevel:
             return 0.0
         wait = self._ready_at - now
         if self.remaining is not None:
-            missing = min(cost, self._cap) - self.level(now)
+            missing = min(cost + self._spare, self._cap) - self.level(now)
             if missing > _SLACK:
-                to_reset = self._reset_at - now + 0.02
-                wait = max(wait, to_reset if self._fixed > 0 else missing / self._refill)
-                # What nobody has heard of for long may have changed: look again.
-                wait = min(wait, max(self._observed_at, self._taken_at) + _LOOK_AGAIN_S - now)
+                wait = max(wait, self._back_in(missing, now))
         return wait if wait > _SLACK else 0.0
+
+    def _back_in(self, missing: float, now: float) -> float:
+        """Seconds until so much more is left. What nobody has heard of for long may have changed: look again."""
+        look = max(self._observed_at, self._taken_at) - now
+        manner = self._manner(now)
+        if manner is Manner.EVENLY:
+            return min(missing / self._even, look + _LOOK_AGAIN_S)
+        edge = self._edge_after(now) if manner is Manner.AT_ONCE else None
+        if edge is not None:
+            return min(edge + self._late - now + 0.001, look + _LOOK_AGAIN_S)
+        echo, ago = self._refill.echo, self._span + self._late
+        wait = echo.time_of(echo.sum_at(now - ago) + missing) + ago - now
+        # Where windows begin nobody knows yet, they have to be looked for.
+        patience = self._span / _LOOKS_A_WINDOW if manner is Manner.AT_ONCE else max(self._span, _LOOK_AGAIN_S)
+        return max(_LATE_S, min(wait, look + patience))
 
     def take(self, cost: float, now: float) -> None:
         """*cost* was sent, or (below 0) given back. Only for a limit that is known."""
-        self._level = self.level(now) - cost
+        level = self.level(now)
+        step = cost / self._speed(now)
+        self._level = level - cost
         if cost > 0.0:
             self._taken_at = now
             # The slot after this one; a little lateness may be made up for.
-            behind = max(self._ready_at, now - 0.05)
-            self._ready_at = behind + cost / self._speed(now)
-        else:
-            self._ready_at += cost / self._speed(now)
+            self._gap = max(step, 0.9 * self._gap)
+            step += max(self._ready_at, now - 0.05) - self._ready_at
+        # What was taken slowly and is given back at another speed must not add up.
+        self._ready_at = min(self._ready_at + step, now + self._gap)
+        echo = self._refill.echo
+        if now >= echo.due:
+            echo.note(now, self.totals[self.place])
 
     def _speed(self, now: float) -> float:
         """Units a second at which to send just now."""
         if self.remaining is None:
             return self._rate * _MARGIN
-        if self._fixed > 0:
-            left = max(self._level, 0.02 * self._cap)
-            even = left / max(self._reset_at - now, 0.05)
+        manner = self._manner(now)
+        edge = self._edge_after(now) if manner is Manner.AT_ONCE else None
+        if edge is not None:
+            even = max(self._level, 0.02 * self._cap) / max(_EAGER * (edge - now), 0.05)
             return max(0.1 * self._rate, min(even, self._rate if self._contradictions >= _CREDIT else even))
-        reserve = min(_RESERVE_S * self._rate, _RESERVE_SHARE * self._cap)
-        extra = (self._level - reserve) / _SETTLE_S
+        refill, reserve, settle = self._rate, self._spare, _SLIDING_SETTLE_S
+        if manner is Manner.EVENLY:
+            refill, settle = self._even * _MARGIN, _SETTLE_S
+            reserve = min(_RESERVE_S * self._rate, _RESERVE_SHARE * self._cap)
+        extra = (self._level - reserve) / settle
+        if self._is_short:
+            refill *= 1.0 - min(0.5, self._shy_s * self._rate / self._cap)
+            extra = min(extra, 0.0)
         if self._contradictions >= _CREDIT:
             extra = min(extra, 0.05 * self._rate)
         # No slower than this: what is really missing is waited for by itself.
-        return max(_SLOWEST * self._refill, self._refill * _MARGIN + extra)
+        return max(_SLOWEST * refill, refill + extra)
 
     def contradicted(self) -> None:
         """The server refused although it shows enough."""
         self._contradictions = min(self._contradictions + 1, _CREDIT)
         self._borne_out = 0
+
+    def overran(self, *, sent_at: float, now: float) -> bool:
+        """The server refused and shows why: just too much was sent, just too early. Keep a little more apart.
+
+        Returns whether that will do.
+        """
+        copes = self._is_short and self._shy_s < _SHYEST_S
+        if sent_at > self._shy_at:
+            self._shy_at = now
+            self._shy_s = min(self._shy_s + _SHY_S, _SHYEST_S)
+        return copes
 
     def observe(self, shown: LimitLevel, *, sent_at: float, sent: float, now: float, cost: float) -> None:
         """An answer showed the limit.
@@ -199,10 +309,12 @@ class ServerLevel:
             return
         if shown.remaining is None:
             return
-        self._cap = max(self._cap, shown.remaining, cost, 1.0)
+        self._set_cap(max(self._cap, shown.remaining, cost, 1.0), shown.reset_in, cost)
         if self.remaining is None:
             self._level = shown.remaining
             self._at = now
+            self._refill.echo.note(sent_at, sent)
+            self._refill.echo.note(now, self.totals[self.place])
             self._ready_at = min(self._ready_at, now)
         self.remaining = shown.remaining
         self._borne_out += 1
@@ -210,17 +322,28 @@ class ServerLevel:
             self._contradictions, self._borne_out = max(0, self._contradictions - 1), 0
         if shown.remaining % _ROUNDED:
             self._quantum = 1.0
+        bolder = 1.0 if shown.remaining < _HALF * self._cap else _MUCH_BOLDER
+        self._shy_s = max(0.0, self._shy_s - _SHY_S / _SHY_FOR * bolder)
         self._weigh(shown.remaining, sent_at, sent, now)
         seen_at = sent_at
-        if self._noise[1] < 0.7 * self._noise[0]:
+        if self._is_late:
             seen_at, sent = now, self.totals[self.place]
         if shown.reset_in is not None:
-            self._judge_reset(shown.reset_in, shown.remaining, seen_at)
-        if self._fixed > 0:
-            self._observe_window(shown, seen_at, sent, now)
-        else:
-            self._observe_bucket(shown.remaining, seen_at, sent, now)
+            self._watch_reset(seen_at + shown.reset_in, seen_at)
+        self._follow(Look(seen_at, shown.remaining, sent), now, cost)
         self._observed_at = now
+
+    def _set_cap(self, cap: float, reset_in: float | None, cost: float) -> None:
+        if cap == self._cap:
+            return
+        span = cap / self._rate
+        written = min(_SPANS_S, key=lambda each: abs(each - span))
+        if abs(written - span) * self._rate <= _NEAR_SPAN * written * self._rate + 1.5 * max(cost, 1.0):
+            span = written
+        elif reset_in is not None and span < reset_in <= _MINUTE:
+            span = _MINUTE
+        self._cap, self._span = cap, span
+        self._refill.edges.span = span
 
     def _set_limit(self, shown: LimitLevel, now: float) -> None:
         limit = shown.limit
@@ -234,6 +357,7 @@ class ServerLevel:
             # A limit that changes takes what was saved up beyond it along, and has a refill of its own.
             self._cap *= limit / self.limit
             self._drift.forget()
+            self._refill.forget()
             self._last = None
             self._ready_at = min(self._ready_at, now)
         self.limit = limit
@@ -241,48 +365,67 @@ class ServerLevel:
 
     def _weigh(self, remaining: float, sent_at: float, sent: float, now: float) -> None:
         """Which moment does the state belong to? The one under which it is predictable."""
-        offsets = (remaining + sent - self._rate * sent_at, remaining + self.totals[self.place] - self._rate * now)
+        offsets = (
+            remaining + sent - self._given_back(sent_at),
+            remaining + self.totals[self.place] - self._given_back(now),
+        )
         if self._last is not None:
             for place in (0, 1):
                 change = abs(offsets[place] - self._last[place])
                 self._noise[place] += (change - self._noise[place]) * _WEIGHT
         self._last = offsets
+        if self._noise[not self._is_late] < _STEADIER * self._noise[self._is_late]:
+            self._is_late = not self._is_late
+            self._refill.forget()
 
-    def _judge_reset(self, reset_in: float, remaining: float, seen_at: float) -> None:
-        """Does the reset belong to a bucket that refills, or to a window that ends?"""
-        as_bucket = (max(0.0, self._cap - remaining) + self._quantum / 2) / self._rate
-        is_late = reset_in > 1.5 * as_bucket + 1.5
-        self._watch_reset(seen_at + reset_in, seen_at)
-        is_bucket = abs(reset_in - as_bucket) <= 0.1 * as_bucket + 1.1
-        if is_late and seen_at >= self._slides_until:
-            self._fixed = min(6, self._fixed + 2)
-        elif is_bucket and not (self._fixed > 0 and abs(seen_at + reset_in - self._reset_at) < 1.1):
-            self._fixed = max(-6, self._fixed - 1)
-        if self._fixed > 0 and reset_in > 0.0 and seen_at + reset_in > self._at:
-            self._reset_at = seen_at + reset_in
+    def _given_back(self, at: float) -> float:
+        """What came back by then, but for a constant."""
+        manner = self._refill.manner
+        if manner is Manner.AS_SENT:
+            return self._refill.echo.sum_at(at - self._span)
+        return 0.0 if manner is Manner.AT_ONCE else self._rate * at
 
     def _watch_reset(self, reset_at: float, seen_at: float) -> None:
         """The end of a window stays where it is until it is over; that of a sliding one moves along."""
-        if abs(reset_at - self._shown_reset) < _CLOCKS_S:
-            return
-        if seen_at < self._shown_reset - _CLOCKS_S:
-            self._slides_until = seen_at + _SLIDES_S
-            self._fixed = -6
-        self._shown_reset = reset_at
+        if abs(reset_at - self._shown_reset) >= _CLOCKS_S:
+            if seen_at < self._shown_reset - _CLOCKS_S:
+                self._slides_until = seen_at + _SLIDES_S
+            self._shown_reset = reset_at
+        if reset_at > seen_at and seen_at >= self._slides_until:
+            self._reset_at = reset_at
+            self._first_reset_at = min(self._first_reset_at, reset_at)
 
-    def _observe_window(self, shown: LimitLevel, seen_at: float, sent: float, now: float) -> None:
-        assert shown.remaining is not None, "asked for by the caller"
-        span = self._cap / self._rate
-        if shown.reset_in and seen_at + shown.reset_in <= now:
+    def _follow(self, look: Look, now: float, cost: float) -> None:
+        if not self._is_short and self._cap >= _FEW_CALLS * cost:
+            manner = self._refill.manner
+            is_new = self._refill.saw(
+                look,
+                rate=self._rate,
+                even=self._even,
+                cap=self._cap,
+                span=self._span,
+                cost=max(cost, 1.0),
+                quantum=self._quantum,
+            )
+            if is_new:
+                self._drift.forget()
+                self._span = self._refill.edges.span
+            if self._refill.manner is not manner:
+                self._last = None
+                self._drift.forget()
+        manner = self._manner(now)
+        if manner is Manner.EVENLY:
+            self._observe_bucket(look, now)
+            return
+        edge = self._edge_after(look.at) if manner is Manner.AT_ONCE else None
+        if edge is not None and edge <= now:
             return  # of a window that is over
-        if seen_at < self._reset_at - 1.5 * span:
-            return
-        self._level = shown.remaining - (self.totals[self.place] - sent)
-        self._at = now
+        level = self._later(look.remaining, look.at, now) - (self.totals[self.place] - look.sent)
+        self._level, self._at = level, now
 
-    def _observe_bucket(self, remaining: float, seen_at: float, sent: float, now: float) -> None:
-        self._follow_drift(remaining, seen_at, sent)
-        level = min(self._cap, remaining + (now - seen_at) * self._refill - (self.totals[self.place] - sent))
+    def _observe_bucket(self, look: Look, now: float) -> None:
+        self._follow_drift(look)
+        level = min(self._cap, look.remaining + (now - look.at) * self._even - (self.totals[self.place] - look.sent))
         ours = self.level(now)
         doubt = self._quantum / 2
         level = min(max(ours, level - doubt), level + doubt)
@@ -293,14 +436,13 @@ class ServerLevel:
         self._level = level
         self._at = now
 
-    def _follow_drift(self, remaining: float, seen_at: float, sent: float) -> None:
-        if remaining >= min(0.85 * self._cap, self._cap - 1.0):
-            self._drift.saw_full(seen_at)
+    def _follow_drift(self, look: Look) -> None:
+        if look.remaining >= min(0.85 * self._cap, self._cap - 1.0):
+            self._drift.saw_full(look.at)
             return
         # Rounding must not pass for a drift.
         least_s = self._quantum / (0.1 * self._rate) if self._quantum > 1.0 else 0.0
-        offset = remaining + sent - self._rate * seen_at
-        self._drift.saw(offset, seen_at, promised=self._rate, least_s=least_s)
+        self._drift.saw(look.offset - self._rate * look.at, look.at, promised=self._rate, least_s=least_s)
 
     def __repr__(self) -> str:
-        return f"ServerLevel({self._level:.0f}/{self._cap:.0f}, {self._refill:.3g}/s{', windows' * (self._fixed > 0)})"
+        return f"ServerLevel({self._level:.0f}/{self._cap:.0f}, {self._even:.3g}/s, {self._refill.manner.value})"
