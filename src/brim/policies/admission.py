@@ -35,6 +35,8 @@ _PLACES: Final = {
 _RECENT: Final = 1 / 64
 _OFTEN: Final = 0.04
 """A share of refusals, each explained by a level that was used up, above which the levels alone do not do."""
+_OFTEN_IN_TRUTH: Final = 0.07
+"""The same where a level can make up for it by itself."""
 _BLAMES: Final = (("input token", 2), ("output token", 3), ("token", 1))
 """Words in a refusal that name what was used up; numbers are not read."""
 
@@ -86,6 +88,7 @@ class Admission:
         self._passed = [0.0, 0.0, 0.0, 0.0]
         self._paces: list[Pace] = []
         self._explained = 0.0
+        self._shown_at = float("inf")
         self._surprises = [0, 0, 0, 0]
         self._began_at = now
 
@@ -218,6 +221,7 @@ class Admission:
                     pace.relieved()
         if len(self._known) != sum(level.is_known for level in self._levels.values()):
             self._known = [level for level in self._levels.values() if level.is_known]
+            self._shown_at = min(self._shown_at, now)
 
     def refused(
         self, charge: Charge, answer: Answer, failure: Failure, now: float, *, is_crowd: bool = False
@@ -234,10 +238,11 @@ class Admission:
             level.remaining is not None and level.remaining < charge.cost.amounts[_PLACES[level.dimension]]
             for level in shown
         )
-        if explained and any([level.overran(sent_at=charge.at, now=now) for level in self._known]):
-            return Verdict(is_strike=True, is_explained=True)
+        if explained and charge.at < self._shown_at:
+            return Verdict(is_strike=True, is_explained=True)  # sent before anything was known
         self._explained += (explained - self._explained) * _RECENT
-        if explained and self._explained < _OFTEN:
+        copes = explained and any([level.overran(sent_at=charge.at, now=now) for level in self._known])
+        if explained and self._explained < (_OFTEN_IN_TRUTH if copes else _OFTEN):
             return Verdict(is_strike=True, is_explained=True)
         if shown and not explained:
             for level in self._known:

@@ -54,11 +54,12 @@ _SHORT_S: Final = 4.0
 """A limit that is used up sooner leaves no burst worth having, and is as good as one paced evenly."""
 _SLIDING_SETTLE_S: Final = 2.5
 _SPARE: Final = 0.004
+_MADE_UP_S: Final = 0.05
 _LATE_S: Final = 0.05
 """What a window gives back is counted upon so much later: calls take differently long to arrive."""
 _SHY_S: Final = 0.01
 _SHYEST_S: Final = 0.05
-_SHY_FOR: Final = 500
+_SHY_FOR: Final = 1_000
 """A refusal just beyond the limit is made up for by so many answers that were none."""
 _EAGER: Final = 0.65
 """What is left of a window is used sooner than its end: the last window of a run need not be waited for."""
@@ -248,7 +249,8 @@ class ServerLevel:
             self._taken_at = now
             # The slot after this one; a little lateness may be made up for.
             self._gap = max(step, 0.9 * self._gap)
-            step += max(self._ready_at, now - 0.05) - self._ready_at
+            late = 0.0 if self._cap < 2.0 * cost else _MADE_UP_S
+            step += max(self._ready_at, now - late) - self._ready_at
         # What was taken slowly and is given back at another speed must not add up.
         self._ready_at = min(self._ready_at + step, now + self._gap)
         echo = self._refill.echo
@@ -427,8 +429,9 @@ class ServerLevel:
         self._follow_drift(look)
         level = min(self._cap, look.remaining + (now - look.at) * self._even - (self.totals[self.place] - look.sent))
         ours = self.level(now)
-        doubt = self._quantum / 2
-        level = min(max(ours, level - doubt), level + doubt)
+        # Amounts are rounded down, or to thousands.
+        least, most = (level, level + 1.0) if self._quantum == 1.0 else (level - self._quantum / 2, level + self._quantum / 2)
+        level = min(max(ours, least), most)
         if level > ours:
             # Upward only slowly: what is shown may be older than it looks.
             most = 0.5 * self._rate * (now - self._observed_at) + 0.02 * (level - ours)
