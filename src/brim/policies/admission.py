@@ -83,7 +83,7 @@ class Admission:
         self._stated = state_rates(limits, now, past=self._past)
         self._days = state_days(limits, now, past=self._past)
         self._costs = TokenCosts(charging)
-        self._levels: dict[Dimension, ServerLevel] = {}
+        self._levels: dict[tuple[Dimension, float | None], ServerLevel] = {}
         self._known: list[ServerLevel] = []
         self._passed = [0.0, 0.0, 0.0, 0.0]
         self._paces: list[Pace] = []
@@ -205,9 +205,12 @@ class Admission:
     def _observe(self, charge: Charge, answer: Answer, now: float) -> None:
         refused = isinstance(answer.outcome, Failure)
         for shown in answer.levels:
-            level = self._levels.get(shown.dimension)
+            limit = (shown.dimension, shown.period_s)
+            level = self._levels.get(limit)
             if level is None:
-                level = self._levels[shown.dimension] = ServerLevel(self._totals, _PLACES[shown.dimension])
+                if refused and shown.period_s is None:
+                    continue  # OpenRouter shows a limit, of which window nobody knows, with refusals only: a hint
+                level = self._levels[limit] = ServerLevel(self._totals, _PLACES[shown.dimension])
             place = level.place
             sent = charge.totals[place]
             cost = 0.0 if refused else charge.cost.amounts[place]
@@ -271,9 +274,9 @@ class Admission:
         for pace in self._paces:
             if pace.place == place:
                 return pace
-        shown = min((level.limit for level in self._known if level.place == place and level.limit), default=None)
+        shown = min((level.rate for level in self._known if level.place == place and level.rate), default=None)
         ceiling = self._ceiling(place)
-        hint = ceiling if shown is None else shown / _MINUTE_S
+        hint = ceiling if shown is None else shown
         self._paces.append(Pace(self._passed, place, ceiling=ceiling, hint=hint, now=self._began_at))
         return self._paces[-1]
 
@@ -289,7 +292,7 @@ class Admission:
         waits += [(pace.ready_in(now), CONSTRAINTS[pace.place], _learnt(pace)) for pace in self._paces]
         waits += [
             (level.ready_in(amounts[level.place], now), CONSTRAINTS[level.place], _shown(dimension))
-            for dimension, level in self._levels.items()
+            for (dimension, _), level in self._levels.items()
         ]
         for wait, constraint, name in waits:
             if wait > longest:
@@ -299,9 +302,9 @@ class Admission:
     def gauges(self, now: float) -> list[Gauge]:
         """How full every limit is that is stated, shown or learnt."""
         gauges = [each.shown(self._past, now) for each in (*self._stated, *self._days)]
-        for dimension, level in self._levels.items():
+        for (dimension, _), level in self._levels.items():
             if level.is_known and level.limit:
-                used = self._used(level.place, level.limit, now)
+                used = self._used(level.place, level.rate * _MINUTE_S, now)
                 if level.remaining is not None:
                     used = 1.0 - level.level(now) / level.limit
                 gauges.append(_gauge(_shown(dimension), level.place, level.limit, used, GaugeSource.HEADERS))

@@ -41,6 +41,8 @@ _BORNE_OUT: Final = 200
 _ROUNDED: Final = 1_000.0
 """Anthropic rounds what remains of tokens to so many; until a level is seen that is not, any may be."""
 _LOOK_AGAIN_S: Final = 30.0
+_LONGEST_S: Final = 600.0
+"""A limit for longer than this sets no pace: a run may be over long before it matters."""
 _CLOCKS_S: Final = 1.2
 """Times shown in whole seconds may differ by so much and mean the same."""
 _SLIDES_S: Final = 120.0
@@ -91,9 +93,9 @@ class ServerLevel:
         "_last",
         "_level",
         "_noise",
+        "_period",
         "_observed_at",
         "_quantum",
-        "_rate",
         "_ready_at",
         "_refill",
         "_reset_at",
@@ -106,6 +108,7 @@ class ServerLevel:
         "is_daily",
         "limit",
         "place",
+        "rate",
         "remaining",
         "totals",
     )
@@ -116,7 +119,7 @@ class ServerLevel:
         self.limit: float | None = None
         self.remaining: float | None = None
         self.is_daily = False
-        self._rate = 0.0
+        self.rate = 0.0
         self._level = 0.0
         self._cap = 0.0
         self._at = 0.0
@@ -130,6 +133,7 @@ class ServerLevel:
         self._gap = 0.0
         self._first_reset_at = float("inf")
         self._is_late = False
+        self._period = _MINUTE
         self._span = _MINUTE
         self._reset_at: float | None = None
         self._shown_reset = 0.0
@@ -150,16 +154,16 @@ class ServerLevel:
         """Did the last answer show nearly everything left, from a server that is believed?"""
         if self.remaining is None or self._contradictions >= _CREDIT:
             return False
-        return self.remaining >= 0.6 * self._cap and self.remaining >= max(2.0, _PLENTY_S * self._rate)
+        return self.remaining >= 0.6 * self._cap and self.remaining >= max(2.0, _PLENTY_S * self.rate)
 
     @property
     def most_rate(self) -> float:
         """The units a second that this limit could ever let through."""
-        return self._rate + self._cap / _SETTLE_S
+        return self.rate + self._cap / _SETTLE_S
 
     @property
     def _is_short(self) -> bool:
-        return self._cap < _SHORT_S * self._rate
+        return self._cap < _SHORT_S * self.rate
 
     def level(self, now: float) -> float:
         """What the server has left, as far as can be told."""
@@ -212,7 +216,7 @@ class ServerLevel:
     @property
     def _even(self) -> float:
         """What comes back a second, if it does so evenly."""
-        return max(0.02 * self._rate, self._rate + self._drift.rate)
+        return max(0.02 * self.rate, self.rate + self._drift.rate)
 
     def ready_in(self, cost: float, now: float) -> float:
         """Seconds until *cost* may go; 0 if it may now."""
@@ -260,22 +264,22 @@ class ServerLevel:
     def _speed(self, now: float) -> float:
         """Units a second at which to send just now."""
         if self.remaining is None:
-            return self._rate * _MARGIN
+            return self.rate * _MARGIN
         manner = self._manner(now)
         edge = self._edge_after(now) if manner is Manner.AT_ONCE else None
         if edge is not None:
             even = max(self._level, 0.02 * self._cap) / max(_EAGER * (edge - now), 0.05)
-            return max(0.1 * self._rate, min(even, self._rate if self._contradictions >= _CREDIT else even))
-        refill, reserve, settle = self._rate, self._spare, _SLIDING_SETTLE_S
+            return max(0.1 * self.rate, min(even, self.rate if self._contradictions >= _CREDIT else even))
+        refill, reserve, settle = self.rate, self._spare, _SLIDING_SETTLE_S
         if manner is Manner.EVENLY:
             refill, settle = self._even * _MARGIN, _SETTLE_S
-            reserve = min(_RESERVE_S * self._rate, _RESERVE_SHARE * self._cap)
+            reserve = min(_RESERVE_S * self.rate, _RESERVE_SHARE * self._cap)
         extra = (self._level - reserve) / settle
         if self._is_short:
-            refill *= 1.0 - min(0.5, self._shy_s * self._rate / self._cap)
+            refill *= 1.0 - min(0.5, self._shy_s * self.rate / self._cap)
             extra = min(extra, 0.0)
         if self._contradictions >= _CREDIT:
-            extra = min(extra, 0.05 * self._rate)
+            extra = min(extra, 0.05 * self.rate)
         # No slower than this: what is really missing is waited for by itself.
         return max(_SLOWEST * refill, refill + extra)
 
@@ -306,7 +310,7 @@ class ServerLevel:
             cost: what that attempt took of this limit.
         """
         if shown.limit:
-            self._set_limit(shown, now)
+            self._set_limit(shown, shown.limit, now)
         if self.limit is None or self.is_daily:
             return
         if shown.remaining is None:
@@ -338,22 +342,21 @@ class ServerLevel:
     def _set_cap(self, cap: float, reset_in: float | None, cost: float) -> None:
         if cap == self._cap:
             return
-        span = cap / self._rate
+        span = cap / self.rate
         written = min(_SPANS_S, key=lambda each: abs(each - span))
-        if abs(written - span) * self._rate <= _NEAR_SPAN * written * self._rate + 1.5 * max(cost, 1.0):
+        if abs(written - span) * self.rate <= _NEAR_SPAN * written * self.rate + 1.5 * max(cost, 1.0):
             span = written
         elif reset_in is not None and span < reset_in <= _MINUTE:
             span = _MINUTE
         self._cap, self._span = cap, span
         self._refill.edges.span = span
 
-    def _set_limit(self, shown: LimitLevel, now: float) -> None:
-        limit = shown.limit
-        assert limit is not None, "asked for by the caller"
+    def _set_limit(self, shown: LimitLevel, limit: float, now: float) -> None:
+        period = self._period_of(shown)
         if shown.reset_in is not None and shown.remaining is not None and shown.reset_in > _LONGER_THAN_MINUTE_S:
             missing = max(limit - shown.remaining, 1.0)
-            self.is_daily = self.is_daily or shown.reset_in > 2.0 * missing * _MINUTE / limit
-        if limit == self.limit:
+            self.is_daily = self.is_daily or shown.reset_in > 2.0 * missing * period / limit
+        if limit == self.limit and period == self._period:
             return
         if self.limit is not None:
             # A limit that changes takes what was saved up beyond it along, and has a refill of its own.
@@ -362,8 +365,18 @@ class ServerLevel:
             self._refill.forget()
             self._last = None
             self._ready_at = min(self._ready_at, now)
-        self.limit = limit
-        self._rate = limit / _MINUTE
+        self.limit, self._period = limit, period
+        self.rate = limit / period
+
+    def _period_of(self, shown: LimitLevel) -> float:
+        """The seconds that the limit is for: as named, or as the longest reset that was seen."""
+        if shown.period_s is not None:
+            self.is_daily = self.is_daily or shown.period_s > _LONGEST_S
+            return shown.period_s
+        seen = max(self._period if self.limit else 0.0, shown.reset_in or 0.0)
+        if not self.limit:
+            self._refill.manner = Manner.AT_ONCE  # which is all that such a reset can mean
+        return next((span for span in _SPANS_S if seen <= span), _MINUTE)
 
     def _weigh(self, remaining: float, sent_at: float, sent: float, now: float) -> None:
         """Which moment does the state belong to? The one under which it is predictable."""
@@ -385,7 +398,7 @@ class ServerLevel:
         manner = self._refill.manner
         if manner is Manner.AS_SENT:
             return self._refill.echo.sum_at(at - self._span)
-        return 0.0 if manner is Manner.AT_ONCE else self._rate * at
+        return 0.0 if manner is Manner.AT_ONCE else self.rate * at
 
     def _watch_reset(self, reset_at: float, seen_at: float) -> None:
         """The end of a window stays where it is until it is over; that of a sliding one moves along."""
@@ -402,7 +415,7 @@ class ServerLevel:
             manner = self._refill.manner
             is_new = self._refill.saw(
                 look,
-                rate=self._rate,
+                rate=self.rate,
                 even=self._even,
                 cap=self._cap,
                 span=self._span,
@@ -434,7 +447,7 @@ class ServerLevel:
         level = min(max(ours, least), most)
         if level > ours:
             # Upward only slowly: what is shown may be older than it looks.
-            most = 0.5 * self._rate * (now - self._observed_at) + 0.02 * (level - ours)
+            most = 0.5 * self.rate * (now - self._observed_at) + 0.02 * (level - ours)
             level = min(level, ours + most)
         self._level = level
         self._at = now
@@ -444,8 +457,8 @@ class ServerLevel:
             self._drift.saw_full(look.at)
             return
         # Rounding must not pass for a drift.
-        least_s = self._quantum / (0.1 * self._rate) if self._quantum > 1.0 else 0.0
-        self._drift.saw(look.offset - self._rate * look.at, look.at, promised=self._rate, least_s=least_s)
+        least_s = self._quantum / (0.1 * self.rate) if self._quantum > 1.0 else 0.0
+        self._drift.saw(look.offset - self.rate * look.at, look.at, promised=self.rate, least_s=least_s)
 
     def __repr__(self) -> str:
         return f"ServerLevel({self._level:.0f}/{self._cap:.0f}, {self._even:.3g}/s, {self._refill.manner.value})"
