@@ -35,7 +35,7 @@ _PLACES: Final = {
 _RECENT: Final = 1 / 64
 _OFTEN: Final = 0.04
 """A share of refusals, each explained by a level that was used up, above which the levels alone do not do."""
-_OFTEN_IN_TRUTH: Final = 0.07
+_OFTEN_FOR_SHY: Final = 0.07
 """The same where a level can make up for it by itself."""
 _BLAMES: Final = (("input token", 2), ("output token", 3), ("token", 1))
 """Words in a refusal that name what was used up; numbers are not read."""
@@ -234,6 +234,9 @@ class Admission:
         _, tokens, given, made = charge.cost.amounts
         self._move((0.0, -tokens, -given, -made), now)
         self._passed[0] -= 1.0
+        for level in self._known:
+            if level.place == 0:
+                level.missed(1.0, now)
         if is_crowd:
             return Verdict(is_strike=True, is_explained=False)
         shown = [level for level in answer.levels if level.remaining is not None]
@@ -244,8 +247,8 @@ class Admission:
         if explained and charge.at < self._shown_at:
             return Verdict(is_strike=True, is_explained=True)  # sent before anything was known
         self._explained += (explained - self._explained) * _RECENT
-        copes = explained and any([level.overran(sent_at=charge.at, now=now) for level in self._known])
-        if explained and self._explained < (_OFTEN_IN_TRUTH if copes else _OFTEN):
+        cope = [explained and level.overran(sent_at=charge.at, now=now) for level in self._known]
+        if explained and self._explained < (_OFTEN_FOR_SHY if any(cope) else _OFTEN):
             return Verdict(is_strike=True, is_explained=True)
         if shown and not explained:
             for level in self._known:

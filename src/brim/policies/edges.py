@@ -50,6 +50,10 @@ class Edges:
         """Was an edge seen not long ago?"""
         return now - self._seen_at < _FRESH * self.span
 
-    def following(self, at: float) -> float:
-        """The first edge after *at*."""
-        return self._late + (int((at - self._late) // self.span) + 1) * self.span
+    def following(self, at: float, told: float) -> float:
+        """The first edge after *at*; the one that the server *told*, where that is as likely as any."""
+        late = self._late + (int((at - self._late) // self.span) + 1) * self.span
+        if told == float("inf"):
+            return late
+        named = told + round((late - told) / self.span) * self.span
+        return named if at < named and late - (self._late - self._early) <= named <= late else late

@@ -43,9 +43,6 @@ _ROUNDED: Final = 1_000.0
 _LOOK_AGAIN_S: Final = 30.0
 _LONGEST_S: Final = 600.0
 """A limit for longer than this sets no pace: a run may be over long before it matters."""
-_CLOCKS_S: Final = 1.2
-"""Times shown in whole seconds may differ by so much and mean the same."""
-_SLIDES_S: Final = 120.0
 _PLENTY_S: Final = 5.0
 """What is used up sooner is not plenty: the window of a second shows it whenever one begins."""
 _SLACK: Final = 1e-9
@@ -57,8 +54,6 @@ _SHORT_S: Final = 4.0
 _SLIDING_SETTLE_S: Final = 2.5
 _SPARE: Final = 0.004
 _MADE_UP_S: Final = 0.05
-_LATE_S: Final = 0.05
-"""What a window gives back is counted upon so much later: calls take differently long to arrive."""
 _SHY_S: Final = 0.01
 _SHYEST_S: Final = 0.05
 _SHY_FOR: Final = 1_000
@@ -69,7 +64,6 @@ _HALF: Final = 0.5
 _MUCH_BOLDER: Final = 20.0
 _FEW_CALLS: Final = 16.0
 """A limit of fewer calls is too coarse to tell how it comes back."""
-_LOOKS_A_WINDOW: Final = 8.0
 
 
 class ServerLevel:
@@ -87,23 +81,18 @@ class ServerLevel:
         "_cap",
         "_contradictions",
         "_drift",
-        "_first_reset_at",
         "_gap",
         "_is_late",
         "_last",
         "_level",
+        "_missed",
         "_noise",
-        "_period",
         "_observed_at",
+        "_period",
         "_quantum",
         "_ready_at",
         "_refill",
-        "_reset_at",
-        "_shown_reset",
         "_shy_at",
-        "_shy_s",
-        "_slides_until",
-        "_span",
         "_taken_at",
         "is_daily",
         "limit",
@@ -131,14 +120,9 @@ class ServerLevel:
         self._quantum = 1.0 if place == 0 else _ROUNDED
         self._refill = Refill()
         self._gap = 0.0
-        self._first_reset_at = float("inf")
+        self._missed = 0.0
         self._is_late = False
         self._period = _MINUTE
-        self._span = _MINUTE
-        self._reset_at: float | None = None
-        self._shown_reset = 0.0
-        self._slides_until = 0.0
-        self._shy_s = 0.0
         self._shy_at = float("-inf")
         self._taken_at = 0.0
         self._last: tuple[float, float] | None = None
@@ -175,43 +159,14 @@ class ServerLevel:
 
     def _later(self, level: float, since: float, now: float) -> float:
         """What a *level* becomes if nothing is sent."""
-        manner = self._manner(now)
-        if manner is Manner.EVENLY:
+        if self._refill.counted(now) is Manner.EVENLY:
             return min(self._cap, level + (now - since) * self._even)
-        if manner is Manner.AT_ONCE:
-            edge = self._edge_after(since)
-            if edge is not None:
-                return self._cap if edge + self._late <= now else level
-        echo, ago = self._refill.echo, self._span + self._late
-        return min(self._cap, level + max(0.0, echo.sum_at(now - ago) - echo.sum_at(since - ago)))
-
-    def _manner(self, now: float) -> Manner:
-        """How to count upon it to come back."""
-        manner = self._refill.manner
-        if manner is Manner.AT_ONCE and self._first_reset_at + self._late <= now and not self._refill.edges.is_known(now):
-            # A window that ended, and nobody saw all of it come back: no more than what comes back in any case.
-            return Manner.EVENLY
-        return manner
-
-    def _edge_after(self, at: float) -> float | None:
-        """When the next window begins; None if that cannot be told."""
-        edges, span = self._refill.edges, self._span
-        if edges.is_known(at):
-            return edges.following(at - self._late)
-        if self._reset_at is None or at < self._slides_until:
-            return None
-        if self._reset_at + self._late <= at:
-            self._reset_at += (int((at - self._late - self._reset_at) / span) + 1) * span
-        return self._reset_at
+        return min(self._cap, level + self._refill.back(since, now, full=self._cap))
 
     @property
     def _spare(self) -> float:
         """What is never used: where a window slides, by a call or so one can always be wrong."""
         return _SPARE * self._cap if self._refill.manner is Manner.AS_SENT else 0.0
-
-    @property
-    def _late(self) -> float:
-        return _LATE_S + self._shy_s
 
     @property
     def _even(self) -> float:
@@ -231,18 +186,10 @@ class ServerLevel:
 
     def _back_in(self, missing: float, now: float) -> float:
         """Seconds until so much more is left. What nobody has heard of for long may have changed: look again."""
-        look = max(self._observed_at, self._taken_at) - now
-        manner = self._manner(now)
-        if manner is Manner.EVENLY:
-            return min(missing / self._even, look + _LOOK_AGAIN_S)
-        edge = self._edge_after(now) if manner is Manner.AT_ONCE else None
-        if edge is not None:
-            return min(edge + self._late - now + 0.001, look + _LOOK_AGAIN_S)
-        echo, ago = self._refill.echo, self._span + self._late
-        wait = echo.time_of(echo.sum_at(now - ago) + missing) + ago - now
-        # Where windows begin nobody knows yet, they have to be looked for.
-        patience = self._span / _LOOKS_A_WINDOW if manner is Manner.AT_ONCE else max(self._span, _LOOK_AGAIN_S)
-        return max(_LATE_S, min(wait, look + patience))
+        heard_at = max(self._observed_at, self._taken_at)
+        if self._refill.counted(now) is Manner.EVENLY:
+            return min(missing / self._even, heard_at + _LOOK_AGAIN_S - now)
+        return self._refill.back_in(missing, now, heard_at=heard_at)
 
     def take(self, cost: float, now: float) -> None:
         """*cost* was sent, or (below 0) given back. Only for a limit that is known."""
@@ -259,14 +206,14 @@ class ServerLevel:
         self._ready_at = min(self._ready_at + step, now + self._gap)
         echo = self._refill.echo
         if now >= echo.due:
-            echo.note(now, self.totals[self.place])
+            echo.note(now, self.totals[self.place] - self._missed)
 
     def _speed(self, now: float) -> float:
         """Units a second at which to send just now."""
         if self.remaining is None:
             return self.rate * _MARGIN
-        manner = self._manner(now)
-        edge = self._edge_after(now) if manner is Manner.AT_ONCE else None
+        manner = self._refill.counted(now)
+        edge = self._refill.edge_after(now) if manner is Manner.AT_ONCE else None
         if edge is not None:
             even = max(self._level, 0.02 * self._cap) / max(_EAGER * (edge - now), 0.05)
             return max(0.1 * self.rate, min(even, self.rate if self._contradictions >= _CREDIT else even))
@@ -276,12 +223,17 @@ class ServerLevel:
             reserve = min(_RESERVE_S * self.rate, _RESERVE_SHARE * self._cap)
         extra = (self._level - reserve) / settle
         if self._is_short:
-            refill *= 1.0 - min(0.5, self._shy_s * self.rate / self._cap)
+            refill *= 1.0 - min(0.5, self._refill.shy_s * self.rate / self._cap)
             extra = min(extra, 0.0)
         if self._contradictions >= _CREDIT:
             extra = min(extra, 0.05 * self.rate)
         # No slower than this: what is really missing is waited for by itself.
         return max(_SLOWEST * refill, refill + extra)
+
+    def missed(self, amount: float, now: float) -> None:
+        """What was sent and refused does not come back when the window of it is over."""
+        self._missed += amount
+        self._refill.echo.note(now, self.totals[self.place] - self._missed)
 
     def contradicted(self) -> None:
         """The server refused although it shows enough."""
@@ -293,10 +245,10 @@ class ServerLevel:
 
         Returns whether that will do.
         """
-        copes = self._is_short and self._shy_s < _SHYEST_S
+        copes = self._is_short and self._refill.shy_s < _SHYEST_S
         if sent_at > self._shy_at:
             self._shy_at = now
-            self._shy_s = min(self._shy_s + _SHY_S, _SHYEST_S)
+            self._refill.shy_s = min(self._refill.shy_s + _SHY_S, _SHYEST_S)
         return copes
 
     def observe(self, shown: LimitLevel, *, sent_at: float, sent: float, now: float, cost: float) -> None:
@@ -329,13 +281,13 @@ class ServerLevel:
         if shown.remaining % _ROUNDED:
             self._quantum = 1.0
         bolder = 1.0 if shown.remaining < _HALF * self._cap else _MUCH_BOLDER
-        self._shy_s = max(0.0, self._shy_s - _SHY_S / _SHY_FOR * bolder)
-        self._weigh(shown.remaining, sent_at, sent, now)
+        self._refill.shy_s = max(0.0, self._refill.shy_s - _SHY_S / _SHY_FOR * bolder)
+        self._weigh(shown.remaining, sent_at, sent, now, least=max(cost, 1.0))
         seen_at = sent_at
         if self._is_late:
             seen_at, sent = now, self.totals[self.place]
         if shown.reset_in is not None:
-            self._watch_reset(seen_at + shown.reset_in, seen_at)
+            self._refill.saw_reset(seen_at + shown.reset_in, seen_at)
         self._follow(Look(seen_at, shown.remaining, sent), now, cost)
         self._observed_at = now
 
@@ -345,11 +297,11 @@ class ServerLevel:
         span = cap / self.rate
         written = min(_SPANS_S, key=lambda each: abs(each - span))
         if abs(written - span) * self.rate <= _NEAR_SPAN * written * self.rate + 1.5 * max(cost, 1.0):
-            span = written
+            span, cap = written, max(cap, written * self.rate)
         elif reset_in is not None and span < reset_in <= _MINUTE:
             span = _MINUTE
-        self._cap, self._span = cap, span
-        self._refill.edges.span = span
+        self._cap = cap
+        self._refill.span = span
 
     def _set_limit(self, shown: LimitLevel, limit: float, now: float) -> None:
         period = self._period_of(shown)
@@ -378,7 +330,7 @@ class ServerLevel:
             self._refill.manner = Manner.AT_ONCE  # which is all that such a reset can mean
         return next((span for span in _SPANS_S if seen <= span), _MINUTE)
 
-    def _weigh(self, remaining: float, sent_at: float, sent: float, now: float) -> None:
+    def _weigh(self, remaining: float, sent_at: float, sent: float, now: float, *, least: float) -> None:
         """Which moment does the state belong to? The one under which it is predictable."""
         offsets = (
             remaining + sent - self._given_back(sent_at),
@@ -389,7 +341,8 @@ class ServerLevel:
                 change = abs(offsets[place] - self._last[place])
                 self._noise[place] += (change - self._noise[place]) * _WEIGHT
         self._last = offsets
-        if self._noise[not self._is_late] < _STEADIER * self._noise[self._is_late]:
+        noise, other = self._noise[self._is_late], self._noise[not self._is_late]
+        if other < _STEADIER * noise and other < noise - least:
             self._is_late = not self._is_late
             self._refill.forget()
 
@@ -397,18 +350,8 @@ class ServerLevel:
         """What came back by then, but for a constant."""
         manner = self._refill.manner
         if manner is Manner.AS_SENT:
-            return self._refill.echo.sum_at(at - self._span)
+            return self._refill.echo.sum_at(at - self._refill.span)
         return 0.0 if manner is Manner.AT_ONCE else self.rate * at
-
-    def _watch_reset(self, reset_at: float, seen_at: float) -> None:
-        """The end of a window stays where it is until it is over; that of a sliding one moves along."""
-        if abs(reset_at - self._shown_reset) >= _CLOCKS_S:
-            if seen_at < self._shown_reset - _CLOCKS_S:
-                self._slides_until = seen_at + _SLIDES_S
-            self._shown_reset = reset_at
-        if reset_at > seen_at and seen_at >= self._slides_until:
-            self._reset_at = reset_at
-            self._first_reset_at = min(self._first_reset_at, reset_at)
 
     def _follow(self, look: Look, now: float, cost: float) -> None:
         if not self._is_short and self._cap >= _FEW_CALLS * cost:
@@ -418,21 +361,18 @@ class ServerLevel:
                 rate=self.rate,
                 even=self._even,
                 cap=self._cap,
-                span=self._span,
                 cost=max(cost, 1.0),
                 quantum=self._quantum,
             )
-            if is_new:
-                self._drift.forget()
-                self._span = self._refill.edges.span
             if self._refill.manner is not manner:
                 self._last = None
+            if is_new or self._refill.manner is not manner:
                 self._drift.forget()
-        manner = self._manner(now)
+        manner = self._refill.counted(now)
         if manner is Manner.EVENLY:
             self._observe_bucket(look, now)
             return
-        edge = self._edge_after(look.at) if manner is Manner.AT_ONCE else None
+        edge = self._refill.edge_after(look.at) if manner is Manner.AT_ONCE else None
         if edge is not None and edge <= now:
             return  # of a window that is over
         level = self._later(look.remaining, look.at, now) - (self.totals[self.place] - look.sent)
@@ -443,7 +383,9 @@ class ServerLevel:
         level = min(self._cap, look.remaining + (now - look.at) * self._even - (self.totals[self.place] - look.sent))
         ours = self.level(now)
         # Amounts are rounded down, or to thousands.
-        least, most = (level, level + 1.0) if self._quantum == 1.0 else (level - self._quantum / 2, level + self._quantum / 2)
+        least, most = (
+            (level, level + 1.0) if self._quantum == 1.0 else (level - self._quantum / 2, level + self._quantum / 2)
+        )
         level = min(max(ours, least), most)
         if level > ours:
             # Upward only slowly: what is shown may be older than it looks.

@@ -1,11 +1,11 @@
 """The limits that gateways show in front of an API: the IETF draft in all its versions, Kong's names, and plain ones.
 
-- draft-ietf-httpapi-ratelimit-headers, to 06 and 07: `RateLimit-Limit`, `-Remaining`, `-Reset` (seconds), with the window
-  in `RateLimit-Policy: 100;w=60` or after the limit itself (`100, 100;w=60`); in one field, `limit=100, remaining=50,
-  reset=30`. express-rate-limit writes these as `draft-6` and `draft-7`.
+- draft-ietf-httpapi-ratelimit-headers, to 06 and 07: `RateLimit-Limit`, `-Remaining`, `-Reset` (seconds), with the
+  window in `RateLimit-Policy: 100;w=60` or after the limit itself (`100, 100;w=60`); then in one field, `limit=100,
+  remaining=50, reset=30`. express-rate-limit writes these as `draft-6` and `draft-7`.
 - from 08 on: `RateLimit: "default";r=50;t=30` and `RateLimit-Policy: "default";q=100;w=60`.
-- Kong's rate-limiting plugins: `X-RateLimit-Limit-Minute`, `X-RateLimit-Remaining-Minute`, and so for second, hour, day.
-- plain `X-RateLimit-Limit`, `-Remaining`, `-Reset` (seconds, or a time since the epoch): OpenRouter, Express and others.
+- Kong's rate-limiting plugins: `X-RateLimit-Limit-Minute`, `X-RateLimit-Remaining-Minute`, and so for other units.
+- plain `X-RateLimit-Limit`, `-Remaining`, `-Reset` (seconds, or a time since the epoch): OpenRouter, Express, others.
 
 All count requests. A window that is not named is unknown: whoever believes a level has to find it out.
 Sources: datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers, docs.konghq.com/hub/kong-inc/rate-limiting,

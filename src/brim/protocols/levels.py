@@ -1,7 +1,6 @@
-"""What the headers of an answer say about the limits: every spelling of section 2.4 of the facts on protocols,
-and what gateways show (`brim.protocols.gateways`).
+"""What the headers of an answer say about the limits: every spelling that providers and gateways use.
 
-Names decide which limit is meant, the shape of each value decides how it is read: OpenAI's names carry Go durations
+Names decide which limit is meant, the shape of each value how it is read: OpenAI's names carry Go durations
 from OpenAI, plain seconds from Azure, nothing from some relays. What is no number, or below 0 (Azure's -1), is unknown;
 a reset in the past is 0. Nothing is believed here: whether what a server says is true is for the policies to find out.
 """
