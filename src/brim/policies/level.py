@@ -166,7 +166,7 @@ class ServerLevel:
     @property
     def _spare(self) -> float:
         """What is never used: where a window slides, by a call or so one can always be wrong."""
-        return _SPARE * self._cap if self._refill.manner is Manner.AS_SENT else 0.0
+        return 1.0 + _SPARE * self._cap if self._refill.manner is Manner.AS_SENT else 0.0
 
     @property
     def _even(self) -> float:
