@@ -24,7 +24,6 @@ from brim.values import LimitLevel
 __all__ = ["ServerLevel"]
 
 _MINUTE: Final = 60.0
-_DAY: Final = 86_400.0
 _LONGER_THAN_MINUTE_S: Final = 90.0
 _SETTLE_S: Final = 5.0
 """A burst is used up, and a reserve restored, over about so many seconds."""
@@ -60,7 +59,6 @@ _SHY_FOR: Final = 1_000
 """A refusal just beyond the limit is made up for by so many answers that were none."""
 _EAGER: Final = 0.65
 """What is left of a window is used sooner than its end: the last window of a run need not be waited for."""
-_HALF: Final = 0.5
 _MUCH_BOLDER: Final = 20.0
 _FEW_CALLS: Final = 16.0
 """A limit of fewer calls is too coarse to tell how it comes back."""
@@ -75,7 +73,6 @@ class ServerLevel:
     """
 
     __slots__ = (
-        "_allowance",
         "_at",
         "_borne_out",
         "_cap",
@@ -280,7 +277,7 @@ class ServerLevel:
             self._contradictions, self._borne_out = max(0, self._contradictions - 1), 0
         if shown.remaining % _ROUNDED:
             self._quantum = 1.0
-        bolder = 1.0 if shown.remaining < _HALF * self._cap else _MUCH_BOLDER
+        bolder = 1.0 if shown.remaining < self._cap / 2 else _MUCH_BOLDER
         self._refill.shy_s = max(0.0, self._refill.shy_s - _SHY_S / _SHY_FOR * bolder)
         self._weigh(shown.remaining, sent_at, sent, now, least=max(cost, 1.0))
         seen_at = sent_at
@@ -357,12 +354,7 @@ class ServerLevel:
         if not self._is_short and self._cap >= _FEW_CALLS * cost:
             manner = self._refill.manner
             is_new = self._refill.saw(
-                look,
-                rate=self.rate,
-                even=self._even,
-                cap=self._cap,
-                cost=max(cost, 1.0),
-                quantum=self._quantum,
+                look, rate=self.rate, even=self._even, cap=self._cap, cost=max(cost, 1.0), quantum=self._quantum
             )
             if self._refill.manner is not manner:
                 self._last = None
