@@ -14,24 +14,28 @@ _FRESH: Final = 4.0
 """After so many windows without an edge that was seen, where it lies is forgotten."""
 _SLIP: Final = 0.002
 """Windows may be so much longer or shorter than they seem, as a share."""
-_OFF: Final = 1.15
-"""A length that is off by more than this factor is none that was measured."""
+_OFF: Final = 1.06
+"""A length that is off what was guessed by more than this factor is none that was measured."""
 
 
 class Edges:
     """Where windows begin.
 
     Attributes:
-        span: how long they are in seconds; set to what seems likely, then measured.
+        span: how long they are in seconds: as guessed, then as measured.
     """
 
-    __slots__ = ("_early", "_late", "_seen_at", "span")
+    __slots__ = ("_early", "_guess", "_late", "_seen_at", "span")
 
     def __init__(self) -> None:
-        self.span = 60.0
+        self.span = self._guess = 60.0
         self._early = 0.0
         self._late = 0.0
         self._seen_at = float("-inf")
+
+    def guess(self, seconds: float) -> None:
+        """Windows are about so long, as it seems."""
+        self.span = self._guess = seconds
 
     def saw(self, after: float, by: float) -> None:
         """A window began between two moments."""
@@ -39,7 +43,7 @@ class Edges:
         early, late = after, by
         if passed and self.is_known(by):
             shortest, longest = (after - self._late) / passed, (by - self._early) / passed
-            if shortest <= self.span * _OFF and longest >= self.span / _OFF:
+            if shortest <= self._guess * _OFF and longest >= self._guess / _OFF:
                 self.span = min(max(self.span, shortest), longest)
                 early = max(after, self._early + passed * self.span * (1.0 - _SLIP))
                 late = min(by, self._late + passed * self.span * (1.0 + _SLIP))

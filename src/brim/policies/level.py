@@ -91,6 +91,7 @@ class ServerLevel:
         "_refill",
         "_shy_at",
         "_taken_at",
+        "_weighed_at",
         "is_daily",
         "limit",
         "place",
@@ -118,6 +119,7 @@ class ServerLevel:
         self._refill = Refill()
         self._gap = 0.0
         self._missed = 0.0
+        self._weighed_at = float("-inf")
         self._is_late = False
         self._period = _MINUTE
         self._shy_at = float("-inf")
@@ -266,8 +268,7 @@ class ServerLevel:
             return
         self._set_cap(max(self._cap, shown.remaining, cost, 1.0), shown.reset_in, cost)
         if self.remaining is None:
-            self._level = shown.remaining
-            self._at = now
+            self._level, self._at = shown.remaining, now
             self._refill.echo.note(sent_at, sent)
             self._refill.echo.note(now, self.totals[self.place])
             self._ready_at = min(self._ready_at, now)
@@ -298,7 +299,7 @@ class ServerLevel:
         elif reset_in is not None and span < reset_in <= _MINUTE:
             span = _MINUTE
         self._cap = cap
-        self._refill.span = span
+        self._refill.edges.guess(span)
 
     def _set_limit(self, shown: LimitLevel, limit: float, now: float) -> None:
         period = self._period_of(shown)
@@ -314,8 +315,7 @@ class ServerLevel:
             self._refill.forget()
             self._last = None
             self._ready_at = min(self._ready_at, now)
-        self.limit, self._period = limit, period
-        self.rate = limit / period
+        self.limit, self._period, self.rate = limit, period, limit / period
 
     def _period_of(self, shown: LimitLevel) -> float:
         """The seconds that the limit is for: as named, or as the longest reset that was seen."""
@@ -328,7 +328,10 @@ class ServerLevel:
         return next((span for span in _SPANS_S if seen <= span), _MINUTE)
 
     def _weigh(self, remaining: float, sent_at: float, sent: float, now: float, *, least: float) -> None:
-        """Which moment does the state belong to? The one under which it is predictable."""
+        """Which moment does the state belong to? The one under which it is predictable, in the order of sending."""
+        if sent_at <= self._weighed_at:
+            return
+        self._weighed_at = sent_at
         offsets = (
             remaining + sent - self._given_back(sent_at),
             remaining + self.totals[self.place] - self._given_back(now),
@@ -383,8 +386,7 @@ class ServerLevel:
             # Upward only slowly: what is shown may be older than it looks.
             most = 0.5 * self.rate * (now - self._observed_at) + 0.02 * (level - ours)
             level = min(level, ours + most)
-        self._level = level
-        self._at = now
+        self._level, self._at = level, now
 
     def _follow_drift(self, look: Look) -> None:
         if look.remaining >= min(0.85 * self._cap, self._cap - 1.0):

@@ -108,10 +108,6 @@ class Refill:
         """The length of a window in seconds, as far as is known."""
         return self.edges.span
 
-    @span.setter
-    def span(self, seconds: float) -> None:
-        self.edges.span = seconds
-
     @property
     def _late(self) -> float:
         return _LATE_S + self.shy_s
