@@ -263,12 +263,14 @@ class LimitLevel(msgspec.Struct, frozen=True, gc=False):
         limit: how much there is per period; None if unknown.
         remaining: how much of it is left; None if unknown.
         reset_in: seconds until all of it is there again, at least 0; None if unknown.
+        period_s: the period in seconds, above 0; None if the server does not name it.
     """
 
     dimension: Dimension
     limit: float | None
     remaining: float | None
     reset_in: float | None = None
+    period_s: float | None = 60.0
 
 
 class Constraint(StrEnum):

@@ -99,8 +99,8 @@ def test_what_refuses_for_seconds_counts_in_windows() -> None:
     for second in (10.0, 20.0, 30.0):
         evidence.refused(refusal(second), 120.0, mean=1.0, base=before, pace=before)
 
-    assert evidence.low == pytest.approx(0.99 * 120.0 / 60.0)
-    assert evidence.high == pytest.approx(1.01 * 120.0 / 60.0)
+    assert evidence.low == pytest.approx(0.95 * 120.0 / 60.0)
+    assert evidence.high == pytest.approx(1.05 * 120.0 / 60.0)
 
 
 def test_a_wait_that_is_named_says_how_long_a_window_is() -> None:

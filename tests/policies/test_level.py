@@ -20,7 +20,10 @@ class Server:
         capacity: of the bucket, or the allowance of a window of *span* seconds.
         shown: what the header calls the limit a minute; the truth if None.
         latency: seconds until an answer, and what it shows, is there.
-        span: seconds of a fixed window; None for a bucket.
+        span: seconds of a window; None for a bucket.
+        slides: does the window slide?
+        resets: is a reset shown?
+        period: what the headers say that the limit is for.
         twist: what is shown for what is true.
     """
 
@@ -32,8 +35,13 @@ class Server:
         shown: float | None = None,
         latency: float = 0.5,
         span: float | None = None,
+        slides: bool = False,
+        resets: bool = True,
+        period: float | None = 60.0,
         twist: Callable[[float], float | None] = lambda remaining: remaining,
     ) -> None:
+        self.slides, self.resets, self.period = slides, resets, period
+        self.log: deque[float] = deque()
         self.rate, self.capacity, self.span = rate, capacity, span
         self.shown = 60.0 * rate if shown is None else shown
         self.latency = latency
@@ -62,6 +70,10 @@ class Server:
     def _pass(self, seconds: float) -> None:
         if self.span is None:
             self.left = min(self.capacity, self.left + seconds * self.rate)
+        elif self.slides:
+            while self.log and self.log[0] + self.span <= self.now + seconds:
+                self.log.popleft()
+            self.left = self.capacity - len(self.log)
         elif int((self.now + seconds) / self.span) > int(self.now / self.span):
             self.left = self.capacity
         self.now += seconds
@@ -72,13 +84,18 @@ class Server:
             self.level.take(1.0, self.now)
         if self.left >= 1.0:
             self.left -= 1.0
+            self.log.append(self.now)
             self.let_through += 1
         else:
             self.refused += 1
+            if self.level.is_known:
+                self.level.missed(1.0, self.now)
         missing = self.capacity - self.left
         reset = missing / self.rate if self.span is None else self.span - self.now % self.span
+        if self.slides and self.span is not None:
+            reset = self.log[0] + self.span - self.now if self.log else 0.0
         remaining = self.twist(float(int(self.left)))
-        shown = LimitLevel(Dimension.REQUESTS, self.shown, remaining, reset)
+        shown = LimitLevel(Dimension.REQUESTS, self.shown, remaining, reset if self.resets else None, self.period)
         self.answers.append((self.now + self.latency, self.now, self.totals[0], shown))
 
     def measure(self, seconds: float) -> tuple[float, float]:
@@ -127,6 +144,70 @@ def test_a_fixed_window_is_filled_and_not_overrun(span: float) -> None:
 
     assert through >= 0.95 * 5.0
     assert refused <= 0.01
+
+
+@pytest.mark.parametrize("latency", [0.2, 4.0])
+def test_a_sliding_window_is_filled_though_it_returns_in_lumps(latency: float) -> None:
+    """
+    What was sent a minute ago is what comes back: hardly a reserve is kept, and nothing is taken for a rival.
+    """
+    server = Server(5.0, 300.0, span=60.0, slides=True, latency=latency)
+    server.run(240.0)
+    through, refused = server.measure(360.0)
+
+    assert through >= 0.98 * 5.0
+    assert refused <= 0.004
+
+
+@pytest.mark.parametrize("span", [10.0, 60.0])
+def test_a_window_whose_reset_nobody_shows_is_found(span: float) -> None:
+    """
+    Azure and LiteLLM show no reset: that all is there again at once tells where windows begin.
+    """
+    server = Server(10.0, 10.0 * span, span=span, resets=False)
+    server.run(240.0)
+    through, refused = server.measure(300.0)
+
+    assert through >= 0.96 * 10.0
+    assert refused <= 0.004
+
+
+@pytest.mark.parametrize(("span", "period"), [(20.0, 20.0), (60.0, None), (20.0, None)])
+def test_a_window_of_another_length_is_understood(span: float, period: float | None) -> None:
+    """
+    A gateway names the window, or shows only when it ends.
+    """
+    server = Server(5.0, 5.0 * span, shown=5.0 * span, span=span, period=period)
+    server.run(120.0)
+    through, refused = server.measure(300.0)
+
+    assert through >= 0.95 * 5.0
+    assert refused <= 0.01
+
+
+def test_a_limit_for_hours_sets_no_pace() -> None:
+    """
+    A run may be over long before an hour's limit matters.
+    """
+    level = ServerLevel([1.0], 0)
+    shown = LimitLevel(Dimension.REQUESTS, 1_000.0, 999.0, None, 3_600.0)
+    level.observe(shown, sent_at=0.0, sent=1.0, now=0.5, cost=1.0)
+
+    assert not level.is_known
+
+
+def test_no_slack_is_made_up_for_by_keeping_apart() -> None:
+    """
+    Refused just beyond a limit of one a second, the next ones keep a little more than a second apart.
+    """
+    server = Server(1.0, 1.0, latency=0.1)
+    server.run(60.0)
+    for number in range(3):
+        assert server.level.overran(sent_at=60.0 + number, now=60.5 + number)
+    through, refused = server.measure(60.0)
+
+    assert 0.94 <= through <= 0.985
+    assert refused == 0.0
 
 
 def test_a_rival_is_lived_with() -> None:

@@ -68,6 +68,57 @@ CASES: list[tuple[str, Mapping[str, str], list[LimitLevel]]] = [
             LimitLevel(OUTPUT, 10_000.0, 10_000.0, None),
         ],
     ),
+    (
+        "draft 06, with the window",
+        {
+            "ratelimit-limit": "600",
+            "ratelimit-remaining": "599",
+            "ratelimit-reset": "30",
+            "ratelimit-policy": "10;w=1, 600;w=60",
+        },
+        [LimitLevel(REQUESTS, 600.0, 599.0, 30.0, 60.0)],
+    ),
+    (
+        "draft 03: the window after the limit",
+        {"ratelimit-limit": "100, 100;w=10", "ratelimit-remaining": "50", "ratelimit-reset": "5"},
+        [LimitLevel(REQUESTS, 100.0, 50.0, 5.0, 10.0)],
+    ),
+    (
+        "draft 07: one field",
+        {"ratelimit": "limit=100, remaining=50, reset=30", "ratelimit-policy": "100;w=60"},
+        [LimitLevel(REQUESTS, 100.0, 50.0, 30.0, 60.0)],
+    ),
+    (
+        "draft 08: names; what counts no requests is left out",
+        {
+            "ratelimit": '"burst";r=9;t=1, "size";r=10;t=7, "default";r=50;t=30',
+            "ratelimit-policy": '"burst";q=10;w=1,"default";q=100;w=60, "size";q=99;qu="content-bytes";w=10',
+        },
+        [LimitLevel(REQUESTS, 10.0, 9.0, 1.0, 1.0), LimitLevel(REQUESTS, 100.0, 50.0, 30.0, 60.0)],
+    ),
+    (
+        "Kong: a header for each unit, and the tightest without",
+        {
+            "x-ratelimit-limit-minute": "60",
+            "x-ratelimit-remaining-minute": "59",
+            "x-ratelimit-limit-hour": "1000",
+            "x-ratelimit-remaining-hour": "900",
+            "ratelimit-limit": "60",
+            "ratelimit-remaining": "59",
+            "ratelimit-reset": "12",
+        },
+        [LimitLevel(REQUESTS, 60.0, 59.0, None, 60.0), LimitLevel(REQUESTS, 1_000.0, 900.0, None, 3_600.0)],
+    ),
+    (
+        "OpenRouter: epoch milliseconds, no window",
+        {"x-ratelimit-limit": "20", "x-ratelimit-remaining": "0", "x-ratelimit-reset": f"{(NOW + 12) * 1000:.0f}"},
+        [LimitLevel(REQUESTS, 20.0, 0.0, 12.0, None)],
+    ),
+    (
+        "a gateway in front of OpenAI",
+        openai(("500", "499", "120ms"), ("", "", "")) | {"ratelimit-limit": "9", "ratelimit-policy": "9;w=1"},
+        [LimitLevel(REQUESTS, 500.0, 499.0, 0.12), LimitLevel(REQUESTS, 9.0, None, None, 1.0)],
+    ),
     ("none of it", {"content-type": "application/json", "retry-after": "7"}, []),
     ("nonsense", openai(("many", "nan", "soon"), ("inf", "", "-3")), []),
 ]
@@ -92,6 +143,7 @@ def test_never_raises_and_never_shows_less_than_nothing(headers: dict[str, str])
     for level in read_levels(headers, NOW):
         for value in (level.limit, level.remaining, level.reset_in):
             assert value is None or value >= 0.0
+        assert level.period_s is None or level.period_s > 0.0
 
 
 def test_reads_good_answers_at_most_fifty_a_second() -> None:

@@ -35,6 +35,8 @@ _PLACES: Final = {
 _RECENT: Final = 1 / 64
 _OFTEN: Final = 0.04
 """A share of refusals, each explained by a level that was used up, above which the levels alone do not do."""
+_OFTEN_FOR_SHY: Final = 0.07
+"""The same where a level can make up for it by itself."""
 _BLAMES: Final = (("input token", 2), ("output token", 3), ("token", 1))
 """Words in a refusal that name what was used up; numbers are not read."""
 
@@ -81,12 +83,13 @@ class Admission:
         self._stated = state_rates(limits, now, past=self._past)
         self._days = state_days(limits, now, past=self._past)
         self._costs = TokenCosts(charging)
-        self._levels: dict[Dimension, ServerLevel] = {}
+        self._levels: dict[tuple[Dimension, float | None], ServerLevel] = {}
         self._known: list[ServerLevel] = []
         self._passed = [0.0, 0.0, 0.0, 0.0]
         self._refused = 0.0
         self._paces: list[Pace] = []
         self._explained = 0.0
+        self._shown_at = float("inf")
         self._surprises = [0, 0, 0, 0]
         self._began_at = now
 
@@ -212,9 +215,12 @@ class Admission:
     def _observe(self, charge: Charge, answer: Answer, now: float) -> None:
         refused = isinstance(answer.outcome, Failure)
         for shown in answer.levels:
-            level = self._levels.get(shown.dimension)
+            limit = (shown.dimension, shown.period_s)
+            level = self._levels.get(limit)
             if level is None:
-                level = self._levels[shown.dimension] = ServerLevel(self._totals, _PLACES[shown.dimension])
+                if refused and shown.period_s is None:
+                    continue  # OpenRouter shows a limit, of which window nobody knows, with refusals only: a hint
+                level = self._levels[limit] = ServerLevel(self._totals, _PLACES[shown.dimension])
             place = level.place
             sent = charge.totals[place]
             cost = 0.0 if refused else charge.cost.amounts[place]
@@ -224,10 +230,11 @@ class Admission:
             for pace in self._paces:
                 if pace.place == place and factor != 1.0:
                     pace.scaled(factor)
-                elif pace.place == place and not refused and level.shows_plenty:
+                elif pace.place == place and not refused and level.shows_plenty and pace.rate < level.most_rate:
                     pace.relieved()
         if len(self._known) != sum(level.is_known for level in self._levels.values()):
             self._known = [level for level in self._levels.values() if level.is_known]
+            self._shown_at = min(self._shown_at, now)
 
     def refused(
         self, charge: Charge, answer: Answer, failure: Failure, now: float, *, is_crowd: bool = False
@@ -239,6 +246,9 @@ class Admission:
         self._refused += 1.0
         requests, *rest = self._totals
         self._passed[:] = requests - self._refused, *rest
+        for level in self._known:
+            if level.place == 0:
+                level.missed(1.0, now)
         if is_crowd:
             return Verdict(is_strike=True, is_explained=False)
         shown = [level for level in answer.levels if level.remaining is not None]
@@ -246,8 +256,11 @@ class Admission:
             level.remaining is not None and level.remaining < charge.cost.amounts[_PLACES[level.dimension]]
             for level in shown
         )
+        if explained and charge.at < self._shown_at:
+            return Verdict(is_strike=True, is_explained=True)  # sent before anything was known
         self._explained += (explained - self._explained) * _RECENT
-        if explained and self._explained < _OFTEN:
+        cope = [explained and level.overran(sent_at=charge.at, now=now) for level in self._known]
+        if explained and self._explained < (_OFTEN_FOR_SHY if any(cope) else _OFTEN):
             return Verdict(is_strike=True, is_explained=True)
         if shown and not explained:
             for level in self._known:
@@ -276,9 +289,9 @@ class Admission:
         for pace in self._paces:
             if pace.place == place:
                 return pace
-        shown = min((level.limit for level in self._known if level.place == place and level.limit), default=None)
+        shown = min((level.rate for level in self._known if level.place == place and level.rate), default=None)
         ceiling = self._ceiling(place)
-        hint = ceiling if shown is None else shown / _MINUTE_S
+        hint = ceiling if shown is None else shown
         self._paces.append(Pace(self._passed, place, ceiling=ceiling, hint=hint, now=self._began_at))
         return self._paces[-1]
 
@@ -294,7 +307,7 @@ class Admission:
         waits += [(pace.ready_in(now), CONSTRAINTS[pace.place], _learnt(pace)) for pace in self._paces]
         waits += [
             (level.ready_in(amounts[level.place], now), CONSTRAINTS[level.place], _shown(dimension))
-            for dimension, level in self._levels.items()
+            for (dimension, _), level in self._levels.items()
         ]
         for wait, constraint, name in waits:
             if wait > longest:
@@ -304,9 +317,9 @@ class Admission:
     def gauges(self, now: float) -> list[Gauge]:
         """How full every limit is that is stated, shown or learnt."""
         gauges = [each.shown(self._past, now) for each in (*self._stated, *self._days)]
-        for dimension, level in self._levels.items():
+        for (dimension, _), level in self._levels.items():
             if level.is_known and level.limit:
-                used = self._used(level.place, level.limit, now)
+                used = self._used(level.place, level.rate * _MINUTE_S, now)
                 if level.remaining is not None:
                     used = 1.0 - level.level(now) / level.limit
                 gauges.append(_gauge(_shown(dimension), level.place, level.limit, used, GaugeSource.HEADERS))

@@ -4,8 +4,9 @@ The level now is `remaining + rate * (now - t) - what we sent after t`. All of i
 looked: when it admitted the call, or when its answer began. Both are kept as hypotheses; under the right one the offset
 `remaining + sent before t - rate * t` stays where it is from answer to answer, so the steadier one is believed.
 An offset that drifts says that the refill is not what the limit promises (another client takes its part), and the rate
-follows it. A limit counted in fixed windows is told by its reset, which then has nothing to do with what is missing;
-it is spread evenly over the time to that reset.
+follows it. Whether the limit refills evenly, all at once when a window ends, or with what was sent one window ago is
+found out by `brim.policies.refill`: a window's rest is spread evenly over the time to its end, and of a sliding one all
+is used, since there a reserve would cost its part of every window.
 
 The pace steers the level towards a small reserve: faster than the refill while more is left, so that a burst which the
 server shows is used, slower while less is. A server that refuses although it shows plenty loses its credit: its limit
@@ -17,12 +18,12 @@ from __future__ import annotations
 from typing import Final
 
 from brim.policies.drift import Drift
+from brim.policies.refill import Look, Manner, Refill
 from brim.values import LimitLevel
 
 __all__ = ["ServerLevel"]
 
 _MINUTE: Final = 60.0
-_DAY: Final = 86_400.0
 _LONGER_THAN_MINUTE_S: Final = 90.0
 _SETTLE_S: Final = 5.0
 """A burst is used up, and a reserve restored, over about so many seconds."""
@@ -33,17 +34,34 @@ _SLOWEST: Final = 0.5
 _CREDIT: Final = 3
 """Contradictions after which what is shown as left no longer speeds anything up."""
 _WEIGHT: Final = 0.2
+_STEADIER: Final = 0.7
 _BORNE_OUT: Final = 200
 """Answers in a row without a contradiction that restore some credit."""
 _ROUNDED: Final = 1_000.0
 """Anthropic rounds what remains of tokens to so many; until a level is seen that is not, any may be."""
 _LOOK_AGAIN_S: Final = 30.0
-_CLOCKS_S: Final = 1.2
-"""Times shown in whole seconds may differ by so much and mean the same."""
-_SLIDES_S: Final = 120.0
+_LONGEST_S: Final = 600.0
+"""A limit for longer than this sets no pace: a run may be over long before it matters."""
 _PLENTY_S: Final = 5.0
 """What is used up sooner is not plenty: the window of a second shows it whenever one begins."""
 _SLACK: Final = 1e-9
+_SPANS_S: Final = (1.0, 2.0, 5.0, 6.0, 10.0, 12.0, 15.0, 20.0, 30.0, 60.0)
+"""Windows are as long as somebody would write down."""
+_NEAR_SPAN: Final = 0.02
+_SHORT_S: Final = 4.0
+"""A limit that is used up sooner leaves no burst worth having, and is as good as one paced evenly."""
+_SLIDING_SETTLE_S: Final = 2.5
+_SPARE: Final = 0.004
+_MADE_UP_S: Final = 0.05
+_SHY_S: Final = 0.01
+_SHYEST_S: Final = 0.05
+_SHY_FOR: Final = 1_000
+"""A refusal just beyond the limit is made up for by so many answers that were none."""
+_EAGER: Final = 0.65
+"""What is left of a window is used sooner than its end: the last window of a run need not be waited for."""
+_MUCH_BOLDER: Final = 20.0
+_FEW_CALLS: Final = 16.0
+"""A limit of fewer calls is too coarse to tell how it comes back."""
 
 
 class ServerLevel:
@@ -55,27 +73,29 @@ class ServerLevel:
     """
 
     __slots__ = (
-        "_allowance",
         "_at",
         "_borne_out",
         "_cap",
         "_contradictions",
         "_drift",
-        "_fixed",
+        "_gap",
+        "_is_late",
         "_last",
         "_level",
+        "_missed",
         "_noise",
         "_observed_at",
+        "_period",
         "_quantum",
-        "_rate",
         "_ready_at",
-        "_reset_at",
-        "_shown_reset",
-        "_slides_until",
+        "_refill",
+        "_shy_at",
         "_taken_at",
+        "_weighed_at",
         "is_daily",
         "limit",
         "place",
+        "rate",
         "remaining",
         "totals",
     )
@@ -86,7 +106,7 @@ class ServerLevel:
         self.limit: float | None = None
         self.remaining: float | None = None
         self.is_daily = False
-        self._rate = 0.0
+        self.rate = 0.0
         self._level = 0.0
         self._cap = 0.0
         self._at = 0.0
@@ -96,10 +116,13 @@ class ServerLevel:
         self._borne_out = 0
         self._drift = Drift()
         self._quantum = 1.0 if place == 0 else _ROUNDED
-        self._fixed = 0
-        self._reset_at = 0.0
-        self._shown_reset = 0.0
-        self._slides_until = 0.0
+        self._refill = Refill()
+        self._gap = 0.0
+        self._missed = 0.0
+        self._weighed_at = float("-inf")
+        self._is_late = False
+        self._period = _MINUTE
+        self._shy_at = float("-inf")
         self._taken_at = 0.0
         self._last: tuple[float, float] | None = None
         self._noise = [0.0, 0.0]
@@ -114,29 +137,40 @@ class ServerLevel:
         """Did the last answer show nearly everything left, from a server that is believed?"""
         if self.remaining is None or self._contradictions >= _CREDIT:
             return False
-        return self.remaining >= 0.6 * self._cap and self.remaining >= max(2.0, _PLENTY_S * self._rate)
+        return self.remaining >= 0.6 * self._cap and self.remaining >= max(2.0, _PLENTY_S * self.rate)
+
+    @property
+    def most_rate(self) -> float:
+        """The units a second that this limit could ever let through."""
+        return self.rate + self._cap / _SETTLE_S
+
+    @property
+    def _is_short(self) -> bool:
+        return self._cap < _SHORT_S * self.rate
 
     def level(self, now: float) -> float:
         """What the server has left, as far as can be told."""
-        if now <= self._at:
-            return self._level
-        if self.remaining is None:
+        if now > self._at:
+            if self.remaining is not None:
+                self._level = self._later(self._level, self._at, now)
             self._at = now
-            return self._level
-        if self._fixed > 0:
-            if now >= self._reset_at:
-                span = self._cap / self._rate
-                passed = int((now - self._reset_at) / span) + 1
-                self._reset_at += passed * span
-                self._level = self._cap
-        else:
-            self._level = min(self._cap, self._level + (now - self._at) * self._refill)
-        self._at = now
         return self._level
 
+    def _later(self, level: float, since: float, now: float) -> float:
+        """What a *level* becomes if nothing is sent."""
+        if self._refill.counted(now) is Manner.EVENLY:
+            return min(self._cap, level + (now - since) * self._even)
+        return min(self._cap, level + self._refill.back(since, now, full=self._cap))
+
     @property
-    def _refill(self) -> float:
-        return max(0.02 * self._rate, self._rate + self._drift.rate)
+    def _spare(self) -> float:
+        """What is never used: where a window slides, by a call or so one can always be wrong."""
+        return 1.0 + _SPARE * self._cap if self._refill.manner is Manner.AS_SENT else 0.0
+
+    @property
+    def _even(self) -> float:
+        """What comes back a second, if it does so evenly."""
+        return max(0.02 * self.rate, self.rate + self._drift.rate)
 
     def ready_in(self, cost: float, now: float) -> float:
         """Seconds until *cost* may go; 0 if it may now."""
@@ -144,44 +178,77 @@ class ServerLevel:
             return 0.0
         wait = self._ready_at - now
         if self.remaining is not None:
-            missing = min(cost, self._cap) - self.level(now)
+            missing = min(cost + self._spare, self._cap) - self.level(now)
             if missing > _SLACK:
-                to_reset = self._reset_at - now + 0.02
-                wait = max(wait, to_reset if self._fixed > 0 else missing / self._refill)
-                # What nobody has heard of for long may have changed: look again.
-                wait = min(wait, max(self._observed_at, self._taken_at) + _LOOK_AGAIN_S - now)
+                wait = max(wait, self._back_in(missing, now))
         return wait if wait > _SLACK else 0.0
+
+    def _back_in(self, missing: float, now: float) -> float:
+        """Seconds until so much more is left. What nobody has heard of for long may have changed: look again."""
+        heard_at = max(self._observed_at, self._taken_at)
+        if self._refill.counted(now) is Manner.EVENLY:
+            return min(missing / self._even, heard_at + _LOOK_AGAIN_S - now)
+        return self._refill.back_in(missing, now, heard_at=heard_at)
 
     def take(self, cost: float, now: float) -> None:
         """*cost* was sent, or (below 0) given back. Only for a limit that is known."""
-        self._level = self.level(now) - cost
+        level = self.level(now)
+        step = cost / self._speed(now)
+        self._level = level - cost
         if cost > 0.0:
             self._taken_at = now
             # The slot after this one; a little lateness may be made up for.
-            behind = max(self._ready_at, now - 0.05)
-            self._ready_at = behind + cost / self._speed(now)
-        else:
-            self._ready_at += cost / self._speed(now)
+            self._gap = max(step, 0.9 * self._gap)
+            late = 0.0 if self._cap < 2.0 * cost else _MADE_UP_S
+            step += max(self._ready_at, now - late) - self._ready_at
+        # What was taken slowly and is given back at another speed must not add up.
+        self._ready_at = min(self._ready_at + step, now + self._gap)
+        echo = self._refill.echo
+        if now >= echo.due:
+            echo.note(now, self.totals[self.place] - self._missed)
 
     def _speed(self, now: float) -> float:
         """Units a second at which to send just now."""
         if self.remaining is None:
-            return self._rate * _MARGIN
-        if self._fixed > 0:
-            left = max(self._level, 0.02 * self._cap)
-            even = left / max(self._reset_at - now, 0.05)
-            return max(0.1 * self._rate, min(even, self._rate if self._contradictions >= _CREDIT else even))
-        reserve = min(_RESERVE_S * self._rate, _RESERVE_SHARE * self._cap)
-        extra = (self._level - reserve) / _SETTLE_S
+            return self.rate * _MARGIN
+        manner = self._refill.counted(now)
+        edge = self._refill.edge_after(now) if manner is Manner.AT_ONCE else None
+        if edge is not None:
+            even = max(self._level, 0.02 * self._cap) / max(_EAGER * (edge - now), 0.05)
+            return max(0.1 * self.rate, min(even, self.rate if self._contradictions >= _CREDIT else even))
+        refill, reserve, settle = self.rate, self._spare, _SLIDING_SETTLE_S
+        if manner is Manner.EVENLY:
+            refill, settle = self._even * _MARGIN, _SETTLE_S
+            reserve = min(_RESERVE_S * self.rate, _RESERVE_SHARE * self._cap)
+        extra = (self._level - reserve) / settle
+        if self._is_short:
+            refill *= 1.0 - min(0.5, self._refill.shy_s * self.rate / self._cap)
+            extra = min(extra, 0.0)
         if self._contradictions >= _CREDIT:
-            extra = min(extra, 0.05 * self._rate)
+            extra = min(extra, 0.05 * self.rate)
         # No slower than this: what is really missing is waited for by itself.
-        return max(_SLOWEST * self._refill, self._refill * _MARGIN + extra)
+        return max(_SLOWEST * refill, refill + extra)
+
+    def missed(self, amount: float, now: float) -> None:
+        """What was sent and refused does not come back when the window of it is over."""
+        self._missed += amount
+        self._refill.echo.note(now, self.totals[self.place] - self._missed)
 
     def contradicted(self) -> None:
         """The server refused although it shows enough."""
         self._contradictions = min(self._contradictions + 1, _CREDIT)
         self._borne_out = 0
+
+    def overran(self, *, sent_at: float, now: float) -> bool:
+        """The server refused and shows why: just too much was sent, just too early. Keep a little more apart.
+
+        Returns whether that will do.
+        """
+        copes = self._is_short and self._refill.shy_s < _SHYEST_S
+        if sent_at > self._shy_at:
+            self._shy_at = now
+            self._refill.shy_s = min(self._refill.shy_s + _SHY_S, _SHYEST_S)
+        return copes
 
     def observe(self, shown: LimitLevel, *, sent_at: float, sent: float, now: float, cost: float) -> None:
         """An answer showed the limit.
@@ -194,15 +261,16 @@ class ServerLevel:
             cost: what that attempt took of this limit.
         """
         if shown.limit:
-            self._set_limit(shown, now)
+            self._set_limit(shown, shown.limit, now)
         if self.limit is None or self.is_daily:
             return
         if shown.remaining is None:
             return
-        self._cap = max(self._cap, shown.remaining, cost, 1.0)
+        self._set_cap(max(self._cap, shown.remaining, cost, 1.0), shown.reset_in, cost)
         if self.remaining is None:
-            self._level = shown.remaining
-            self._at = now
+            self._level, self._at = shown.remaining, now
+            self._refill.echo.note(sent_at, sent)
+            self._refill.echo.note(now, self.totals[self.place])
             self._ready_at = min(self._ready_at, now)
         self.remaining = shown.remaining
         self._borne_out += 1
@@ -210,97 +278,123 @@ class ServerLevel:
             self._contradictions, self._borne_out = max(0, self._contradictions - 1), 0
         if shown.remaining % _ROUNDED:
             self._quantum = 1.0
-        self._weigh(shown.remaining, sent_at, sent, now)
+        bolder = 1.0 if shown.remaining < self._cap / 2 else _MUCH_BOLDER
+        self._refill.shy_s = max(0.0, self._refill.shy_s - _SHY_S / _SHY_FOR * bolder)
+        self._weigh(shown.remaining, sent_at, sent, now, least=max(cost, 1.0))
         seen_at = sent_at
-        if self._noise[1] < 0.7 * self._noise[0]:
+        if self._is_late:
             seen_at, sent = now, self.totals[self.place]
         if shown.reset_in is not None:
-            self._judge_reset(shown.reset_in, shown.remaining, seen_at)
-        if self._fixed > 0:
-            self._observe_window(shown, seen_at, sent, now)
-        else:
-            self._observe_bucket(shown.remaining, seen_at, sent, now)
+            self._refill.saw_reset(seen_at + shown.reset_in, seen_at)
+        self._follow(Look(seen_at, shown.remaining, sent), now, cost)
         self._observed_at = now
 
-    def _set_limit(self, shown: LimitLevel, now: float) -> None:
-        limit = shown.limit
-        assert limit is not None, "asked for by the caller"
+    def _set_cap(self, cap: float, reset_in: float | None, cost: float) -> None:
+        if cap == self._cap:
+            return
+        span = cap / self.rate
+        written = min(_SPANS_S, key=lambda each: abs(each - span))
+        if abs(written - span) * self.rate <= _NEAR_SPAN * written * self.rate + 1.5 * max(cost, 1.0):
+            span, cap = written, max(cap, written * self.rate)
+        elif reset_in is not None and span < reset_in <= _MINUTE:
+            span = _MINUTE
+        self._cap = cap
+        self._refill.edges.guess(span)
+
+    def _set_limit(self, shown: LimitLevel, limit: float, now: float) -> None:
+        period = self._period_of(shown)
         if shown.reset_in is not None and shown.remaining is not None and shown.reset_in > _LONGER_THAN_MINUTE_S:
             missing = max(limit - shown.remaining, 1.0)
-            self.is_daily = self.is_daily or shown.reset_in > 2.0 * missing * _MINUTE / limit
-        if limit == self.limit:
+            self.is_daily = self.is_daily or shown.reset_in > 2.0 * missing * period / limit
+        if limit == self.limit and period == self._period:
             return
         if self.limit is not None:
             # A limit that changes takes what was saved up beyond it along, and has a refill of its own.
             self._cap *= limit / self.limit
             self._drift.forget()
+            self._refill.forget()
             self._last = None
             self._ready_at = min(self._ready_at, now)
-        self.limit = limit
-        self._rate = limit / _MINUTE
+        self.limit, self._period, self.rate = limit, period, limit / period
 
-    def _weigh(self, remaining: float, sent_at: float, sent: float, now: float) -> None:
-        """Which moment does the state belong to? The one under which it is predictable."""
-        offsets = (remaining + sent - self._rate * sent_at, remaining + self.totals[self.place] - self._rate * now)
+    def _period_of(self, shown: LimitLevel) -> float:
+        """The seconds that the limit is for: as named, or as the longest reset that was seen."""
+        if shown.period_s is not None:
+            self.is_daily = self.is_daily or shown.period_s > _LONGEST_S
+            return shown.period_s
+        seen = max(self._period if self.limit else 0.0, shown.reset_in or 0.0)
+        if not self.limit:
+            self._refill.manner = Manner.AT_ONCE  # which is all that such a reset can mean
+        return next((span for span in _SPANS_S if seen <= span), _MINUTE)
+
+    def _weigh(self, remaining: float, sent_at: float, sent: float, now: float, *, least: float) -> None:
+        """Which moment does the state belong to? The one under which it is predictable, in the order of sending."""
+        if sent_at <= self._weighed_at:
+            return
+        self._weighed_at = sent_at
+        offsets = (
+            remaining + sent - self._given_back(sent_at),
+            remaining + self.totals[self.place] - self._given_back(now),
+        )
         if self._last is not None:
             for place in (0, 1):
                 change = abs(offsets[place] - self._last[place])
                 self._noise[place] += (change - self._noise[place]) * _WEIGHT
         self._last = offsets
+        noise, other = self._noise[self._is_late], self._noise[not self._is_late]
+        if other < _STEADIER * noise and other < noise - least:
+            self._is_late = not self._is_late
+            self._refill.forget()
 
-    def _judge_reset(self, reset_in: float, remaining: float, seen_at: float) -> None:
-        """Does the reset belong to a bucket that refills, or to a window that ends?"""
-        as_bucket = (max(0.0, self._cap - remaining) + self._quantum / 2) / self._rate
-        is_late = reset_in > 1.5 * as_bucket + 1.5
-        self._watch_reset(seen_at + reset_in, seen_at)
-        is_bucket = abs(reset_in - as_bucket) <= 0.1 * as_bucket + 1.1
-        if is_late and seen_at >= self._slides_until:
-            self._fixed = min(6, self._fixed + 2)
-        elif is_bucket and not (self._fixed > 0 and abs(seen_at + reset_in - self._reset_at) < 1.1):
-            self._fixed = max(-6, self._fixed - 1)
-        if self._fixed > 0 and reset_in > 0.0 and seen_at + reset_in > self._at:
-            self._reset_at = seen_at + reset_in
+    def _given_back(self, at: float) -> float:
+        """What came back by then, but for a constant."""
+        manner = self._refill.manner
+        if manner is Manner.AS_SENT:
+            return self._refill.echo.sum_at(at - self._refill.span)
+        return 0.0 if manner is Manner.AT_ONCE else self.rate * at
 
-    def _watch_reset(self, reset_at: float, seen_at: float) -> None:
-        """The end of a window stays where it is until it is over; that of a sliding one moves along."""
-        if abs(reset_at - self._shown_reset) < _CLOCKS_S:
+    def _follow(self, look: Look, now: float, cost: float) -> None:
+        if not self._is_short and self._cap >= _FEW_CALLS * cost:
+            manner = self._refill.manner
+            is_new = self._refill.saw(
+                look, rate=self.rate, even=self._even, cap=self._cap, cost=max(cost, 1.0), quantum=self._quantum
+            )
+            if self._refill.manner is not manner:
+                self._last = None
+            if is_new or self._refill.manner is not manner:
+                self._drift.forget()
+        manner = self._refill.counted(now)
+        if manner is Manner.EVENLY:
+            self._observe_bucket(look, now)
             return
-        if seen_at < self._shown_reset - _CLOCKS_S:
-            self._slides_until = seen_at + _SLIDES_S
-            self._fixed = -6
-        self._shown_reset = reset_at
-
-    def _observe_window(self, shown: LimitLevel, seen_at: float, sent: float, now: float) -> None:
-        assert shown.remaining is not None, "asked for by the caller"
-        span = self._cap / self._rate
-        if shown.reset_in and seen_at + shown.reset_in <= now:
+        edge = self._refill.edge_after(look.at) if manner is Manner.AT_ONCE else None
+        if edge is not None and edge <= now:
             return  # of a window that is over
-        if seen_at < self._reset_at - 1.5 * span:
-            return
-        self._level = shown.remaining - (self.totals[self.place] - sent)
-        self._at = now
+        level = self._later(look.remaining, look.at, now) - (self.totals[self.place] - look.sent)
+        self._level, self._at = level, now
 
-    def _observe_bucket(self, remaining: float, seen_at: float, sent: float, now: float) -> None:
-        self._follow_drift(remaining, seen_at, sent)
-        level = min(self._cap, remaining + (now - seen_at) * self._refill - (self.totals[self.place] - sent))
+    def _observe_bucket(self, look: Look, now: float) -> None:
+        self._follow_drift(look)
+        level = min(self._cap, look.remaining + (now - look.at) * self._even - (self.totals[self.place] - look.sent))
         ours = self.level(now)
-        doubt = self._quantum / 2
-        level = min(max(ours, level - doubt), level + doubt)
+        # Amounts are rounded down, or to thousands.
+        least, most = (
+            (level, level + 1.0) if self._quantum == 1.0 else (level - self._quantum / 2, level + self._quantum / 2)
+        )
+        level = min(max(ours, least), most)
         if level > ours:
             # Upward only slowly: what is shown may be older than it looks.
-            most = 0.5 * self._rate * (now - self._observed_at) + 0.02 * (level - ours)
+            most = 0.5 * self.rate * (now - self._observed_at) + 0.02 * (level - ours)
             level = min(level, ours + most)
-        self._level = level
-        self._at = now
+        self._level, self._at = level, now
 
-    def _follow_drift(self, remaining: float, seen_at: float, sent: float) -> None:
-        if remaining >= min(0.85 * self._cap, self._cap - 1.0):
-            self._drift.saw_full(seen_at)
+    def _follow_drift(self, look: Look) -> None:
+        if look.remaining >= min(0.85 * self._cap, self._cap - 1.0):
+            self._drift.saw_full(look.at)
             return
         # Rounding must not pass for a drift.
-        least_s = self._quantum / (0.1 * self._rate) if self._quantum > 1.0 else 0.0
-        offset = remaining + sent - self._rate * seen_at
-        self._drift.saw(offset, seen_at, promised=self._rate, least_s=least_s)
+        least_s = self._quantum / (0.1 * self.rate) if self._quantum > 1.0 else 0.0
+        self._drift.saw(look.offset - self.rate * look.at, look.at, promised=self.rate, least_s=least_s)
 
     def __repr__(self) -> str:
-        return f"ServerLevel({self._level:.0f}/{self._cap:.0f}, {self._refill:.3g}/s{', windows' * (self._fixed > 0)})"
+        return f"ServerLevel({self._level:.0f}/{self._cap:.0f}, {self._even:.3g}/s, {self._refill.manner.value})"

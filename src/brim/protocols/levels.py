@@ -1,6 +1,6 @@
-"""What the headers of an answer say about the limits: every spelling of section 2.4 of the facts on protocols.
+"""What the headers of an answer say about the limits: every spelling that providers and gateways use.
 
-Names decide which limit is meant, the shape of each value decides how it is read: OpenAI's names carry Go durations
+Names decide which limit is meant, the shape of each value how it is read: OpenAI's names carry Go durations
 from OpenAI, plain seconds from Azure, nothing from some relays. What is no number, or below 0 (Azure's -1), is unknown;
 a reset in the past is 0. Nothing is believed here: whether what a server says is true is for the policies to find out.
 """
@@ -8,10 +8,10 @@ a reset in the past is 0. Nothing is believed here: whether what a server says i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Final
 
-from brim.protocols.waits import parse_wait
+from brim.protocols.gateways import gateway_levels
+from brim.protocols.shapes import amount, reset
 from brim.values import Dimension, LimitLevel
 
 __all__ = ["LevelReader", "read_levels"]
@@ -57,12 +57,17 @@ _BY_TELLTALE: Final = dict(_SPELLINGS)
 
 
 def read_levels(headers: Mapping[str, str], now: float) -> Sequence[LimitLevel]:
-    """The limits that *headers* (lower-case names) show.
+    """The limits that *headers* (lower-case names) show: the provider's, then those of a gateway before it.
 
     Args:
         headers: of the answer.
         now: when it came, in seconds since the epoch.
     """
+    levels, others = _vendor_levels(headers, now), gateway_levels(headers, now)
+    return [*levels, *others] if others else levels
+
+
+def _vendor_levels(headers: Mapping[str, str], now: float) -> Sequence[LimitLevel]:
     if "x-ratelimit-limit-requests" in headers:
         spelling = "x-ratelimit-limit-requests"
     elif "anthropic-ratelimit-requests-limit" in headers:
@@ -73,12 +78,12 @@ def read_levels(headers: Mapping[str, str], now: float) -> Sequence[LimitLevel]:
             return _NONE
         spelling = _TELLTALES[found.pop()]
     levels = []
-    for dimension, (limit, remaining, reset) in _BY_TELLTALE[spelling]:
-        amount, left = _amount(headers.get(limit)), _amount(headers.get(remaining))
-        if amount is None and left is None:
+    for dimension, (limit, remaining, until) in _BY_TELLTALE[spelling]:
+        most, left = amount(headers.get(limit)), amount(headers.get(remaining))
+        if most is None and left is None:
             continue
-        written = headers.get(reset)
-        levels.append(LimitLevel(dimension, amount, left, None if written is None else _reset(written, now)))
+        written = headers.get(until)
+        levels.append(LimitLevel(dimension, most, left, None if written is None else reset(written, now)))
     return levels
 
 
@@ -100,30 +105,3 @@ class LevelReader:
 
 _OK: Final = 200
 _EACH_S: Final = 0.02
-
-
-def _amount(value: str | None) -> float | None:
-    if value is None:
-        return None
-    try:
-        amount = float(value)
-    except ValueError:
-        return None
-    return amount if 0.0 <= amount < float("inf") else None
-
-
-def _reset(value: str, now: float) -> float | None:
-    read = _read(value)
-    if read is None or read < _EPOCH:
-        return read
-    return max(0.0, read - now)
-
-
-_EPOCH: Final = 1e9
-"""A wait this long, counted from second 0 of the epoch, was written as a point in time."""
-
-
-@lru_cache(maxsize=4_096)
-def _read(value: str) -> float | None:
-    """The wait, or the time in seconds since the epoch; answers of one second repeat each other's."""
-    return 0.0 if value.startswith("-") else parse_wait(value, 0.0)

@@ -1,0 +1,233 @@
+"""How a limit gives back what was taken: evenly, all at once when a window ends, or what was sent one window ago.
+
+A server names none of this. But each manner foretells what `remaining` should be some seconds after it was shown, and
+only one of them is right: they are compared over blocks of a few seconds, wherever they foretell different things, and
+the one that is least wrong is believed. Nothing is compared while nearly all is left, for then there is nothing to
+give back.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final, NamedTuple
+
+from brim.policies.echo import Echo
+from brim.policies.edges import Edges
+
+__all__ = ["Look", "Manner", "Refill"]
+
+_BLOCK_S: Final = 5.0
+_BLOCKS_A_WINDOW: Final = 12.0
+_BLOCK_CALLS: Final = 8.0
+"""A block is so many calls long at least: their order, and the time they take to arrive, must not matter."""
+_BLOCK_QUANTA: Final = 3.0
+_NEARLY_FULL: Final = 0.9
+_APART: Final = 0.35
+"""Forecasts that differ by less than this share of an even refill tell nothing."""
+_WEIGHT: Final = 0.3
+_WORST: Final = 2.0
+_BETTER: Final = 0.5
+"""Another manner is believed once it errs by less than this share of what the present one does."""
+_ACCOUNTED: Final = 0.05
+_UNACCOUNTED: Final = 4.0
+"""Of a window that slides, what is left and what was sent within it are all there is, to within a twentieth."""
+_LATE_S: Final = 0.05
+"""What a window gives back is counted upon so much later: calls take differently long to arrive."""
+_LOOK_AGAIN_S: Final = 30.0
+_LOOKS_A_WINDOW: Final = 8.0
+_CLOCKS_S: Final = 1.2
+"""Times shown in whole seconds may differ by so much and mean the same."""
+_SLIDES_S: Final = 120.0
+_JUMP: Final = 0.25
+"""More than this share of a limit that is there again at once is the beginning of a window."""
+
+
+class Manner(Enum):
+    """How a limit comes back."""
+
+    EVENLY = "evenly"
+    """A bucket."""
+    AT_ONCE = "at once"
+    """Windows that begin anew."""
+    AS_SENT = "as sent"
+    """Windows that slide: what was sent comes back one window later."""
+
+
+class Look(NamedTuple):
+    """What an answer showed: when the server looked, what was left, and what we had sent by then."""
+
+    at: float
+    remaining: float
+    sent: float
+
+    @property
+    def offset(self) -> float:
+        """Grows only by what the limit gives back."""
+        return self.remaining + self.sent
+
+
+class Refill:
+    """Learns the manner of one limit, and tells what comes back in windows.
+
+    Attributes:
+        manner: what is believed.
+        echo: what we sent, by time.
+        edges: where windows begin.
+        shy_s: how much later than one would think, in seconds, what comes back is counted upon.
+    """
+
+    __slots__ = (
+        "_anchor",
+        "_errors",
+        "_last",
+        "_reset_at",
+        "_shown_reset",
+        "_slides_until",
+        "_unseen_at",
+        "echo",
+        "edges",
+        "manner",
+        "shy_s",
+    )
+
+    def __init__(self) -> None:
+        self.manner = Manner.EVENLY
+        self.echo = Echo()
+        self.edges = Edges()
+        self.shy_s = 0.0
+        self._errors = {Manner.EVENLY: 0.3, Manner.AT_ONCE: 0.59, Manner.AS_SENT: 0.6}
+        self._anchor: Look | None = None
+        self._last: Look | None = None
+        self._reset_at = float("inf")
+        self._shown_reset = 0.0
+        self._slides_until = 0.0
+        self._unseen_at = float("inf")
+
+    @property
+    def span(self) -> float:
+        """The length of a window in seconds, as far as is known."""
+        return self.edges.span
+
+    @property
+    def _late(self) -> float:
+        return _LATE_S + self.shy_s
+
+    def counted(self, now: float) -> Manner:
+        """The manner to count upon."""
+        if self.manner is Manner.AT_ONCE and self._unseen_at + self._late <= now and not self.edges.is_known(now):
+            # A window ended, and nobody saw all of it come back: no more than what comes back in any case.
+            return Manner.EVENLY
+        return self.manner
+
+    def edge_after(self, at: float) -> float | None:
+        """When the next window begins; None if that cannot be told."""
+        if self.edges.is_known(at):
+            told = self._reset_at if at >= self._slides_until else float("inf")
+            return self.edges.following(at - self._late, told)
+        if self._reset_at == float("inf") or at < self._slides_until:
+            return None
+        if self._reset_at + self._late <= at:
+            self._reset_at += (int((at - self._late - self._reset_at) / self.span) + 1) * self.span
+        return self._reset_at
+
+    def back(self, since: float, now: float, *, full: float) -> float:
+        """What comes back between two moments, if not evenly; *full* where a window begins."""
+        edge = self.edge_after(since) if self.manner is Manner.AT_ONCE else None
+        if edge is not None:
+            return full if edge + self._late <= now else 0.0
+        ago = self.span + self._late
+        return self.echo.sum_at(now - ago) - self.echo.sum_at(since - ago)
+
+    def back_in(self, amount: float, now: float, *, heard_at: float) -> float:
+        """Seconds until so much has come back, if not evenly, or until it has to be looked for again."""
+        edge = self.edge_after(now) if self.manner is Manner.AT_ONCE else None
+        if edge is not None:
+            return min(edge + self._late - now + 0.001, heard_at + _LOOK_AGAIN_S - now)
+        ago = self.span + self._late
+        wait = max(_LATE_S, self.echo.time_of(self.echo.sum_at(now - ago) + amount) + ago - now)
+        # Where windows begin nobody knows yet: that has to be found out.
+        patience = self.span / _LOOKS_A_WINDOW if self.manner is Manner.AT_ONCE else max(self.span, _LOOK_AGAIN_S)
+        return min(wait, heard_at + patience - now)
+
+    def saw_reset(self, reset_at: float, seen_at: float) -> None:
+        """The end of a window stays where it is until it is over; that of a sliding one moves along."""
+        if abs(reset_at - self._shown_reset) >= _CLOCKS_S:
+            if seen_at < self._shown_reset - _CLOCKS_S:
+                self._slides_until = seen_at + _SLIDES_S
+            self._shown_reset = reset_at
+        if reset_at > seen_at >= self._slides_until:
+            self._reset_at = reset_at
+            self._unseen_at = min(self._unseen_at, reset_at)
+
+    def forget(self) -> None:
+        """The limit itself has changed: what was shown before says nothing about what is shown now."""
+        self._anchor = self._last = None
+
+    def saw(self, look: Look, *, rate: float, even: float, cap: float, cost: float, quantum: float) -> bool:
+        """An answer showed the limit; was it the first of a new window?
+
+        Args:
+            look: what it showed.
+            rate: what the limit promises, units a second.
+            even: what comes back a second if it does so evenly, rivals considered.
+            cap: what there is at most.
+            cost: of a call, about.
+            quantum: what is shown is rounded to this.
+        """
+        last = self._last
+        if last is not None and look.at <= last.at:
+            return False
+        self._last = look
+        if last is not None and self._is_edge(last, look, rate=rate, cap=cap, cost=cost):
+            self.edges.saw(last.at, look.at)
+            self._errors[Manner.AT_ONCE] *= _BETTER
+            self._anchor = None
+            self._choose()
+            return True
+        least_s = max(_BLOCK_CALLS * cost, _BLOCK_QUANTA * quantum) / rate
+        least_s = max(least_s, min(_BLOCK_S, self.span / _BLOCKS_A_WINDOW))
+        first = self._anchor
+        if first is None or max(first.remaining, look.remaining) > _NEARLY_FULL * cap:
+            self._anchor = look
+        elif look.at - first.at >= least_s:
+            self._anchor = look
+            if look.at - first.at <= self.span:
+                self._compare(first, look, rate=rate, even=even, cap=cap)
+        return False
+
+    def _is_edge(self, last: Look, look: Look, *, rate: float, cap: float, cost: float) -> bool:
+        back = look.offset - last.offset - rate * (look.at - last.at)
+        if back < max(_JUMP * cap, 3.0 * cost) or look.remaining + look.sent - last.sent < _NEARLY_FULL * cap:
+            return False
+        return back - self._echoed(last, look) >= max(_JUMP * cap, 3.0 * cost)
+
+    def _echoed(self, first: Look, last: Look) -> float:
+        return self.echo.sum_at(last.at - self.span) - self.echo.sum_at(first.at - self.span)
+
+    def _compare(self, first: Look, look: Look, *, rate: float, even: float, cap: float) -> None:
+        seconds = look.at - first.at
+        unit = rate * seconds
+        foretold = {
+            Manner.EVENLY: even * seconds,
+            Manner.AT_ONCE: 0.0,
+            Manner.AS_SENT: self._echoed(first, look),
+        }
+        if max(foretold.values()) - min(foretold.values()) < _APART * unit:
+            return
+        back = look.offset - first.offset
+        # Where another client takes a steady part, what comes back is what was sent too, but not all of what is gone.
+        sent = self.echo.sum_at(look.at) - self.echo.sum_at(look.at - self.span)
+        unaccounted = max(0.0, abs(cap - look.remaining - sent) / cap - _ACCOUNTED)
+        for manner, amount in foretold.items():
+            error = abs(back - amount) / max(unit, back, amount)
+            if manner is Manner.AS_SENT:
+                error += _UNACCOUNTED * unaccounted
+            error = min(error, _WORST)
+            self._errors[manner] += (error - self._errors[manner]) * _WEIGHT
+        self._choose()
+
+    def _choose(self) -> None:
+        errors = self._errors
+        best = min(errors, key=errors.__getitem__)
+        if errors[best] < _BETTER * errors[self.manner]:
+            self.manner = best

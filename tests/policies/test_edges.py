@@ -1,0 +1,53 @@
+"""Where windows begin, from the moments between which all of a limit was there again."""
+
+from __future__ import annotations
+
+import pytest
+
+from brim.policies.edges import Edges
+
+NOBODY = float("inf")
+
+
+def test_several_edges_narrow_each_other() -> None:
+    """
+    What two edges have in common is believed, the later end of it.
+    """
+    edges = Edges()
+    edges.saw(36.0, 38.0)
+    edges.saw(96.9, 97.4)
+
+    assert edges.following(100.0, NOBODY) == pytest.approx(157.4, abs=0.2)
+
+
+def test_the_length_of_a_window_is_measured() -> None:
+    """
+    It was thought to be a minute and is 57 seconds.
+    """
+    edges = Edges()
+    for number in range(1, 5):
+        edges.saw(57.0 * number - 0.2, 57.0 * number + 0.2)
+
+    assert edges.span == pytest.approx(57.0, abs=0.4)
+
+
+def test_a_reset_that_fits_is_more_exact_than_a_wide_edge() -> None:
+    """
+    Nothing was sent for ten seconds before the edge: the reset that the server names lies in between, and counts.
+    """
+    edges = Edges()
+    edges.saw(50.0, 60.0)
+
+    assert edges.following(70.0, 54.0) == pytest.approx(114.0)
+    assert edges.following(70.0, 30.0) == pytest.approx(120.0)
+
+
+def test_edges_are_forgotten() -> None:
+    """
+    After some windows without one, nobody knows any more.
+    """
+    edges = Edges()
+    edges.saw(50.0, 60.0)
+
+    assert edges.is_known(200.0)
+    assert not edges.is_known(400.0)
