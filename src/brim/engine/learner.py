@@ -35,6 +35,8 @@ _RAMP_AFTER_S: Final = 1.0
 """A pause this long ends in a ramp."""
 
 _BLIND_PAUSE_S: Final = 8.0
+_PLACE_FREE_S: Final = 5.0
+"""Where calls at once are counted a place is free as soon as one ends; who says to wait for longer counts otherwise."""
 _LATELY_S: Final = 1.0
 """Of refusals so close together, the one that was sent among the fewest tells of all."""
 _ALIVE_S: Final = 120.0
@@ -196,20 +198,23 @@ class Learner:
             self._lane.on_room()
 
     def _throttled(self, failure: Failure, answer: Answer, charge: Charge, now: float) -> None:
-        cap = self._window.cap
         number = self._turned_away(charge, now)
-        is_crowd = cap.blames(number)
+        tells_number = (failure.retry_after or 0.0) <= _PLACE_FREE_S
+        is_crowd = tells_number and self._window.cap.blames(number)
         verdict = self._admission.refused(charge, answer, failure, now, is_crowd=is_crowd)
         if self._admission.is_paced:
             self._window.open()
-        is_news = charge.at > self._struck_at and verdict.is_strike and not verdict.is_explained
-        if charge.at > self._struck_at:
+        is_news = charge.at > self._struck_at
+        if is_news:
             self._fewest = min(self._fewest, number) if now - self._doubted_at < _LATELY_S else number
             self._doubted_at = now
+        is_news = is_news and verdict.is_strike and not verdict.is_explained
         if is_news:
-            self._struck_at = now
+            self._struck_at, self._doubted_at = now, float("-inf")
+        if not tells_number:
+            self._window.uncapped(now)
+        elif is_news:
             self._window.refused(self._fewest, now)
-            self._doubted_at = float("-inf")
         else:
             self._window.echoed(number, sent_at=charge.at, now=now)
         if verdict.is_strike or failure.retry_after is not None:

@@ -196,6 +196,14 @@ class AdaptiveWindow:
         if self._bound != before:
             self._resize(now)
 
+    def uncapped(self, now: float) -> None:
+        """What is refused is refused for another reason than how many there are at once."""
+        self._resisted_at = now
+        before = self._bound
+        self.cap.forget()
+        if self._bound != before:
+            self._resize(now)
+
     def ramp(self, now: float) -> None:
         """Others of ours were sent just before: begin with one, and grow from there."""
         if not self._is_open:

@@ -30,6 +30,8 @@ it is."""
 _HARDLY: Final = 0.1
 _UNLIKE: Final = 1.15
 _MORE: Final = 1.1
+_AT_ONCE: Final = 0.5
+"""One measurement lowers what is believed to no less than this share: it may have been the end of a window."""
 _LIKELY: Final = 0.7
 """A window that is used up holds most of what was sent in a span; if not, it is not where it is thought to be."""
 _SPACING_S: Final = 0.25
@@ -166,7 +168,7 @@ class Blocks:
             is_since = is_first and slid > _UNLIKE * before
             if self._regular >= _REGULAR and _LIKELY * slid < since < slid:
                 slid = (since * slid) ** 0.5  # they begin no later than that, and perhaps sooner
-        measure = since if is_since else slid
+        measure = max(since if is_since else slid, _AT_ONCE * self.amount)
         self.alike = self.alike + 1 if abs(measure - self.amount) < _ALIKE * measure else 0
         self.amount = measure
         return self.amount > 0.0

@@ -124,7 +124,7 @@ class Evidence:
         if self.hint is not None:
             return self.hint
         passed, took, least = self._first
-        if self.blocks.span:
+        if self.blocks.rate:
             return self.blocks.rate
         lowest, highest = passed / (_MINUTE_S + took), passed / max(took, _SHORTEST_S)
         return max(lowest * (highest / lowest) ** _TOWARDS_HIGHEST if lowest > 0.0 else 0.0, least)
