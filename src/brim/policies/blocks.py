@@ -53,6 +53,7 @@ class Blocks:
     """
 
     __slots__ = (
+        "_asked",
         "_began",
         "_distance",
         "_edge",
@@ -77,6 +78,7 @@ class Blocks:
         self.amount = 0.0
         self.count = 0
         self.alike = 0
+        self._asked = 1.0
         self._times: list[float] = [now]
         self._passed: list[float] = [0.0]
         self._next_at = now
@@ -93,8 +95,8 @@ class Blocks:
 
     @property
     def rate(self) -> float:
-        """What the window allows, a second; 0 while not measured."""
-        return self.amount / self.span if self.span else 0.0
+        """What the window allows, a second; 0 while not measured, or so little that it says nothing."""
+        return self.amount / self.span if self.span and self.amount >= _SHORTEST_SENDS * self._asked else 0.0
 
     def saw(self, passed: float, now: float) -> None:
         """An attempt was sent, *passed* with it in all."""
@@ -128,6 +130,7 @@ class Blocks:
             rate: what is believed to be let through a second.
             wait: for how long the server says to wait, or 0.
         """
+        self._asked = amount
         got = passed - self._level
         if self.count and got <= max(0.5 * amount, _TRICKLE * rate * (now - self._began - self.block)):
             self.count += 1

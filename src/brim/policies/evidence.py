@@ -175,8 +175,8 @@ class Evidence:
         before = blocks.rate
         is_new = blocks.refused(amount, sent_at=sent_at, now=now, passed=passed, rate=base, wait=wait)
         since, self._struck_at = now - self._struck_at, now
-        if blocks.span:
-            is_new = blocks.rate > 0.0 and (is_new or blocks.rate != before)
+        if blocks.rate:
+            is_new = is_new or blocks.rate != before
             if is_new:
                 doubt = _WINDOW * (_OFTEN - min(blocks.alike, _OFTEN - 1))
                 self.believe((1.0 - doubt) * blocks.rate, (1.0 + doubt) * blocks.rate)
