@@ -224,9 +224,9 @@ class Admission:
             place = level.place
             sent = charge.totals[place]
             cost = 0.0 if refused else charge.cost.amounts[place]
-            before = level.limit
+            before = level.rate
             level.observe(shown, sent_at=charge.at, sent=sent, now=now, cost=cost)
-            factor = level.limit / before if before and level.limit else 1.0
+            factor = level.rate / before if before else 1.0
             for pace in self._paces:
                 if pace.place == place and factor != 1.0:
                     pace.scaled(factor)
