@@ -48,15 +48,26 @@ def test_larger_than_the_burst_goes_on_debt() -> None:
 
 def test_gives_back_what_was_reserved_in_excess() -> None:
     """
-    Taking a negative cost raises the level again, at most to the burst.
+    Taking a negative cost raises the level again.
     """
     bucket = Bucket(rate=1.0, burst=10.0)
     bucket.take(8.0, 0.0)
     bucket.take(-3.0, 0.0)
     assert bucket.level(0.0) == 5.0
 
-    bucket.take(-100.0, 0.0)
-    assert bucket.level(0.0) == 10.0
+
+def test_what_is_given_back_beyond_the_burst_is_not_lost() -> None:
+    """
+    Reserves much larger than the burst come back as a whole: what was never used may be taken, and no more than that.
+    """
+    bucket = Bucket(rate=10.0, burst=1.0)
+    for second in range(10):
+        bucket.take(10.0, float(second))
+    for _ in range(10):
+        bucket.take(-8.0, 10.0)
+
+    assert bucket.level(10.0) == pytest.approx(1.0 + 80.0)
+    assert bucket.level(20.0) == pytest.approx(1.0 + 80.0)
 
 
 def test_time_that_runs_backwards_adds_nothing() -> None:

@@ -46,7 +46,8 @@ class Bucket:
     def level(self, now: float) -> float:
         """What may be taken at *now* without debt; below 0 while in debt."""
         if now > self._at:
-            self._level = min(self.burst, self._level + (now - self._at) * self.rate)
+            # What was given back beyond the burst was never used: it stays, but nothing flows into it.
+            self._level = max(self._level, min(self.burst, self._level + (now - self._at) * self.rate))
             self._at = now
         return self._level
 
@@ -57,7 +58,7 @@ class Bucket:
 
     def take(self, cost: float, now: float) -> None:
         """Take *cost* out, into debt if need be. A negative cost gives back what was reserved in excess."""
-        self._level = min(self.burst, self.level(now) - cost)
+        self._level = self.level(now) - cost
 
     def restate(self, *, rate: float, burst: float, now: float) -> None:
         """From *now* on it refills by *rate*, up to *burst*; what was taken stays taken."""
