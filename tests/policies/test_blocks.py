@@ -1,0 +1,159 @@
+"""Windows: told by blocks, measured by what they let through, and not seen where a bucket is all there is."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Protocol
+
+import pytest
+
+from brim.policies.blocks import Blocks
+
+
+class Far(Protocol):
+    """A far end that lets attempts through or not."""
+
+    def lets(self, now: float) -> bool:
+        """Is one let through that comes *now*?"""
+
+
+class Fixed:
+    """So many in every window on a clock of its own."""
+
+    def __init__(self, amount: int, span: float, *, offset: float = 0.0) -> None:
+        self.amount, self.span, self.offset = amount, span, offset
+        self.window, self.used = -1, 0
+
+    def lets(self, now: float) -> bool:
+        window = int((now - self.offset) // self.span)
+        if window != self.window:
+            self.window, self.used = window, 0
+        self.used += self.used < self.amount
+        if self.used < self.amount:
+            return True
+        is_last, self.used = self.used == self.amount, self.amount + 1
+        return is_last
+
+
+class Log:
+    """So many in any stretch of a span."""
+
+    def __init__(self, amount: int, span: float) -> None:
+        self.amount, self.span = amount, span
+        self.times: deque[float] = deque()
+
+    def lets(self, now: float) -> bool:
+        while self.times and self.times[0] <= now - self.span:
+            self.times.popleft()
+        if len(self.times) >= self.amount:
+            return False
+        self.times.append(now)
+        return True
+
+
+class Counting:
+    """A bucket that a refused call empties."""
+
+    def __init__(self, rate: float, capacity: float) -> None:
+        self.rate = rate
+        self.capacity = self.level = capacity
+        self.at = 0.0
+
+    def lets(self, now: float) -> bool:
+        self.level = min(self.capacity, self.level + (now - self.at) * self.rate)
+        self.at = now
+        is_let, self.level = self.level >= 1.0, max(0.0, self.level - 1.0)
+        return is_let
+
+
+def watch(far: Far, *, pace: float, seconds: float, pause: float = 2.0) -> Blocks:
+    """Send at *pace*, and what is refused again after a *pause*; what was measured last is the pace from then on."""
+    blocks, now, passed = Blocks(0.0), 0.0, 0.0
+    while now < seconds:
+        passed += 1.0
+        blocks.saw(passed, now)
+        if far.lets(now):
+            now += 1.0 / pace
+            continue
+        passed -= 1.0
+        blocks.took_back(1.0, now)
+        if blocks.refused(1.0, sent_at=now, now=now, passed=passed, rate=pace, wait=0.0):
+            pace = blocks.rate * 1.02 or pace
+        now += pause
+    return blocks
+
+
+@pytest.mark.parametrize("offset", [0.0, 23.0, 55.0])
+def test_a_fixed_window_is_measured(offset: float) -> None:
+    """
+    Wherever windows begin, and however fast the first was used up: what one lets through, give or take 5 %.
+    """
+    blocks = watch(Fixed(300, 60.0, offset=offset), pace=40.0, seconds=600.0)
+
+    assert blocks.span == 60.0
+    assert blocks.rate == pytest.approx(5.0, rel=0.05)
+
+
+@pytest.mark.parametrize("amount", [60, 600])
+def test_a_sliding_window_is_measured(amount: int) -> None:
+    """
+    Any refusal shows what the last minute let through: that is the limit.
+    """
+    blocks = watch(Log(amount, 60.0), pace=amount / 5.0, seconds=600.0)
+
+    assert blocks.span == 60.0
+    assert blocks.rate == pytest.approx(amount / 60.0, rel=0.05)
+
+
+def test_a_window_of_minutes_is_measured() -> None:
+    """
+    A block of nearly three minutes is of a window of three.
+    """
+    blocks = watch(Log(180, 180.0), pace=20.0, seconds=1_200.0, pause=8.0)
+
+    assert blocks.span == 180.0
+    assert blocks.rate == pytest.approx(1.0, rel=0.05)
+
+
+def test_a_server_that_says_when_it_opens_is_measured_at_once() -> None:
+    """
+    Used up after 20 of 60 seconds, and told to wait for 40: everything since the window opened is what it allows.
+    """
+    blocks = Blocks(0.0)
+    for number in range(100):
+        blocks.saw(number + 1.0, number / 5.0)
+
+    assert blocks.refused(1.0, sent_at=20.0, now=20.0, passed=100.0, rate=5.0, wait=40.0)
+    assert blocks.span == 60.0
+    assert blocks.amount == pytest.approx(100.0, rel=0.03)
+
+
+def test_a_bucket_that_refused_calls_keep_empty_is_no_window() -> None:
+    """
+    It lets one through after each pause and refuses the next: no window does that.
+    """
+    blocks = watch(Counting(1.0, 300.0), pace=50.0, seconds=300.0, pause=4.0)
+
+    assert blocks.rate == 0.0
+
+
+def test_a_bucket_is_no_window() -> None:
+    """
+    What is refused alone, and let through a moment later, says nothing about windows.
+    """
+    blocks = watch(Counting(10.0, 20.0), pace=10.5, seconds=300.0, pause=0.2)
+
+    assert blocks.span == 0.0
+
+
+def test_more_than_was_measured_unrefused_is_noticed() -> None:
+    """
+    A limit that was raised shows in what gets through.
+    """
+    blocks = watch(Log(60, 60.0), pace=12.0, seconds=300.0)
+    assert not blocks.is_outdone(300.0)
+    passed = 10_000.0
+    for number in range(120):
+        blocks.saw(passed + number, 300.0 + number / 2.0)
+
+    assert blocks.is_outdone(360.0)
