@@ -135,3 +135,20 @@ def test_refusals_that_come_back_together_count_once() -> None:
         assert not any(burst)
 
     assert lane.overloads.is_limit
+
+
+def test_what_a_cap_refuses_is_no_storm() -> None:
+    """
+    One more than a cap lets through is refused every time, however often it is tried.
+    """
+    lane = Lane()
+    lane.refused(10)
+    lane.passed(20)
+
+    storms = [
+        lane.overloads.met(503, sent_at=at - 0.02, now=float(at), typical_s=1.0, is_one_more=True)
+        for at in range(100, 500)
+    ]
+
+    assert not any(storms)
+    assert lane.overloads.is_limit

@@ -141,9 +141,14 @@ class Learner:
         failure = answer.outcome
         if not isinstance(failure, Failure) or failure.kind is not FailureKind.OVERLOADED:
             return answer
-        typical_s = self._health.typical_s
-        is_storm = self._overloads.met(failure.status, sent_at=charge.at, now=now, typical_s=typical_s)
-        if is_storm and self._admission.is_paced:
+        is_storm = self._overloads.met(
+            failure.status,
+            sent_at=charge.at,
+            now=now,
+            typical_s=self._health.typical_s,
+            is_one_more=charge.among > self._window.cap.size,
+        )
+        if is_storm:
             self._unlearn(now)
         if not self._overloads.is_limit:
             return answer
@@ -153,6 +158,7 @@ class Learner:
         """What was taken for refusals of a limit was a storm: what they taught is worth nothing."""
         self._admission.unlearn()
         window, is_open = self._window, self._admission.is_rate_known
+        window.cap.give_up()
         window.restate(window.ceiling, is_open=is_open, in_flight=self._lane.in_flight, now=now)
 
     def _failed(self, failure: Failure, answer: Answer, charge: Charge, now: float, *, is_first: bool) -> Answer:

@@ -131,8 +131,8 @@ class CallCap:
     def _forget(self) -> None:
         self._lowest, self._votes, self._against, self._voted_at = self.ceiling + 1, 0, 0, 0.0
 
-    def _disprove(self) -> None:
-        """It is no cap."""
+    def give_up(self) -> None:
+        """It is no cap, whatever was found."""
         if self._state is not _State.FREE:
             self._needed = max(_VOTES, self._needed * _MISTAKEN)
         self._free()
@@ -192,7 +192,7 @@ class CallCap:
             among -= self._gone(sent_at)
             self._against += among > self._lowest + _slack(self._lowest)
             if self._against > _DOUBTS + self._votes or self._lowest * _LOOSE + _DOUBTS < among:
-                self._disprove()
+                self.give_up()
 
     def _gone(self, sent_at: float) -> int:
         """How many of those that were on the wire at *sent_at* were refused?"""
@@ -252,7 +252,7 @@ class CallCap:
             self._is_sole = False
             self._strikes += 1
             if not self._refused_below(number, now, now) and self._strikes >= _UNTRUE and not self._is_proven:
-                self._disprove()
+                self.give_up()
         elif self._state is _State.TRIED:
             self._refused_while_tried(number, now)
         elif number <= 1 or number * _LOOSE + _DOUBTS < self._accepted:
@@ -273,7 +273,7 @@ class CallCap:
             self._is_moved, self._through = True, 0
             self._lowest, self.size = number, number - 1
         else:
-            self._disprove()
+            self.give_up()
 
     def _believe(self, size: int) -> None:
         self._state, self._is_sole, self._is_proven = _State.BELIEVED, True, False

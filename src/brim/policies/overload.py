@@ -74,10 +74,13 @@ class Overloads:
         self._many = self._among = self._pending = self._calm = 0
         self._is_odd = False
 
-    def met(self, status: int | None, *, sent_at: float, now: float, typical_s: float) -> bool:
+    def met(
+        self, status: int | None, *, sent_at: float, now: float, typical_s: float, is_one_more: bool = False
+    ) -> bool:
         """An attempt was refused with *status*, where an answer takes *typical_s* (0: none came yet).
 
-        Returns whether this shows that the overloads are no limit after all.
+        *is_one_more* than a cap on calls at once lets through, which is what a cap refuses. Returns whether this shows
+        that the overloads are no limit after all.
         """
         if not self._many:
             self._first_at = now
@@ -86,7 +89,7 @@ class Overloads:
         self._pending = self._calm = 0
         is_news, self._last_at = sent_at >= self._last_at, now
         self._is_odd = self._is_odd or status != _UNAVAILABLE or now - sent_at > max(_QUICK_S, _QUICK * typical_s)
-        if not self.is_limit or not is_news:
+        if not self.is_limit or not is_news or is_one_more:
             return False
         self._seen = self._seen + 1 if self._is_tested else -_GRACE
         self._is_tested = True
