@@ -39,7 +39,7 @@ def test_many_quick_overloads_and_then_only_answers_are_a_limit() -> None:
     lane.refused(10)
 
     assert not lane.overloads.is_limit
-    assert lane.passed(20) == 1
+    assert lane.passed(20) > 0
     assert lane.overloads.is_limit
 
 
@@ -53,7 +53,7 @@ def test_a_storm_is_over_as_well_but_is_no_limit(status: int, took: float) -> No
     lane = Lane()
     lane.refused(10, status=status, took=took)
 
-    assert lane.passed(20) == 1
+    assert lane.passed(20) > 0
     assert not lane.overloads.is_limit
 
 

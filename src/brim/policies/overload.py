@@ -26,6 +26,8 @@ _SHARE: Final = 0.2
 """Of what was sent since the first and came back by the last, overloads are at least this share."""
 _CALM: Final = 16
 """So many answers in a row end an episode: a storm that refuses one in five hardly lets them by."""
+_EASED: Final = 6
+"""After so many already the window may grow again: waiting longer where only one goes at a time takes minutes."""
 _GRACE: Final = 96
 """It takes a burst and a search to learn a limit: attempts from its first refusal on. Of all that is refused at
 the same time, only one counts."""
@@ -97,15 +99,15 @@ class Overloads:
         return self._is_storm()
 
     def passed(self, *, sent_at: float) -> bool:
-        """An attempt sent at *sent_at* was answered. Returns whether that ends an episode."""
+        """An attempt sent at *sent_at* was answered. Returns whether an episode is over, as it seems."""
         self._seen += 1
         if not self._many:
             return False
         self._pending += sent_at >= self._first_at
         self._calm += sent_at >= self._last_at
-        if self._calm < _CALM:
-            return False
         is_episode = self._many >= _LEAST
+        if self._calm < _CALM:
+            return is_episode and self._calm == _EASED and sent_at >= self._last_at
         if is_episode and not self.is_limit and not self._is_odd and self._many >= _SHARE * (self._many + self._among):
             self._episodes += 1
             self.is_limit = self._episodes >= self._needed
