@@ -19,7 +19,7 @@ class Lane:
         storms = 0
         for _ in range(many):
             self.now += 0.1
-            storms += self.overloads.met(status, sent_at=self.now - took, now=self.now, typical_s=1.0)
+            storms += self.overloads.met(status, sent_at=self.now - took, now=self.now, typical_s=1.0, in_flight=20)
         return storms > 0
 
     def passed(self, many: int) -> int:
@@ -67,6 +67,19 @@ def test_strays_are_no_episode() -> None:
         assert lane.passed(20) == 0
 
     assert not lane.overloads.is_limit
+
+
+def test_a_few_at_the_same_moment_are_strays_where_many_are_on_the_wire() -> None:
+    """
+    The answers of the others just take longer.
+    """
+    overloads = Overloads()
+    for _ in range(6):
+        overloads.met(503, sent_at=0.0, now=0.02, typical_s=1.0, in_flight=100)
+    for _ in range(20):
+        overloads.passed(sent_at=0.5)
+
+    assert not overloads.is_limit
 
 
 def test_overloads_spread_thinly_over_an_episode_are_no_limit() -> None:
@@ -128,7 +141,7 @@ def test_refusals_that_come_back_together_count_once() -> None:
     for _ in range(5):
         lane.passed(60)
         burst = [
-            lane.overloads.met(503, sent_at=lane.now - 0.02, now=lane.now + late / 1000, typical_s=1.0)
+            lane.overloads.met(503, sent_at=lane.now - 0.02, now=lane.now + late / 1000, typical_s=1.0, in_flight=20)
             for late in range(15)
         ]
         lane.now += 0.1
@@ -146,7 +159,7 @@ def test_what_a_cap_refuses_is_no_storm() -> None:
     lane.passed(20)
 
     storms = [
-        lane.overloads.met(503, sent_at=at - 0.02, now=float(at), typical_s=1.0, is_one_more=True)
+        lane.overloads.met(503, sent_at=at - 0.02, now=float(at), typical_s=1.0, in_flight=20, is_one_more=True)
         for at in range(100, 500)
     ]
 

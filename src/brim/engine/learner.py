@@ -146,6 +146,7 @@ class Learner:
             sent_at=charge.at,
             now=now,
             typical_s=self._health.typical_s,
+            in_flight=self._lane.in_flight,
             is_one_more=charge.among > self._window.cap.size,
         )
         if is_storm:

@@ -23,7 +23,8 @@ _QUICK_S: Final = 0.25
 """... or than so many seconds: where answers are as fast, both are quick."""
 _LEAST: Final = 4
 _SHARE: Final = 0.2
-"""Of what was sent since the first and came back by the last, overloads are at least this share."""
+"""Overloads are at least this share of what is on the wire, and of what was sent since the first and is back by the
+last."""
 _CALM: Final = 16
 """So many answers in a row end an episode: a storm that refuses one in five hardly lets them by."""
 _EASED: Final = 6
@@ -50,6 +51,7 @@ class Overloads:
         "_episodes",
         "_first_at",
         "_is_doubted",
+        "_is_large",
         "_is_odd",
         "_is_tested",
         "_last_at",
@@ -74,21 +76,37 @@ class Overloads:
 
     def _rest(self) -> None:
         self._many = self._among = self._pending = self._calm = 0
-        self._is_odd = False
+        self._is_odd = self._is_large = False
 
     def met(
-        self, status: int | None, *, sent_at: float, now: float, typical_s: float, is_one_more: bool = False
+        self,
+        status: int | None,
+        *,
+        sent_at: float,
+        now: float,
+        typical_s: float,
+        in_flight: int,
+        is_one_more: bool = False,
     ) -> bool:
-        """An attempt was refused with *status*, where an answer takes *typical_s* (0: none came yet).
+        """An attempt was refused.
 
-        *is_one_more* than a cap on calls at once lets through, which is what a cap refuses. Returns whether this shows
-        that the overloads are no limit after all.
+        Args:
+            status: of the answer.
+            sent_at: when it was sent.
+            now: when it was back.
+            typical_s: what an answer takes; 0 if none came yet.
+            in_flight: attempts on the wire, whose answers may just take longer.
+            is_one_more: was it one more than a cap on calls at once lets through, which is what a cap refuses?
+
+        Returns:
+            Whether this shows that the overloads are no limit after all.
         """
         if not self._many:
             self._first_at = now
         self._many += 1
         self._among += self._pending
         self._pending = self._calm = 0
+        self._is_large = self._is_large or self._many >= _SHARE * in_flight
         is_news, self._last_at = sent_at >= self._last_at, now
         self._is_odd = self._is_odd or status != _UNAVAILABLE or now - sent_at > max(_QUICK_S, _QUICK * typical_s)
         if not self.is_limit or not is_news or is_one_more:
@@ -108,7 +126,8 @@ class Overloads:
         is_episode = self._many >= _LEAST
         if self._calm < _CALM:
             return is_episode and self._calm == _EASED and sent_at >= self._last_at
-        if is_episode and not self.is_limit and not self._is_odd and self._many >= _SHARE * (self._many + self._among):
+        may_be_limit = self._is_large and not self._is_odd and not self.is_limit
+        if is_episode and may_be_limit and self._many >= _SHARE * (self._many + self._among):
             self._episodes += 1
             self.is_limit = self._episodes >= self._needed
         self._rest()
