@@ -74,12 +74,10 @@ _LIMITED: Final = 0.25
 _DOUBT: Final = 3.0
 """A refusal may be a stray one as long as the odds of a limit have grown less than this, as a logarithm: two close to
 each other are a limit."""
-_CERTAIN: Final = 2 * _DOUBT
 _RECENT: Final = 1 / 64
 _LATEST: Final = 1 / 16
 _BURST: Final = 0.3
-"""Before anything is known, a limit is what refuses this share of the latest attempts, or goes on refusing: strays keep
-apart."""
+"""Before anything is known, a limit is what refuses this share of the latest attempts: strays keep apart."""
 _CALM: Final = log((1.0 - _STRAYS) / (1.0 - _LIMITED))
 _ABOVE_NOISE: Final = 0.04
 _APART: Final = 6
@@ -311,7 +309,7 @@ class Pace:
 
     def _may_be_stray(self) -> bool:
         if self.mode is Mode.FREE:
-            return self._burst < _BURST and self._alarm < _CERTAIN
+            return self._burst < _BURST
         noise = self._strays.share
         is_doubtful = self._alarm < _DOUBT and not 0.0 < noise < self._recent - _ABOVE_NOISE
         if self._strays.left:
