@@ -86,3 +86,17 @@ def test_fills_hardware_without_limits() -> None:
     assert played.ended_at <= 1.1 * COUNT * 1.02 / 24
     assert provider.tally.peak <= 80
     assert refused == 0.0
+
+
+@pytest.mark.parametrize("slots", [1, 4])
+def test_nothing_that_waits_for_its_turn_is_sent_twice(slots: int) -> None:
+    """
+    A server that works on few at a time and lets the others wait for minutes is asked for each answer once.
+    """
+    provider = Provider(Scenario(vendor="llamacpp", capacity=Capacity(slots=slots), latency=Latency(first=20.0)))
+    played = play(SimTransport(provider), (ask(position) for position in range(300)), Settings(seed=1))
+
+    assert played.positions == list(range(300))
+    assert provider.tally.arrived == 300
+    assert played.ended_at == pytest.approx(300 * 20.0 / slots, rel=0.01)
+    assert provider.tally.peak <= 200

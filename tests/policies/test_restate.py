@@ -24,7 +24,7 @@ def test_a_cap_that_was_found_outlives_other_ceilings() -> None:
     found = window.size
     assert 30 <= found <= 40
     for ceiling, size in ((2_000, found), (10, 10), (500, found)):
-        window.restate(ceiling, is_open=True, in_flight=5, now=100.0)
+        window.restate(ceiling, is_open=True, in_flight=5)
         assert window.size == size
 
 
@@ -35,7 +35,7 @@ def test_a_window_without_a_cap_follows_its_ceiling() -> None:
     window = AdaptiveWindow(ceiling=100)
     window.open()
     for ceiling in (20, 300, 1):
-        window.restate(ceiling, is_open=True, in_flight=1, now=1.0)
+        window.restate(ceiling, is_open=True, in_flight=1)
         assert window.size == window.ceiling == ceiling
 
 
@@ -44,10 +44,10 @@ def test_a_window_that_is_not_held_back_stays_careful() -> None:
     A higher ceiling makes it no wider, a rate stated now does, one taken back makes it as wide as what is there.
     """
     window = AdaptiveWindow(ceiling=100)
-    window.restate(1_000, is_open=False, in_flight=8, now=1.0)
+    window.restate(1_000, is_open=False, in_flight=8)
     assert window.size == 8
-    window.restate(1_000, is_open=True, in_flight=8, now=2.0)
+    window.restate(1_000, is_open=True, in_flight=8)
     assert window.size == 1_000
-    window.restate(1_000, is_open=False, in_flight=30, now=3.0)
+    window.restate(1_000, is_open=False, in_flight=30)
     assert window.size == 30
     assert window.grows_by_time

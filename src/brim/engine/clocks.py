@@ -151,8 +151,8 @@ class Watch:
 
     def _next_due(self) -> tuple[str, float, float]:
         """The clock that runs out first in the present phase, its length and its end."""
-        timeouts, total = self._clocks.timeouts, self._clocks.total.seconds
-        clocks = [("the whole attempt", total, self.started_at + total)]
+        timeouts, total = self._clocks.timeouts, self._clocks.total
+        clocks = [("the whole attempt", total.seconds, total.ends_at(self.started_at))]
         if self.phase is _CONNECTING:
             clocks.append(("connecting", timeouts.connect, self._moved_at + timeouts.connect))
         elif self.phase is _ANSWERING:

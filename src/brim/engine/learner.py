@@ -119,9 +119,9 @@ class Learner:
             tokens = outcome.usage.output_tokens if outcome.usage is not None else 0
             self._window.replied(charge.among, sent_at=charge.at, now=now, tokens=tokens)
             if self._health.replied(sent_at=charge.at, now=now):
-                self._window.restart(now)
+                self._window.restart()
             if self._overloads.passed(sent_at=charge.at):
-                self._window.grow_again(now)
+                self._window.grow_again()
             if self._held_for is not None:
                 self._tell_open()
             return answer
@@ -133,7 +133,6 @@ class Learner:
             self._turned_away(charge, now)
             self._window.overloaded(now, among=self._lane.in_flight)
             self._push_back(outcome, answer, now)
-        self._window.failed(sent_at=charge.at, now=now)
         return self._failed(outcome, answer, charge, now, is_first=is_first)
 
     def _taken(self, answer: Answer, charge: Charge, now: float) -> Answer:
@@ -150,17 +149,17 @@ class Learner:
             is_one_more=charge.among > self._window.cap.size,
         )
         if is_storm:
-            self._unlearn(now)
+            self._unlearn()
         if not self._overloads.is_limit:
             return answer
         return msgspec.structs.replace(answer, outcome=msgspec.structs.replace(failure, kind=FailureKind.THROTTLED))
 
-    def _unlearn(self, now: float) -> None:
+    def _unlearn(self) -> None:
         """What was taken for refusals of a limit was a storm: what they taught is worth nothing."""
         self._admission.unlearn()
         window, is_open = self._window, self._admission.is_rate_known
         window.cap.give_up()
-        window.restate(window.ceiling, is_open=is_open, in_flight=self._lane.in_flight, now=now)
+        window.restate(window.ceiling, is_open=is_open, in_flight=self._lane.in_flight)
 
     def _failed(self, failure: Failure, answer: Answer, charge: Charge, now: float, *, is_first: bool) -> Answer:
         """Weigh a failure against what gets through: is it the request's, or the whole endpoint's?"""
@@ -239,7 +238,7 @@ class Learner:
             return
         pause = self._gate.pushed_back(sent_at=answer.sent_at, now=now, retry_after=wait, longest=longest)
         if pause >= _RAMP_AFTER_S and not self._admission.is_paced:
-            self._window.reopen(now)
+            self._window.reopen()
         if pause > 0.0:
             self._on_pause(pause, failure)
 

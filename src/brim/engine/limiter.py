@@ -142,7 +142,7 @@ class Limiter:
         now = self._loop.time()
         self._admission.recall(spent, now)
         if not self._admission.is_rate_known and any(each.ago < _LATELY_S for each in spent):
-            self._window.ramp(now)
+            self._window.ramp()
 
     def move(self, loop: asyncio.AbstractEventLoop) -> None:
         """Go on in *loop*, on the same clock. The old one is closed, and whoever waited there will never come."""
@@ -195,7 +195,7 @@ class Limiter:
         self.limits = limits
         self._admission.restate(limits, now)
         is_open = self._admission.is_rate_known or self._admission.is_paced
-        self._window.restate(limits.concurrency, is_open=is_open, in_flight=self.in_flight, now=now)
+        self._window.restate(limits.concurrency, is_open=is_open, in_flight=self.in_flight)
         for waiter in tuple(self._queue):
             waiter.cost = self._admission.renew(waiter.cost, waiter.max_tokens)
             failure = self._admission.too_large(waiter.cost)
@@ -293,13 +293,17 @@ class Limiter:
             self.health.went(now)
         charge = self._admission.take(cost, now, among=self.in_flight, max_tokens=max_tokens)
         self._window.granted(self.in_flight, now)
+        self._watch_growth()
+        return Permit(self, charge)
+
+    def _watch_growth(self) -> None:
         if self._growth is None and self.in_flight >= self._window.size and self._window.grows_by_time:
             self._growth = self._loop.call_later(GROWS_EACH_S, self._grow)
-        return Permit(self, charge)
 
     def _grow(self) -> None:
         self._growth = None
         self._window.ticked(self.in_flight, self._loop.time())
+        self._watch_growth()  # a step may be less than a whole attempt
         self._pump()
         if self.in_flight < self._window.size:
             self.on_room()

@@ -135,7 +135,7 @@ def answer_of(outcome: Outcome | None, watch: Watch, clocks: Clocks) -> Answer:
     assert outcome is not None, "an exchange ends with an outcome unless a clock of ours ran out"
     now = clocks.loop.time()
     if isinstance(outcome, Reply):
-        clocks.total.answered(now - watch.started_at)
+        clocks.total.answered(now - watch.started_at, now=now)
     return Answer(outcome, watch.started_at, now, watch.levels)
 
 

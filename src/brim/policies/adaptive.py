@@ -2,11 +2,11 @@
 
 Four kinds of evidence, each with its own answer:
 
-- *nothing known yet*: the window starts small and doubles in a second, or in a round of answers of half a second or
-  more, in which it was full and nothing was pushed back. Waiting for answers alone would take minutes where one does.
-- *answers that take longer*: on hardware without limits more at once only makes all of them slower. The time an answer
-  takes for its length is held against that of the first few answers; the window follows the number at which both are
-  nearly the same (by Little's law, the number that just fills the hardware), so throughput decides and no knob.
+- *nothing known yet*: the window starts small. Until an answer comes it grows by a few attempts each second, since
+  waiting for answers that take a minute would take minutes, and since hardware of one's own may only queue what is
+  sent. Once answers come it doubles in the time that one takes, as long as they take no longer than at first.
+- *answers that take longer*: on hardware without limits more at once makes all of them slower. From then on what is
+  delivered decides (`brim.policies.throughput`), and no knob.
 - *overload* (503, 529): strays cost nothing; where they are many, each takes half a slot away, so that a storm halves
   the window.
 - *refusals at always the same number*: a cap on calls at once (`brim.policies.call_cap`).
@@ -16,9 +16,11 @@ Where a rate binds (stated, shown or measured) the window is thrown open: the ra
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import Final
 
 from brim.policies.call_cap import CallCap
+from brim.policies.throughput import Climb, Curve
 
 __all__ = ["START", "AdaptiveWindow"]
 
@@ -28,21 +30,28 @@ START: Final = 8
 GROWS_EACH_S: Final = 0.25
 """A full window that meets no resistance grows by a step after so many seconds: many small steps, since all that a step
 lets go at once is refused at once where a limit is hit."""
-_STEP: Final = 2.0**0.25
 _DOUBLES_S: Final = 0.5
 """However fast answers come, the window doubles no sooner: what is sent until a refusal is back is refused too."""
+_UNHEARD: Final = (3.0, 0.5, 10.0)
+"""While no answer has come at all, so many more go each second at first, so many more of them each second, and so many
+at most: what answers slowly may be far away, or hardware of one's own that can't do more at once."""
+_AHEAD: Final = 3.0
+"""Times as many as were on the wire when answers took no longer than at first."""
+_BACK: Final = 2.0
+"""So many times as many remain when answers begin to take longer."""
 _CALM_S: Final = 1.0
 _ROUNDING: Final = 1e-9
 
 _MOST_UNANSWERED: Final = 512
+"""Before the first answer no more are sent."""
 _HEARD: Final = 4
-_FIRST_ANSWERS: Final = 24
-_LEAST_ANSWERS: Final = 48
-_NEARLY_ALL: Final = 0.9
-_SLACK: Final = 1.12
-"""A little more than what just fills the hardware, so that a slot which comes free finds a request waiting."""
+"""So many answers are needed to say how long they take."""
 _SLOWER: Final = 1.4
-_PER_ANSWER_TOKENS: Final = 64.0
+"""Answers that take so many times as long as the first few, for their length, end the ramp."""
+_STEADY: Final = 1.2
+"""What was sent among so many times more or fewer than there are now says little about either number."""
+_WORK_BESIDES: Final = 8.0
+"""Tokens that an answer takes beside its own."""
 _VOTES: Final = 4
 _STRAYS: Final = 0.1
 """Overloads up to this share of the answers are strays."""
@@ -57,14 +66,18 @@ class AdaptiveWindow:
     """
 
     __slots__ = (
-        "_base",
-        "_changed_at",
+        "_answers",
+        "_climb",
+        "_crowd",
+        "_curve",
         "_exact",
         "_is_open",
         "_is_ramping",
-        "_now",
+        "_most_unanswered",
         "_overloads",
         "_resisted_at",
+        "_unslowed",
+        "_waited_s",
         "cap",
         "ceiling",
         "size",
@@ -75,12 +88,15 @@ class AdaptiveWindow:
         self._exact = float(min(start, ceiling))
         self._is_ramping = True
         self._is_open = False
-        self._changed_at = float("-inf")
         self._resisted_at = float("-inf")
-        self._base = _Speed()
-        self._now = _Speed()
+        self._most_unanswered = _MOST_UNANSWERED
+        self._crowd = 0
         self.cap = CallCap(ceiling)
-        self._resize(0.0)
+        self._unslowed = self._exact
+        self._waited_s = 0.0
+        self._curve = Curve()
+        self._climb = Climb(self._curve)
+        self._resize()
 
     @property
     def _bound(self) -> int:
@@ -88,31 +104,43 @@ class AdaptiveWindow:
 
     @property
     def grows_by_time(self) -> bool:
-        """Would a full window double by itself?"""
-        is_unheard = self._base.answers < _HEARD
-        return (
-            is_unheard and self._is_ramping and not self._is_open and self.size < min(self.cap.size, _MOST_UNANSWERED)
-        )
+        """Would a full window grow by itself?"""
+        return self._is_ramping and not self._is_open and self.size < self._most_ahead
+
+    @property
+    def _most_ahead(self) -> float:
+        """The most that there may be before answers have told more."""
+        ahead = _AHEAD * self._unslowed if self._curve.answers else self._most_unanswered
+        return min(self.cap.size, self.ceiling, ahead)
 
     def open(self) -> None:
         """A rate is known that holds us back: no need to be careful here."""
         if not self._is_open:
             self._is_open = True
             self._exact = float(self.ceiling)
-            self._resize(self._changed_at)
+            self._resize()
 
     def granted(self, in_flight: int, now: float) -> None:
         """One more attempt is on the wire, *in_flight* with it."""
+        self._crowd = in_flight
         before = self._bound
         self.cap.granted(in_flight, now)
         if self._bound != before:
-            self._resize(now)
+            self._resize()
 
     def ticked(self, in_flight: int, now: float) -> None:
         """The time of one step has passed in which *in_flight* were on the wire."""
-        if self.grows_by_time and in_flight >= self.size and now - self._resisted_at > _CALM_S:
-            self._exact *= _STEP
-            self._resize(now)
+        if not self.grows_by_time or in_flight < self.size or now - self._resisted_at <= _CALM_S:
+            return
+        if self._curve.answers:
+            doubles_s = max(self._curve.seconds, _DOUBLES_S)
+            grown = self._exact * 2.0 ** (GROWS_EACH_S / doubles_s)
+        else:
+            first, more, most = _UNHEARD
+            self._waited_s += GROWS_EACH_S
+            grown = self._exact + GROWS_EACH_S * min(first + more * self._waited_s, most)
+        self._exact = max(self._exact, min(grown, self._most_ahead))
+        self._fit()
 
     def replied(self, among: int, *, sent_at: float, now: float, tokens: float = 0.0) -> None:
         """An answer came.
@@ -126,47 +154,30 @@ class AdaptiveWindow:
         before = self._bound
         self.cap.replied(among, sent_at=sent_at)
         if self._bound != before:
-            self._resize(now)
-        if self._is_open:
-            if self._exact < self.ceiling:
-                self._exact += 1.0 / self._exact
-                self._resize(self._changed_at)
-            return
-        work = tokens + _PER_ANSWER_TOKENS
-        if among <= (2 * START if self._base.answers < _FIRST_ANSWERS else START // 2):
-            self._base.add(now - sent_at, work)
-        if sent_at >= self._changed_at:
-            self._now.add(now - sent_at, work)
-            self._now.most = max(self._now.most, among)
-            if self._is_ramping:
-                self._end_ramp(now)
-            elif self._now.answers >= max(self.size, _LEAST_ANSWERS):
-                self._end_round(now)
+            self._resize()
+        self._answers += 1
+        if not self._is_open:
+            self._measure(among, now - sent_at, tokens + _WORK_BESIDES, now)
+        elif self._exact < self.ceiling:
+            self._exact += 1.0 / self._exact
+            self._resize()
 
-    def _end_ramp(self, now: float) -> None:
-        """Has a round of answers come? One that hangs must not hold up all."""
-        heard = self._now
-        needed = _NEARLY_ALL * max(self.size, START)
-        if heard.answers + heard.failures >= needed and heard.answers >= 0.5 * needed:
-            self._end_round(now)
-
-    def _end_round(self, now: float) -> None:
-        ratio = self._now.slower_than(self._base)
-        was_full = self._now.most >= 0.75 * self.size
-        if ratio > _SLOWER or not self._is_ramping:
+    def _measure(self, among: int, seconds: float, work: float, now: float) -> None:
+        at_once = sqrt(among * max(1, self._crowd))
+        is_steady = 1.0 / _STEADY < among / max(1, self._crowd) < _STEADY
+        self._curve.add(at_once, seconds, work, now, is_steady=is_steady)
+        if self._is_ramping:
+            if self._curve.answers < _HEARD or self._curve.slower() < _SLOWER:
+                self._unslowed = max(self._unslowed, float(among))
+                return
             self._is_ramping = False
-            wanted = self._exact / max(ratio, 0.5) * _SLACK
-            if wanted < self._exact or was_full:
-                self._exact += (wanted - self._exact) * (1.0 if ratio > _SLOWER else 0.5)
-        elif was_full and now - self._resisted_at > _CALM_S:
-            self._exact *= 2.0 ** min(1.0, (now - self._changed_at) / _DOUBLES_S)
-        self._resize(now)
-
-    def failed(self, *, sent_at: float, now: float) -> None:
-        """An attempt came back without an answer: it says nothing about speed, but its round is over too."""
-        if self._is_ramping and not self._is_open and sent_at >= self._changed_at:
-            self._now.failures += 1
-            self._end_ramp(now)
+            self._exact = min(self._exact, _BACK * self._unslowed)
+            self._resize()
+        elif is_steady:
+            wanted = self._climb.answered(at_once, float(self.size), now)
+            if wanted is not None:
+                self._exact = wanted
+                self._resize()
 
     def overloaded(self, now: float, *, among: int = 0) -> None:
         """The far end said that it was too much for it. A stray one among many answers says nothing.
@@ -174,12 +185,13 @@ class AdaptiveWindow:
         *among*: attempts on the wire, whose answers may just take longer than an overload does.
         """
         self._overloads += 1
-        if self._overloads < _VOTES or self._overloads < _STRAYS * (self._now.answers + among):
+        if self._overloads < _VOTES or self._overloads < _STRAYS * (self._answers + among):
             return
         self._is_ramping = False
         self._resisted_at = now
         self._exact -= 0.5 * self._overloads
-        self._resize(self._changed_at)
+        self._climb.resisted(now)
+        self._resize()
 
     def refused(self, number: int, now: float) -> None:
         """A limit refused an attempt as the *number*-th that was there; told once for each burst of refusals."""
@@ -187,14 +199,14 @@ class AdaptiveWindow:
         before = self._bound
         self.cap.refused(number, now)
         if self._bound != before:
-            self._resize(now)
+            self._resize()
 
     def echoed(self, number: int, *, sent_at: float, now: float) -> None:
         """One more was refused as the *number*-th, in the same burst, or too few to say anything about a rate."""
         before = self._bound
         self.cap.echoed(number, sent_at=sent_at, now=now)
         if self._bound != before:
-            self._resize(now)
+            self._resize()
 
     def uncapped(self, now: float) -> None:
         """What is refused is refused for another reason than how many there are at once."""
@@ -202,86 +214,67 @@ class AdaptiveWindow:
         before = self._bound
         self.cap.forget()
         if self._bound != before:
-            self._resize(now)
+            self._resize()
 
-    def ramp(self, now: float) -> None:
+    def ramp(self) -> None:
         """Others of ours were sent just before: begin with one, and grow from there."""
         if not self._is_open:
             self._exact = 1.0
-            self._resize(now)
+            self._resize()
 
-    def restart(self, now: float) -> None:
+    def restart(self) -> None:
         """The far end was gone and is back: begin as at first."""
         if not self._is_open:
-            self._is_ramping = True
-            self._exact = float(START)
-            self._resize(now)
+            # If there never was an answer, perhaps we were what was too much for it.
+            self._most_unanswered = max(START, self._most_unanswered // 8)
+            self._begin(float(START))
 
-    def grow_again(self, now: float) -> None:
+    def grow_again(self) -> None:
         """What ended the ramp was no lack of capacity, most likely: go on with it from here."""
         if not self._is_open:
             self._is_ramping = True
-            self._resize(now)
+            self._resize()
 
-    def reopen(self, now: float) -> None:
+    def reopen(self) -> None:
         """The lane was closed and opens again: come back as a ramp, not as a stampede."""
         if not self._is_open:
             self._exact = max(min(self._exact, START), self._exact / 2)
-            self._resize(now)
+            self._resize()
 
-    def restate(self, ceiling: int, *, is_open: bool, in_flight: int, now: float) -> None:
+    def restate(self, ceiling: int, *, is_open: bool, in_flight: int) -> None:
         """Other limits are stated now: what was learnt is kept as far as it fits under *ceiling*.
 
         Args:
             ceiling: never wider than this; at least 1.
             is_open: does a rate hold attempts back?
             in_flight: attempts on the wire.
-            now: the present time.
         """
         if is_open and (self._exact >= self.ceiling or not self._is_open):
             self._exact = float(ceiling)
         if self._is_open and not is_open:
             # As many as are there have shown that they get through; more has to be found out.
-            self._exact, self._is_ramping = float(max(START, in_flight)), True
+            self._begin(float(max(START, in_flight)))
         self.cap.restate(ceiling)
         self._is_open = is_open
         self.ceiling = ceiling
-        self._resize(now)
+        self._resize()
 
-    def _resize(self, now: float) -> None:
+    def _begin(self, size: float) -> None:
+        """Know nothing of the far end: not even how fast it is."""
+        self._exact = self._unslowed = size
+        self._is_ramping = True
+        self._waited_s = 0.0
+        self._curve = Curve()
+        self._climb = Climb(self._curve)
+        self._resize()
+
+    def _resize(self) -> None:
+        self._fit()
+        self._overloads = self._answers = 0
+
+    def _fit(self) -> None:
         self._exact = min(max(self._exact, 1.0), float(self.ceiling))
         self.size = min(int(self._exact + _ROUNDING), self._bound)
-        self._changed_at = now
-        self._now = _Speed()
-        self._overloads = 0
 
     def __repr__(self) -> str:
         return f"AdaptiveWindow({self.size}/{self.ceiling})"
-
-
-class _Speed:
-    """Seconds of answers and the work in them."""
-
-    __slots__ = ("answers", "failures", "most", "seconds", "work")
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self.work = 0.0
-        self.answers = 0
-        self.failures = 0
-        self.most = 0
-
-    def add(self, seconds: float, work: float) -> None:
-        self.seconds += seconds
-        self.work += work
-        self.answers += 1
-
-    def slower_than(self, base: _Speed) -> float:
-        """How many times as long answers take: each, or for their length, whichever says less.
-
-        Where the time does not depend on the length, a few long answers among the first make all others look slow.
-        """
-        if not base.seconds or not self.answers:
-            return 1.0
-        each = self.seconds * base.answers / (base.seconds * self.answers)
-        return min(each, self.seconds * base.work / (base.seconds * self.work))
