@@ -115,6 +115,20 @@ def test_a_believed_cap_on_calls_at_once_holds_the_window() -> None:
     assert window.size == 50
 
 
+def test_a_cap_is_given_up_where_refusals_are_explained_otherwise() -> None:
+    """
+    A server that says to wait for long counts windows, not calls at once: the window stands open again.
+    """
+    window = AdaptiveWindow(ceiling=1_000)
+    window.open()
+    for strike in range(6):
+        window.refused(51, 2.0 * strike)
+    assert window.size == 50
+
+    window.uncapped(20.0)
+    assert window.size == 1_000
+
+
 def test_reopens_as_a_ramp() -> None:
     """
     After a pause half of the window goes first, but no fewer than at the start of a run.

@@ -212,7 +212,7 @@ class AdaptiveWindow:
         """What is refused is refused for another reason than how many there are at once."""
         self._resisted_at = now
         before = self._bound
-        self.cap.forget()
+        self.cap.give_up()
         if self._bound != before:
             self._resize()
 

@@ -122,12 +122,6 @@ class CallCap:
         self._below.clear()
         self._forget()
 
-    def forget(self) -> None:
-        """What is refused is refused for another reason."""
-        if self._state is not _State.FREE:
-            self._disprove()
-        self._forget()
-
     def _forget(self) -> None:
         self._lowest, self._votes, self._against, self._voted_at = self.ceiling + 1, 0, 0, 0.0
 
