@@ -95,6 +95,18 @@ def test_overloads_spread_thinly_over_an_episode_are_no_limit() -> None:
     assert not lane.overloads.is_limit
 
 
+def test_a_window_that_stays_just_above_a_limit_shows_it() -> None:
+    """
+    One in nine refused, call after call, and never calm: after some three hundred it is taken for a limit.
+    """
+    lane = Lane()
+    for _ in range(35):
+        lane.refused()
+        lane.passed(8)
+
+    assert lane.overloads.is_limit
+
+
 def test_what_goes_on_whatever_is_sent_was_a_storm_and_is_believed_later_the_next_time() -> None:
     """
     A limit that is known refuses little: a third refused for two hundred attempts is none, and two episodes are needed.

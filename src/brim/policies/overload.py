@@ -29,6 +29,12 @@ _CALM: Final = 16
 """So many answers in a row end an episode: a storm that refuses one in five hardly lets them by."""
 _EASED: Final = 6
 """After so many already the window may grow again: waiting longer where only one goes at a time takes minutes."""
+_STRETCH: Final = 96
+_STEADY: Final = 0.08
+_TOO_MANY: Final = 0.25
+_STRETCHES: Final = 3
+"""A window that stays just above a limit is never calm: so large a share of so many calls, in so many stretches one
+after the other, all refused quickly, is a limit too."""
 _GRACE: Final = 96
 """It takes a burst and a search to learn a limit: attempts from its first refusal on. Of all that is refused at
 the same time, only one counts."""
@@ -45,6 +51,7 @@ class Overloads:
     """
 
     __slots__ = (
+        "_all",
         "_among",
         "_bad",
         "_calm",
@@ -53,12 +60,15 @@ class Overloads:
         "_is_doubted",
         "_is_large",
         "_is_odd",
+        "_is_slow",
         "_is_tested",
         "_last_at",
         "_many",
+        "_met",
         "_needed",
         "_pending",
         "_seen",
+        "_stretches",
         "is_limit",
     )
 
@@ -71,8 +81,23 @@ class Overloads:
     def _begin(self) -> None:
         self._episodes = 0
         self._seen = self._bad = 0
-        self._is_tested = self._is_doubted = False
+        self._is_tested = self._is_doubted = self._is_slow = False
+        self._met = self._all = self._stretches = 0
         self._rest()
+
+    def _watch(self, *, is_overload: bool) -> None:
+        """Count calls by stretches."""
+        if self.is_limit:
+            return
+        self._met += is_overload
+        self._all += 1
+        if self._all < _STRETCH:
+            return
+        is_steady = _STEADY <= self._met / self._all <= _TOO_MANY and not self._is_slow
+        self._stretches = self._stretches + 1 if is_steady else 0
+        self._met = self._all = 0
+        self._is_slow = False
+        self.is_limit = self._stretches >= _STRETCHES * self._needed
 
     def _rest(self) -> None:
         self._many = self._among = self._pending = self._calm = 0
@@ -108,7 +133,10 @@ class Overloads:
         self._pending = self._calm = 0
         self._is_large = self._is_large or self._many >= _SHARE * in_flight
         is_news, self._last_at = sent_at >= self._last_at, now
-        self._is_odd = self._is_odd or status != _UNAVAILABLE or now - sent_at > max(_QUICK_S, _QUICK * typical_s)
+        is_odd = status != _UNAVAILABLE or now - sent_at > max(_QUICK_S, _QUICK * typical_s)
+        self._is_odd = self._is_odd or is_odd
+        self._is_slow = self._is_slow or is_odd
+        self._watch(is_overload=True)
         if not self.is_limit or not is_news or is_one_more:
             return False
         self._seen = self._seen + 1 if self._is_tested else -_GRACE
@@ -119,6 +147,7 @@ class Overloads:
     def passed(self, *, sent_at: float) -> bool:
         """An attempt sent at *sent_at* was answered. Returns whether an episode is over, as it seems."""
         self._seen += 1
+        self._watch(is_overload=False)
         if not self._many:
             return False
         self._pending += sent_at >= self._first_at
