@@ -52,6 +52,8 @@ _STEADY: Final = 1.2
 """What was sent among so many times more or fewer than there are now says little about either number."""
 _WORK_BESIDES: Final = 8.0
 """Tokens that an answer takes beside its own."""
+_GLANCE: Final = 8
+"""Where all that may be is on the wire and nothing resists, one in so many answers is looked at."""
 _VOTES: Final = 4
 _STRAYS: Final = 0.1
 """Overloads up to this share of the answers are strays."""
@@ -156,6 +158,8 @@ class AdaptiveWindow:
         if self._bound != before:
             self._resize()
         self._answers += 1
+        if self._is_ramping and self._exact >= self.ceiling and self._answers % _GLANCE:
+            return  # there is nothing to grow to, and nothing became slower
         if not self._is_open:
             self._measure(among, now - sent_at, tokens + _WORK_BESIDES, now)
         elif self._exact < self.ceiling:
