@@ -124,3 +124,19 @@ def test_refusals_of_the_first_burst_lower_the_guess() -> None:
         evidence.took_back(1.0, 1.9)
 
     assert evidence.guess == pytest.approx((124.0 / 62.0) ** 0.6 * (124.0 / 2.0) ** 0.4)
+
+
+def test_a_short_stretch_that_something_else_paced_shows_from_where_to_search_on() -> None:
+    """
+    A second's worth bounds nothing yet; but where 60 got through in it, the search does not begin at the five a second
+    that a minute's bucket would make.
+    """
+    evidence = Evidence(0.0)
+    evidence.first(60.0, refusal(1.0), least=1.0)
+    before = evidence.guess
+    for number in range(60):
+        evidence.saw(1.0, 61.0 + number, 1.0 + (number + 1) / 60.0)
+
+    assert not evidence.refused(refusal(2.1), 120.0, mean=1.0, base=before, pace=float("inf"))
+    assert before < 10.0
+    assert evidence.guess == pytest.approx(59.0 / 1.1)

@@ -27,6 +27,9 @@ _MARKS: Final = 8
 _SAMPLES: Final = 128
 _SAMPLE_S: Final = 0.02
 _LEAST_S: Final = 2.0
+_LEAST_TRIED_S: Final = 0.5
+"""A stretch proves something if it is as long. Where something else than a rate made the pace a shorter one shows from
+where to search on: that may be far from what was guessed."""
 _LEAST_SENDS: Final = 4.0
 _NARROW: Final = 1.25
 _WINDOW: Final = 0.01
@@ -70,6 +73,7 @@ class Evidence:
         "_marks",
         "_next_at",
         "_samples",
+        "_seen",
         "_struck_at",
         "blocks",
         "high",
@@ -84,6 +88,7 @@ class Evidence:
         self._marks: deque[_Mark] = deque(maxlen=_MARKS)
         self._samples: list[tuple[float, float]] = []
         self._next_at = now
+        self._seen = 0.0
         self._largest = 0.0
         self._latest = (now, 0.0)
         self.blocks = Blocks(now)
@@ -127,7 +132,8 @@ class Evidence:
         if self.blocks.rate:
             return self.blocks.rate
         lowest, highest = passed / (_MINUTE_S + took), passed / max(took, _SHORTEST_S)
-        return max(lowest * (highest / lowest) ** _TOWARDS_HIGHEST if lowest > 0.0 else 0.0, least)
+        guess = lowest * (highest / lowest) ** _TOWARDS_HIGHEST if lowest > 0.0 else 0.0
+        return max(guess, least, self._seen)
 
     def saw(self, amount: float, passed: float, now: float) -> None:
         """An attempt of *amount* was sent, *passed* with it."""
@@ -184,7 +190,10 @@ class Evidence:
         if blocks.count > 1 and now - self._marks[0].at < _MINUTE_S:
             return False  # what lets nothing through says nothing of a rate
         new = _Mark(sent_at, self._passed_by(sent_at, passed), amount)
-        found = self._bounds(new, mean)
+        found = self._bounds(new, mean, _LEAST_S)
+        if found is None and pace == float("inf"):
+            tried = self._bounds(new, mean, _LEAST_TRIED_S)
+            self._seen = tried[0] if tried is not None else 0.0
         last = self._marks[-1]
         if new.passed - last.passed >= _LEAST_SENDS * mean and new.at - last.at >= _LEAST_S:
             self._marks.append(new)
@@ -208,14 +217,14 @@ class Evidence:
             return so_far
         return next((by_then for time, by_then in reversed(self._samples) if time <= at), passed)
 
-    def _bounds(self, new: _Mark, mean: float) -> tuple[float, float] | None:
+    def _bounds(self, new: _Mark, mean: float, shortest: float) -> tuple[float, float] | None:
         low, high = 0.0, float("inf")
         best: tuple[float, float] | None = None
         is_seeded = False
         for number in range(len(self._marks) - 1, -1, -1):
             mark = self._marks[number]
             seconds, got = new.at - mark.at, new.passed - mark.passed
-            if seconds < _LEAST_S or got < _LEAST_SENDS * mean:
+            if seconds < shortest or got < _LEAST_SENDS * mean:
                 continue
             least, most = self._stretch(mark, new, mean, is_latest=not is_seeded)
             if is_seeded and (least > high or most < low):
