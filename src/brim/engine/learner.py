@@ -210,11 +210,11 @@ class Learner:
         verdict = self._admission.refused(charge, answer, failure, now, is_crowd=is_crowd)
         if self._admission.is_paced:
             self._window.open()
-        is_news = charge.at > self._struck_at
-        if is_news:
+        is_later = charge.at > self._struck_at
+        if is_later:
             self._fewest = min(self._fewest, number) if now - self._doubted_at < _LATELY_S else number
             self._doubted_at = now
-        is_news = is_news and verdict.is_strike and not verdict.is_explained
+        is_news = is_later and verdict.is_strike and not verdict.is_explained
         if is_news:
             self._struck_at, self._doubted_at = now, float("-inf")
         if not tells_number:

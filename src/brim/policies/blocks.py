@@ -28,8 +28,9 @@ _ALIKE: Final = 0.05
 """Blocks that end twice in a row so much further apart than the span, at equal distances by this share, show how long
 it is."""
 _HARDLY: Final = 0.1
-_UNLIKE: Final = 1.15
+"""Refused again after so small a share of the span in which so little got through, it is no window."""
 _MORE: Final = 1.1
+"""So many times what was measured, unrefused in one span, and the limit has been raised."""
 _AT_ONCE: Final = 0.5
 """One measurement lowers what is believed to no less than this share: it may have been the end of a window."""
 _LIKELY: Final = 0.7
@@ -64,7 +65,6 @@ class Blocks:
         "_passed",
         "_regular",
         "_shortest_s",
-        "_slid",
         "_times",
         "alike",
         "amount",
@@ -89,7 +89,6 @@ class Blocks:
         self._edge: float | None = None
         self._ended = now
         self._distance = 0.0
-        self._slid = 0.0
         self._regular = 0
         self._shortest_s = _SHORTEST_S
 
@@ -153,25 +152,23 @@ class Blocks:
         if self.block <= self._shortest_s or self.block * rate <= _SHORTEST_SENDS * amount or self.block <= self.span:
             return
         self.span = next((span for span in _SPANS_S if span >= self.block), _SPANS_S[-1])
-        self.amount = self._slid = self._in_span(self._began)
+        self.amount = self._in_span(self._began)
         self._edge, self._regular = None, 0
 
     def _measure(self, until: float, opens_at: float | None) -> bool:
         """Take the measure of the window that is used up *until* then and that, if the server says so, *opens_at*."""
         if not self.span:
             return False
-        slid, before = self._in_span(until), self._slid
-        is_first, self._slid = self._edge is None, slid
+        measure = self._in_span(until)
         if opens_at is not None:
             # The first attempt of the window that is used up was sent a span before it opens; seconds may be rounded.
             since = self._at(until) - self._at(opens_at - self.span - 1.0)
-            is_since = since > _LIKELY * slid
-        else:
+            measure = since if since > _LIKELY * measure else measure
+        elif self._regular >= _REGULAR:
             since = self._at(until) - self._at(self._began_at(until))
-            is_since = is_first and slid > _UNLIKE * before
-            if self._regular >= _REGULAR and _LIKELY * slid < since < slid:
-                slid = (since * slid) ** 0.5  # they begin no later than that, and perhaps sooner
-        measure = max(since if is_since else slid, _AT_ONCE * self.amount)
+            if _LIKELY * measure < since < measure:
+                measure = (since * measure) ** 0.5  # they begin no later than that, and perhaps sooner
+        measure = max(measure, _AT_ONCE * self.amount)
         self.alike = self.alike + 1 if abs(measure - self.amount) < _ALIKE * measure else 0
         self.amount = measure
         return self.amount > 0.0

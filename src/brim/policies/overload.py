@@ -4,7 +4,8 @@ Some gateways answer 503 where others say 429, nginx by default. A server that i
 for as long as that lasts, and often slowly. A limit refuses at once, much of what is beyond it and nothing below: as
 soon as less is sent, all gets through. So an episode counts if its overloads came quickly, were a large share of what
 came back meanwhile, and were followed by answers alone once the lane had drawn back. After it the window grows again,
-and what is refused then is taken for a limit's refusal.
+and what is refused then is taken for a limit's refusal. A window that stays just above a limit has no such episodes:
+there a small share of quick overloads, the same for hundreds of calls, says it.
 
 It is dropped where it proves wrong: a limit that is known refuses little, a storm goes on whatever is sent. Next time
 it takes twice as many episodes. A 529 is a storm by its very name, and never told here.

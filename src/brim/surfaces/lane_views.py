@@ -31,8 +31,7 @@ def lane_views(tally: Tally) -> list[RenderableType]:
     lines = states(tally)
     views: list[RenderableType] = []
     for line in lines[:_MOST]:
-        head = Text.assemble((f"{one_line(line.name, _SHORT_NAME)} ", "bold"), (line.state, line.style))
-        head.no_wrap, head.overflow = True, "ellipsis"
+        head = _head(line)
         if len(lines) <= _CLOSE:
             views.append(head)
             views += [Padding(_Bars(line, line.gauges), (0, 0, 0, 2))] if line.gauges else []
@@ -41,11 +40,14 @@ def lane_views(tally: Tally) -> list[RenderableType]:
             views.append(_Bars(line, tuple(binding), head=head))
     if len(lines) > _MOST:
         views.append(Text(f"and {counted(len(lines) - _MOST, 'lane')} more", "dim"))
-    for line in news(tally)[-_CLOSE:]:
-        head = Text.assemble((f"{one_line(line.name, _SHORT_NAME)} ", "bold"), (line.state, line.style))
-        head.no_wrap, head.overflow = True, "ellipsis"
-        views.append(head)
+    views += [_head(line) for line in news(tally)[-_CLOSE:]]
     return views
+
+
+def _head(line: Line) -> Text:
+    head = Text.assemble((f"{one_line(line.name, _SHORT_NAME)} ", "bold"), (line.state, line.style))
+    head.no_wrap, head.overflow = True, "ellipsis"
+    return head
 
 
 class _Bars:
