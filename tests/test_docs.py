@@ -19,7 +19,7 @@ import pytest
 
 import brim
 import brim.testing
-from brim.storage.lines import Answer, Bind, End, Header, Sent
+from brim.storage.lines import Answer, Bind, Charged, End, Header, Sent
 from brim.storage.results import own_fields
 from brim.surfaces.bulk import Exit
 from brim.values import FailureKind, FinishReason
@@ -170,7 +170,7 @@ def test_every_field_of_the_files_is_documented() -> None:
     """
     page = DOCS / "reference" / "output.md"
     output, journal = section(page, "The output"), section(page, "The journal")
-    lines = [name for line in (Header, Answer, Sent, Bind, End) for name in get_type_hints(line)]
+    lines = [name for line in (Header, Answer, Sent, Charged, Bind, End) for name in get_type_hints(line)]
     names = [name for name in lines if not name.startswith("_")]
 
     assert [name for name in (*own_fields, *brim.Usage.__struct_fields__) if f"| `{name}` |" not in output] == []

@@ -74,6 +74,8 @@ class FailureKind(StrEnum):
     """Bad key, region or permission."""
     DAILY = "daily"
     """A limit per day is used up."""
+    BUDGET = "budget"
+    """What is left of the run's budget does not pay for the next call at its dearest."""
     UNKNOWN_MODEL = "unknown_model"
     """The endpoint does not serve this model: the command is wrong."""
     SAME_FAULT = "same_fault"
@@ -104,6 +106,7 @@ _PARKS: Final = frozenset(
         FailureKind.QUOTA,
         FailureKind.DENIED,
         FailureKind.DAILY,
+        FailureKind.BUDGET,
         FailureKind.UNKNOWN_MODEL,
         FailureKind.SAME_FAULT,
         FailureKind.STOPPED,
@@ -288,6 +291,8 @@ class Constraint(StrEnum):
     """A stated sliding window of requests."""
     DAY = "day"
     """A limit per day is used up, and the lane is parked."""
+    BUDGET = "budget"
+    """What is left of the budget may be needed for the calls on the wire: they have to come home first."""
     CONCURRENCY = "concurrency"
     """As many attempts are on the wire as may be: stated, or all that does any good."""
     OUTAGE = "outage"

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 import msgspec
 
 from brim.config import Endpoint
+from brim.engine.budget import Till
 from brim.engine.lane import Lane, Ledger, Settings
 from brim.engine.path import Prepared, fulfil
 from brim.engine.run import Run
@@ -16,7 +17,7 @@ from brim.protocols.openai import OpenAIChat
 from brim.simulator.clock import run_virtual
 from brim.transport import Transport
 from brim.transport.scripted import Answers
-from brim.values import Event, Request, Result
+from brim.values import Event, Reply, Request, Result
 
 ENDPOINT = Endpoint(dialect="openai", base_url="http://127.0.0.1:1", model="m")
 
@@ -51,6 +52,8 @@ def open_lane(
     dialect: Dialect | None = None,
     model: str = "m",
     ledger: Ledger | None = None,
+    till: Till | None = None,
+    price: Callable[[Reply], float | None] = lambda _: 0.25,
     began_at: float = 1_000.0,
 ) -> Lane:
     return Lane(
@@ -59,10 +62,11 @@ def open_lane(
         dialect=dialect or OpenAIChat(base_url=ENDPOINT.base_url),
         transport=transport,
         settings=settings or Settings(seed=1),
-        price=lambda _: 0.25,
+        price=price,
         emit=emit,
         wall=lambda: began_at + asyncio.get_running_loop().time(),
         ledger=ledger,
+        till=till,
     )
 
 

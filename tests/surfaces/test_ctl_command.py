@@ -215,6 +215,7 @@ def test_a_refusal_is_an_error(tmp_path: Path, answer: bytes, said: str) -> None
         (Word.SET, {"concurrency": "9" * 30}, "should be a whole number above 0, or none"),
         (Word.SET, {"concurrency": "2.5"}, "--concurrency '2.5' should be a whole number above 0, or none"),
         (Word.SET, {"limit": ["40"]}, "--limit '40' should look like 40/60s"),
+        (Word.SET, {"budget": "much"}, "--budget 'much' should be a number above 0, or none"),
         (Word.PAUSE, {"rpm": "5"}, "--rpm would change limits, so the order is set, not pause"),
         (Word.DRAIN, {"lane": "x"}, "drain is for the whole run; leave --lane out"),
     ],

@@ -65,6 +65,9 @@ def test_defaults(desk: Desk) -> None:
         "max_tokens": None,
         "params": {},
         "limits": None,
+        "budget_usd": None,
+        "price": None,
+        "prices": {},
         "timeouts": Timeouts(),
         "max_attempts": 7,
         "stream": False,
@@ -228,3 +231,13 @@ def test_the_limits_of_a_file_pace_a_run(desk: Desk) -> None:
 
     assert provider.tally.refused.total() == 0
     assert 199 * 0.5 <= ended <= 199 * 0.5 * 1.01 + 5.0
+
+
+def test_a_price_on_the_command_line_beats_those_of_the_file(desk: Desk) -> None:
+    """
+    Those of single models too, as a preset does; the budget comes from wherever it stands.
+    """
+    desk.write('budget = 5\nprice = "1/4"\n[lanes.m]\nprice = "2/8"')
+
+    assert (desk.option("budget_usd"), desk.option("price"), desk.option("prices")) == (5.0, "1/4", {"m": "2/8"})
+    assert (desk.option("price", "--price", "0/0"), desk.option("prices", "--price", "0/0")) == ("0/0", {})

@@ -40,6 +40,8 @@ timeout = 30
 first_timeout = 20
 max_attempts = 2
 deadline = 60.5
+budget = 5
+price = "0.25/2"
 template = "Say {word}."
 prompt_field = "text"
 ca = "ca.pem"
@@ -53,6 +55,9 @@ top_p = 1
 stop = ["a"]
 user = "@not-a-file"
 response_format = { type = "json_schema", schema = { secret = "a field of the body" } }
+
+[lanes."openai:gpt-6-luna"]
+price = "1/4"
 
 [lanes."openai:gpt-6-luna".limits]
 preset = "anthropic-free"
@@ -94,6 +99,8 @@ def test_takes_every_option_by_its_name(tmp_path: Path) -> None:
         "openai:gpt-6-luna": Stated(preset="anthropic-free", figures=Figures(rpm=10, limit=["1/1s"])),
         "other": Stated(),
     }
+    assert file.values["price"] == "0.25/2"
+    assert file.prices == {"openai:gpt-6-luna": "1/4"}
 
 
 def test_the_examples_of_the_documentation_are_read(tmp_path: Path) -> None:
@@ -165,6 +172,9 @@ def test_an_empty_file_says_nothing(tmp_path: Path) -> None:
         ("lanes = 3", r"lanes should be a table, not a whole number"),
         ("lanes.m = 3", r'lanes."m" should be a table, not a whole number'),
         ("lanes.m.rpm = 3", r'lanes."m" holds limits and no \'rpm\'; write \[lanes."m".limits\]'),
+        ("price = '4'", r"price '4' should look like 0.25/2"),
+        ("lanes.m.price = 4", r'lanes."m".price should be text, not a whole number'),
+        ("lanes.m.price = '4'", r"price '4' should look like 0.25/2"),
         ("lanes.m.limits = 3", r'lanes."m".limits should be a table, not a whole number'),
         ("lanes.m.limits.rmp = 3", r'lanes."m".limits has no \'rmp\'; did you mean rpm or rpd\? it has rpm, tpm, '),
         ("lanes.m.limits.rpm = 'x'", r'lanes."m".limits.rpm should be a number, not text'),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 
 from brim.config import Endpoint, Limits, Timeouts
+from brim.engine.budget import Afford
 from brim.engine.clocks import Clocks
 from brim.engine.limiter import Limiter
 from brim.engine.path import Admit, Path, Prepared, Send, Service
@@ -46,6 +47,7 @@ from brim.values import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from brim.engine.budget import Till
     from brim.policies.tokens import Amounts, Cost, Spent
     from brim.protocols import Dialect
     from brim.transport import Transport
@@ -67,16 +69,18 @@ class Ledger(Protocol):
     def spent(self, model: str, now: float) -> Sequence[Spent]:
         """What was sent to *model* before, in the order of time; *now* is seconds since the epoch."""
 
-    def sent(self, attempt: Attempt, amounts: Amounts, at: float, *, keeps: bool) -> None:
+    def sent(self, attempt: Attempt, amounts: Amounts, at: float, *, keeps: bool, worst: int) -> None:
         """Write down that *attempt* goes, *at* seconds since the epoch, with *amounts* reserved.
 
-        *keeps*: the provider counts the output that is reserved, whatever is generated.
+        *keeps*: the provider counts the output that is reserved, whatever is generated. *worst*: the most that it may
+        cost, in nano-dollars; 0 where there is no budget.
         """
 
 
 _SOURCE: Final = Bound(Constraint.SOURCE, "source")
 _CROWD: Final = Bound(Constraint.CONCURRENCY, "concurrency")
 _BACKOFF: Final = Bound(Constraint.OUTAGE, "a wait before the next attempt")
+_BUDGET: Final = Bound(Constraint.BUDGET, "budget")
 _WHATEVER_WAITS: Final = frozenset({Constraint.HELD, Constraint.PARKED, Constraint.DAY, Constraint.OUTAGE})
 """What closes a lane, whether anything waits or not."""
 
@@ -112,6 +116,7 @@ class Line:
     limiter: Limiter
     clocks: Clocks
     note: Callable[[Attempt, Amounts], None] | None = None
+    till: Till | None = None
 
 
 def build_service(line: Line, on_piece: Callable[[Piece], None] | None = None) -> Service:
@@ -143,7 +148,8 @@ def build_service(line: Line, on_piece: Callable[[Piece], None] | None = None) -
         )
     else:
         raise ConfigError(f"the dialect {dialect.name!r} can't stream; leave streaming out, or choose another --model")
-    return Admit(send, line.limiter, line.note)
+    admitted = Admit(send, line.limiter, line.note)
+    return admitted if line.till is None else Afford(admitted, line.limiter, line.till)
 
 
 def build_retry(settings: Settings, rng: Random, health: Health) -> RetryPolicy:
@@ -171,6 +177,7 @@ class Lane:
         emit: told every event.
         wall: seconds since the epoch.
         ledger: what it remembers of earlier processes, and where it says what it sends; None remembers nothing.
+        till: the run's money and what the model's calls cost; None if no budget caps it.
     """
 
     def __init__(
@@ -185,6 +192,7 @@ class Lane:
         emit: Callable[[Event], None],
         wall: Callable[[], float] = time.time,
         ledger: Ledger | None = None,
+        till: Till | None = None,
     ) -> None:
         self.name = f"{dialect.name}:{model}"
         self._model = model
@@ -202,6 +210,7 @@ class Lane:
         )
         note: Callable[[Attempt, Amounts], None] | None = None
         self._ledger = ledger
+        self._till = till
         if ledger is not None:
             ledger.stated(settings.limits)
             self.limiter.recall(ledger.spent(model, wall()))
@@ -209,7 +218,8 @@ class Lane:
             def note(attempt: Attempt, amounts: Amounts) -> None:
                 if ledger.marks:
                     keeps = charging is Charging.RESERVES_CAP and attempt.request.max_tokens is not None
-                    ledger.sent(attempt, amounts, wall(), keeps=keeps)
+                    worst = 0 if till is None else till.worst_of(attempt)
+                    ledger.sent(attempt, amounts, wall(), keeps=keeps, worst=worst)
 
         self.alive = 0
         self.held: deque[Prepared] = deque()
@@ -222,7 +232,8 @@ class Lane:
             transport=transport,
             limiter=self.limiter,
             clocks=Clocks(settings.timeouts, LearntTotal(settings.timeouts.total)),
-            note=note,
+            note=note if till is None else till.going(note),
+            till=till,
         )
         self.path = Path(
             lane=self.name,
@@ -249,8 +260,10 @@ class Lane:
         return replace(self.path, service=service, retry=WhileUnheard(self.path.retry, take_back))
 
     def prepare(self, request: Request) -> Prepared:
-        """Encode *request*. Raises `InputError` for what the dialect can't express."""
+        """Encode *request*. Raises `InputError` for what the dialect can't express, or no budget can bound."""
         body = self._dialect.encode(request, model=self._model)
+        if self._till is not None:
+            self._till.bill.worst(body)
         return Prepared(request, body, fingerprint(self._dialect.name, body))
 
     @property
@@ -269,6 +282,8 @@ class Lane:
         bound = self.limiter.bound()
         if bound is not None and bound.constraint in _WHATEVER_WAITS:
             return bound
+        if self._till is not None and self._till.waiting and not self.limiter.waiting:
+            return _BUDGET
         if not self.limiter.waiting and (not self.held or self._is_full_of_rest):
             return _BACKOFF if self._resting else _SOURCE
         # If nothing binds somebody is about to go, held up until now by what it was.

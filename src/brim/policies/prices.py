@@ -7,20 +7,24 @@ is `None`, never a guess.
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+
+from brim.errors import ConfigError
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelPrice
 
     from brim.values import Usage
 
-__all__ = ["Price", "Rates", "price_of"]
+__all__ = ["FREE", "Price", "Rates", "parse_price", "price_of"]
 
 _PER: Final = Decimal(1_000_000)
+_MOST: Final = 1.0
+"""Dollars for one token: more is a slip of the pen."""
 
 _UNSEEN: Final = (
     "requests_kcount",
@@ -47,10 +51,12 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Attributes:
         base: what holds for the shortest inputs.
         tiers: for longer inputs, longest first: rates for the *whole* call once its input exceeds so many tokens.
+        context: tokens that the model can take in and give out together; None if unknown.
     """
 
     base: Rates
     tiers: tuple[tuple[int, Rates], ...] = ()
+    context: int | None = None
 
     def cost(self, usage: Usage) -> float:
         """The price of one answer in US dollars. Price each answer by itself: tiers make sums meaningless."""
@@ -68,6 +74,10 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             + write * rates.cache_write
             + usage.output_tokens * rates.output
         )
+
+
+FREE: Final = Price(base=Rates(fresh=0.0, cache_read=0.0, cache_write=0.0, output=0.0))
+"""A model that runs on this machine."""
 
 
 @cache
@@ -93,10 +103,26 @@ def price_of(model: str, provider: str) -> Price | None:
             found = calc_price(nothing, model, provider_id=provider)
     except LookupError:
         return None
-    return _compile(found.model_price)
+    return _compile(found.model_price, found.model.context_window)
 
 
-def _compile(listed: ModelPrice) -> Price | None:
+def parse_price(text: str) -> Price:
+    """Read a price as people write it, `IN/OUT`: US dollars for a million tokens in and out. Cached input costs IN.
+
+    Raises:
+        ConfigError: it is written otherwise.
+    """
+    given, slash, made = text.partition("/")
+    try:
+        fresh, output = (float(Decimal(word.strip()) / _PER) for word in (given, made))
+    except InvalidOperation:
+        slash, fresh, output = "", 0.0, 0.0
+    if not slash or not 0.0 <= fresh < _MOST or not 0.0 <= output < _MOST:
+        raise ConfigError(f"price {text!r} should look like 0.25/2: US dollars for a million tokens in, and out")
+    return Price(base=Rates(fresh=fresh, cache_read=fresh, cache_write=fresh, output=output))
+
+
+def _compile(listed: ModelPrice, context: int | None) -> Price | None:
     if listed.input_mtok is None or any(getattr(listed, key) is not None for key in _UNSEEN):
         return None
     priced = (listed.input_mtok, listed.cache_read_mtok, listed.cache_write_mtok, listed.output_mtok)
@@ -104,6 +130,7 @@ def _compile(listed: ModelPrice) -> Price | None:
     return Price(
         base=_rates(listed, tokens=0),
         tiers=tuple((start, _rates(listed, tokens=start + 1)) for start in sorted(starts, reverse=True)),
+        context=context,
     )
 
 

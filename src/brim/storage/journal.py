@@ -25,6 +25,7 @@ from brim.storage.lines import (
     VERSION,
     Answer,
     Bind,
+    Charged,
     End,
     Header,
     Line,
@@ -166,14 +167,39 @@ class Journal:
                 self.index.add(result.request.position, offset)
                 offset += len(line)
 
-    def mark(self, request: Request, amounts: tuple[float, float, float, float], at: float, *, keeps: bool) -> None:
+    def mark(
+        self,
+        request: Request,
+        amounts: tuple[float, float, float, float],
+        at: float,
+        *,
+        keeps: bool,
+        worst: int = 0,
+    ) -> None:
         """Write down that an attempt of *request* goes *at* that time, before it does. Not synced: it tells no result.
+
+        *worst* is the most that it may cost, in nano-dollars; 0 where there is no budget.
 
         Raises:
             JournalError: the disk is full or broken.
         """
-        line = Sent(position=request.position, at=to_millis(at), amounts=amounts[1:], lane=request.model, keeps=keeps)
+        line = Sent(
+            position=request.position,
+            at=to_millis(at),
+            amounts=amounts[1:],
+            lane=request.model,
+            keeps=keeps,
+            worst=worst,
+        )
         self._append(line, is_synced=False)
+
+    def charge(self, request: Request, nanos: int) -> None:
+        """Write down what the attempt of *request* that was marked last is charged, in nano-dollars. Not synced.
+
+        Raises:
+            JournalError: the disk is full or broken.
+        """
+        self._append(Charged(position=request.position, nanos=nanos), is_synced=False)
 
     def claim(self, request: Request, fingerprint: bytes) -> Recorded | None:
         """Find a result of an earlier run for *request*, and let it answer this row. None: the row must run.
@@ -229,7 +255,7 @@ class Journal:
             self.index.move(position, entry)
         self.index.take(entry)
 
-    def _append(self, line: Bind | End | Sent, *, is_synced: bool = True) -> int:
+    def _append(self, line: Bind | End | Sent | Charged, *, is_synced: bool = True) -> int:
         """Write one line; the offset where it begins."""
         offset = self._size
         self._write([seal(line)], is_synced=is_synced)

@@ -16,7 +16,9 @@ The check sum covers everything behind it up to the line break.
 - **sent**, before each attempt while limits are stated: an attempt for *position* goes *at* that time, with *amounts*
   of tokens, input tokens and output tokens reserved for it, of which the provider *keeps* the output or, if that is
   left out, counts what is generated. One without a later result was in flight when the process
-  died.
+  died. Under a budget every attempt has one, with *worst*, the most it may cost in nano-dollars.
+- **charged**, under a budget, when an attempt brought no answer whose cost its result line tells: it counts as so many
+  *nanos* in place of what its mark said.
 - **bind**, when a resumed input differs from what was recorded: from here on the row at *position* is answered by the
   line (result or bind) that starts at byte *offset*. With a *row* digest the answer goes to a row with another *id* and
   other own fields (*extra*), which it says. An *offset* of null says that nothing recorded answers this position.
@@ -44,6 +46,7 @@ __all__ = [
     "Answer",
     "Bind",
     "Body",
+    "Charged",
     "End",
     "Head",
     "Header",
@@ -134,6 +137,14 @@ class Sent(msgspec.Struct, tag="sent", tag_field="line", kw_only=True, omit_defa
     amounts: tuple[float, float, float]
     lane: str | None = None
     keeps: bool = False
+    worst: int = 0
+
+
+class Charged(msgspec.Struct, tag="charged", tag_field="line", kw_only=True):
+    """The last attempt for a position cost so many nano-dollars, or is taken to have."""
+
+    position: int
+    nanos: int
 
 
 class End(msgspec.Struct, tag="end", tag_field="line"):
@@ -156,19 +167,21 @@ class Took(msgspec.Struct):
 
     attempts: int
     usage: Usage | None
+    cost_usd: float | None = None
 
 
 class Taken(msgspec.Struct, tag="result", tag_field="line"):
-    """A result line as far as limits are concerned."""
+    """A result line as far as limits and budgets are concerned."""
 
     position: int
     throttles: int
     result: Took
+    perhaps_paid: int = 0
     at: float = 0.0
     lane: str | None = None
 
 
-Line: TypeAlias = Head | Bind | End | Sent
+Line: TypeAlias = Head | Bind | End | Sent | Charged
 """A line after the header, as the index reads it."""
 
 _headers: Final = msgspec.json.Decoder(Header)
@@ -205,7 +218,7 @@ def answer_to(result: Result) -> Told:
     )
 
 
-def seal(line: Header | Answer | Told | Bind | End | Sent) -> bytes:
+def seal(line: Header | Answer | Told | Bind | End | Sent | Charged) -> bytes:
     """*line* as bytes, check sum in front, line break at the end."""
     body = to_json(line)[1:]
     return b'{"crc32":"%08x",%b\n' % (crc32(body), body)

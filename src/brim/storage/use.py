@@ -139,28 +139,33 @@ class Ledger:
         journal: where attempts are marked.
         book: what earlier processes sent.
         default: the model of rows that name none.
+        marks: attempts are marked whatever limits are stated.
 
     Attributes:
         marks: are attempts marked?
     """
 
-    def __init__(self, journal: Journal, book: Book, *, default: str | None) -> None:
+    def __init__(self, journal: Journal, book: Book, *, default: str | None, marks: bool = False) -> None:
         self._journal = journal
         self._book = book
         self._default = default
-        self.marks = False
+        self.marks = marks
 
     def stated(self, limits: Limits) -> None:
-        """Mark attempts from now on if *limits* state any: only then does anybody need to know."""
+        """Mark attempts from now on if *limits* state any: only then, or under a budget, need anybody know."""
         self.marks = self.marks or are_stated(limits)
 
     def spent(self, model: str, now: float) -> Sequence[Spent]:
         """What was sent to *model* before."""
         return self._book.spent((model, None) if model == self._default else (model,), now)
 
-    def sent(self, attempt: Attempt, amounts: Amounts, at: float, *, keeps: bool) -> None:
+    def sent(self, attempt: Attempt, amounts: Amounts, at: float, *, keeps: bool, worst: int = 0) -> None:
         """Write down that *attempt* goes."""
-        self._journal.mark(attempt.request, amounts, at, keeps=keeps)
+        self._journal.mark(attempt.request, amounts, at, keeps=keeps, worst=worst)
+
+    def charged(self, attempt: Attempt, nanos: int) -> None:
+        """Write down what *attempt*, which has ended, is charged."""
+        self._journal.charge(attempt.request, nanos)
 
 
 class _Use:

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from enum import IntEnum
 from pathlib import Path
 from threading import Semaphore, Thread
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, TypeAlias
 
 import msgspec
 
@@ -29,6 +29,8 @@ from brim.errors import ConfigError
 from brim.storage.export import export
 from brim.storage.inputs import count_rows, read_rows
 from brim.storage.journal import Journal
+from brim.storage.lines import Line
+from brim.storage.outlay import Outlay
 from brim.storage.rows import RowShape
 from brim.storage.use import DAY_S, Book, Ledger, reach_of
 from brim.surfaces.client import Client, Options
@@ -40,6 +42,8 @@ from brim.surfaces.tally import Tally
 from brim.values import Failure, FailureKind, Request, RequestEnded, Result, Sent
 
 __all__ = ["Exit", "Job", "carry_out", "journal_path"]
+
+_Hear: TypeAlias = Callable[[Line, bytes], None]
 
 _TURN: Final = 256
 """Rows read in one turn of the event loop when none of them needs sending."""
@@ -109,18 +113,22 @@ async def carry_out(job: Job, *, stdin: BinaryIO | None = None) -> Exit:
     options: Options = {**job.options, "on_event": tally.on_event}
     async with Client(job.model, **options) as client:
         tally.begin()
-        book = Book(now=time.time(), reach_s=_reach_of(job.options))
+        purse = client.costs.purse
+        book, outlay = Book(now=time.time(), reach_s=_reach_of(job.options)), Outlay(client.costs.price)
         with Journal.open(
             journal_path(job.output),
             settings=job.settings,
             input_name=", ".join(job.inputs),
             retry_failed=job.retry_failed,
-            hear=book.read,
+            hear=book.read if purse is None else _both(book.read, outlay.read),
         ) as journal:
             default = split_model(job.model)[1]
-            client.ledger = Ledger(journal, book, default=default)
+            client.ledger = Ledger(journal, book, default=default, marks=purse is not None)
+            if purse is not None:
+                purse.account.recall(outlay.spent, outlay.unsure)
+                tally.account = purse.account
             run = Run(record=journal.record_all, leave=lambda _: tally.left(), sampler=client.sampler)
-            async with controlled(run, tally, job.output):
+            async with controlled(run, tally, job.output, purse):
                 with Progress(tally):
                     rows = _unrecorded(_rows(job, stdin or sys.stdin.buffer), client, journal, tally)
                     interrupts = await _carry(run, rows, deadline_s=job.deadline_s)
@@ -129,6 +137,14 @@ async def carry_out(job: Job, *, stdin: BinaryIO | None = None) -> Exit:
             exported = await asyncio.to_thread(export, journal, job.output)
     print_report(tally, output=job.output, rows=exported.rows)
     return Exit.INTERRUPTED if interrupts else _status(tally, run.stopped)
+
+
+def _both(first: _Hear, second: _Hear) -> _Hear:
+    def hear(line: Line, raw: bytes) -> None:
+        first(line, raw)
+        second(line, raw)
+
+    return hear
 
 
 async def _carry(run: Run, rows: AsyncIterator[tuple[Lane, Prepared]], *, deadline_s: float | None) -> int:

@@ -16,18 +16,21 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, TypeGuard, TypeVa
 import msgspec
 
 from brim.config import Limits, Timeouts
-from brim.engine.lane import Lane, Ledger, Settings
+from brim.engine.budget import Till
+from brim.engine.lane import Lane, Settings
 from brim.engine.path import Path, Prepared, fulfil
 from brim.engine.run import Run
 from brim.engine.sampler import Sampler
 from brim.engine.tenacity_retry import Strategies
 from brim.errors import CallFailed, ConfigError, InputError
 from brim.local import LocalModel
-from brim.policies.prices import price_of
+from brim.policies.prices import Price, price_of
 from brim.policies.retry import MAX_ATTEMPTS
 from brim.protocols import fingerprint
 from brim.storage.trace import TraceFile
+from brim.storage.use import Ledger
 from brim.surfaces.client_options import Options, check_names
+from brim.surfaces.costs import Costs
 from brim.surfaces.endpoints import LOCAL, resolve, split_model
 from brim.surfaces.files import most_connections
 from brim.surfaces.lane_limits import limits_of
@@ -111,10 +114,29 @@ class Client:
         self._stated = limits_of(options.get("limits", Limits()), options.get("lanes", {}))
         if self._endpoint.model is not None:
             self._limits(self._endpoint.model)  # said now, before anything is sent
-        self._watch(on_event=options.get("on_event"), trace=options.get("trace", False))
+        self.costs = Costs(
+            budget_usd=options.get("budget_usd"),
+            price=options.get("price"),
+            prices=options.get("prices", {}),
+            listed=self._list_price,
+            prefix=self._prefix,
+            default=self._endpoint.model,
+            is_own=self._local is not None,
+        )
         if self._is_official:
             await asyncio.to_thread(price_of, "", self._endpoint.dialect)  # the price data take a second to load
+        self._check_budget()
+        self._watch(on_event=options.get("on_event"), trace=options.get("trace", False))
         return self
+
+    def _check_budget(self) -> None:
+        """Say now, before anything is sent, why a budget can't be kept."""
+        model = self._endpoint.model
+        if model is not None:
+            self.costs.till(model, None)
+        if self.costs.purse is not None:
+            plain = self._with_defaults(Request(messages=[{"role": "user", "content": ""}]))
+            self.costs.check(self._dialect.encode(plain, model=model or ""))
 
     def _watch(self, *, on_event: Callable[[Event], None] | None, trace: str | os.PathLike[str] | bool) -> None:
         """Set up who is told what happens."""
@@ -224,15 +246,19 @@ class Client:
             dialect=self._dialect,
             transport=self._transport,
             settings=msgspec.structs.replace(self._settings, limits=self._limits_of_row(model)),
-            price=self._price_list(model),
+            price=self._price(model),
             emit=self._emit,
             ledger=self.ledger,
+            till=self._till(model),
         )
         return lane
 
-    def _price_list(self, model: str) -> Callable[[Reply], float | None]:
+    def _list_price(self, model: str) -> Price | None:
         """List prices hold at the provider's own host only; what a relay or an own server costs is not known."""
-        price = price_of(model, self._endpoint.dialect) if self._is_official else None
+        return price_of(model, self._endpoint.dialect) if self._is_official else None
+
+    def _price(self, model: str) -> Callable[[Reply], float | None]:
+        price = self.costs.price(model)
 
         def cost(reply: Reply) -> float | None:
             return None if price is None or reply.usage is None else price.cost(reply.usage)
@@ -241,7 +267,7 @@ class Client:
 
     def _limits(self, model: str) -> Limits:
         """The limits of the lane of *model*. Raises `ConfigError` where a preset has none for it."""
-        limits = self._stated(f"{self._endpoint.dialect if self._local is None else LOCAL}:{model}")
+        limits = self._stated(f"{self._prefix}:{model}")
         ceilings = [limits.concurrency]
         if self._local is not None:
             # It queues whatever comes: more in flight than it can use only makes answers late.
@@ -256,6 +282,17 @@ class Client:
             return self._limits(model)
         except ConfigError as error:
             raise InputError(str(error)) from None
+
+    def _till(self, model: str) -> Till | None:
+        """The budget for a model that a row names: what is wrong with it is wrong with that row alone."""
+        try:
+            return self.costs.till(model, self.ledger)
+        except ConfigError as error:
+            raise InputError(str(error)) from None
+
+    @property
+    def _prefix(self) -> str:
+        return self._endpoint.dialect if self._local is None else LOCAL
 
     @property
     def _is_official(self) -> bool:

@@ -36,6 +36,11 @@ class Options(TypedDict, total=False):
         limits: what you know of each lane's limits; what you leave out is found out. A text is the name of a preset,
             as `brim limits` lists them; a function is given the lane's name (`openai:gpt-6-luna`) when it opens.
         lanes: limits of single lanes, in the place of *limits*, by model, with or without the word before the colon.
+        budget_usd: send only what certainly keeps the sum of all costs within so many US dollars; needs a known price
+            and a cap on the output, see docs/how-to/cap-the-bill.md.
+        price: what a million tokens cost in US dollars, in and out, as "0.25/2"; by default the list price at the
+            provider's own address.
+        prices: those of single models, in the place of *price*, by model, with or without the word before the colon.
         timeouts: the clocks of one attempt.
         max_attempts: how often a request is sent at most, throttled attempts not counted.
         wait, stop, retry, before_sleep: tenacity's strategies, see `brim.engine.tenacity_retry`; `stop` takes the place
@@ -60,6 +65,9 @@ class Options(TypedDict, total=False):
     params: Mapping[str, Any]
     limits: Limits | str | LimitsOf
     lanes: Mapping[str, Limits | str]
+    budget_usd: float | None
+    price: str | None
+    prices: Mapping[str, str]
     timeouts: Timeouts
     max_attempts: int
     wait: Callable[[RetryState], float]

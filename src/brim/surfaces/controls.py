@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+from msgspec import UNSET
 
 from brim.config import Limits
 from brim.errors import BrimError, ConfigError
+from brim.policies.budget import read_cap
 from brim.surfaces.control_socket import control_path, listening
 from brim.surfaces.orders import (
     Answer,
@@ -36,6 +38,7 @@ from brim.surfaces.screen import Screen, one_line
 from brim.values import Failure, FailureKind, Sent
 
 if TYPE_CHECKING:
+    from brim.engine.budget import Purse
     from brim.engine.lane import Lane
     from brim.engine.run import Run
     from brim.surfaces.tally import Tally
@@ -48,10 +51,14 @@ _SAID: Final = 300
 
 
 class Controls:
-    """Carries out orders on *run*, whose counters are in *tally*. From now on *run* shows it every new lane."""
+    """Carries out orders on *run*, whose counters are in *tally* and whose money, if it has a budget, is in *purse*.
 
-    def __init__(self, run: Run, tally: Tally) -> None:
+    From now on *run* shows it every new lane.
+    """
+
+    def __init__(self, run: Run, tally: Tally, purse: Purse | None = None) -> None:
         self._run = run
+        self._purse = purse
         self._tally = tally
         self._retuned = Retune()
         self._is_paused = False
@@ -80,11 +87,24 @@ class Controls:
     def _retune(self, order: Retune) -> None:
         lanes = self._lanes(order.lane)
         limits = [order.applied_to(lane.limiter.limits) for lane in lanes]  # all can be kept, or nothing changes
+        self._recap(order)
         if order.lane is None:
             order.applied_to(Limits())
             self._retuned = msgspec.structs.replace(self._retuned, **order.named)
         for lane, new in zip(lanes, limits, strict=True):
             lane.retune(new)
+
+    def _recap(self, order: Retune) -> None:
+        """Change the budget if that is asked for. Raises `ConfigError` if it can't be kept."""
+        if order.budget_usd is UNSET:
+            return
+        if self._purse is None:
+            raise ConfigError(
+                "the run began without a budget, so nothing counts what it spends; give --budget to brim run"
+            )
+        if order.lane is not None:
+            raise ConfigError("a budget is the whole run's; leave --lane out")
+        self._purse.recap(None if order.budget_usd is None else read_cap(order.budget_usd))
 
     def _pause(self, order: Pause) -> None:
         lanes = self._lanes(order.lane)
@@ -119,6 +139,7 @@ class Controls:
 
     def _status(self) -> Status:
         tally = self._tally
+        account = None if self._purse is None else self._purse.account
         waits = {name: (seconds, failure) for name, seconds, failure in tally.pauses()}
         lanes = tuple(_lane_state(lane, waits.get(lane.name)) for lane in self._run.lanes)
         state = self._state(lanes)
@@ -140,6 +161,8 @@ class Controls:
             input_tokens=tally.input_tokens,
             output_tokens=tally.output_tokens,
             cost_usd=tally.cost_usd,
+            budget_usd=None if account is None else account.cap_usd,
+            spent_usd=None if account is None else account.spent_usd,
             lanes=lanes,
         )
 
@@ -176,9 +199,9 @@ def _lane_state(lane: Lane, wait: tuple[float, Failure] | None) -> LaneStatus:
 
 
 @asynccontextmanager
-async def controlled(run: Run, tally: Tally, output: Path) -> AsyncIterator[None]:
+async def controlled(run: Run, tally: Tally, output: Path, purse: Purse | None) -> AsyncIterator[None]:
     """Let `brim ctl` reach *run* for as long as the context lasts, or say once why it can't."""
-    async with listening(control_path(output), Controls(run, tally).answer) as obstacle:
+    async with listening(control_path(output), Controls(run, tally, purse).answer) as obstacle:
         if obstacle is not None:
             screen = Screen(sys.stderr)
             screen.write(f"brim: brim ctl can't reach this run: {one_line(obstacle)}\n")

@@ -34,6 +34,8 @@ class Word(StrEnum):
 
 _JOURNAL: Final = ".journal"
 _NONE: Final = "none"
+_FLAGS: Final = {**LIMIT_FLAGS, "budget_usd": "--budget"}
+"""The field of `Retune` behind each option that changes something."""
 
 
 def _limit(what: str) -> Any:
@@ -54,6 +56,10 @@ def ctl(
     otpm: Annotated[str | None, _limit("output tokens a minute")] = None,
     rpd: Annotated[str | None, _limit("requests in 24 hours")] = None,
     tpd: Annotated[str | None, _limit("tokens in 24 hours")] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(metavar="USD|none", help="set: US dollars the run may spend in all; none caps nothing."),
+    ] = None,
     limit: Annotated[
         list[str] | None,
         typer.Option(metavar="N/TIME|none", help="set: these windows in place of those there are, or none."),
@@ -66,7 +72,7 @@ def ctl(
     Ctrl-C does, but with exit status 3. The same command goes on with what is left.
     """
     amounts = {"--concurrency": concurrency, "--rpm": rpm, "--tpm": tpm, "--itpm": itpm, "--otpm": otpm}
-    amounts |= {"--rpd": rpd, "--tpd": tpd}
+    amounts |= {"--rpd": rpd, "--tpd": tpd, "--budget": budget}
     changed = _changed(amounts, limit or ())
     status = _told(output, _order(order, lane, changed))
     if as_json:
@@ -77,7 +83,7 @@ def ctl(
 
 def _changed(amounts: dict[str, str | None], windows: Sequence[str]) -> dict[str, Any]:
     """The fields of `Retune` that the options name. Raises `ConfigError` for what is no limit."""
-    fields = {flag: field for field, flag in LIMIT_FLAGS.items()}
+    fields = {flag: field for field, flag in _FLAGS.items()}
     changed: dict[str, Any] = {fields[flag]: _amount(flag, text) for flag, text in amounts.items() if text is not None}
     if windows:
         changed["windows"] = None if [*windows] == [_NONE] else tuple(parse_window(each) for each in windows)
@@ -98,13 +104,13 @@ def _amount(flag: str, text: str) -> float | None:
 def _order(word: Word, lane: str | None, changed: dict[str, Any]) -> Order:
     """The order that the command line gives. Raises `ConfigError` for options that don't fit together."""
     if changed and word is not Word.SET:
-        flags = ", ".join(LIMIT_FLAGS[name] for name in changed)
+        flags = ", ".join(_FLAGS[name] for name in changed)
         raise ConfigError(f"{flags} would change limits, so the order is set, not {word}")
     if lane is not None and word in {Word.STATUS, Word.DRAIN}:
         raise ConfigError(f"{word} is for the whole run; leave --lane out")
     if word is Word.SET:
         if not changed:
-            raise ConfigError(f"set changes nothing without one of {', '.join(LIMIT_FLAGS.values())}")
+            raise ConfigError(f"set changes nothing without one of {', '.join(_FLAGS.values())}")
         return Retune(lane=lane, **changed)
     return _ORDERS[word](lane)
 

@@ -22,6 +22,7 @@ def view(status: Status) -> str:
         ("rows", _rows(status)),
         ("requests", f"{status.in_flight:,} in flight, {status.rates.requests:,.0f}/min{_trouble(status)}"),
         ("tokens", _tokens(status)),
+        *_budget(status),
     ]
     return _table(head) + "".join(f"\n{_lane(lane)}" for lane in status.lanes)
 
@@ -31,6 +32,7 @@ def after(status: Status) -> str:
     lines = [f"{one_line(lane.name)}: {_state(lane)}; {_stated(lane)}" for lane in status.lanes]
     if status.state is State.DRAINING or not lines:
         lines = [_doing(status) if lines else f"{_doing(status)}; no lane has begun yet"]
+    lines += [f"{label}: {text}" for label, text in _budget(status)]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -61,6 +63,13 @@ def _trouble(status: Status) -> str:
 def _tokens(status: Status) -> str:
     cost = f", {money(status.cost_usd)} at list price" if status.cost_usd is not None else ""
     return f"{compact(status.rates.tokens)}/min; {status.input_tokens:,} in, {status.output_tokens:,} out{cost}"
+
+
+def _budget(status: Status) -> list[tuple[str, str]]:
+    if status.spent_usd is None:
+        return []
+    cap = "no budget" if status.budget_usd is None else money(status.budget_usd)
+    return [("budget", f"{money(status.spent_usd)} of {cap} spent")]
 
 
 def _lane(lane: LaneStatus) -> str:

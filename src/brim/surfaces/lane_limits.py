@@ -17,7 +17,7 @@ from brim.surfaces.endpoints import split_model
 from brim.surfaces.figures import Figures
 from brim.surfaces.presets import find_preset, preset
 
-__all__ = ["LaneLimits", "LimitsOf", "Stated", "limits_of"]
+__all__ = ["LaneLimits", "LimitsOf", "Stated", "limits_of", "of_lane"]
 
 T = TypeVar("T")
 
@@ -64,7 +64,7 @@ class LaneLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     def of(self, lane: str) -> Limits:
         """The limits of *lane*. Raises `ConfigError` where its preset has no figures for its model."""
-        own = _find(self.lanes, lane) or Stated()
+        own = of_lane(self.lanes, lane) or Stated()
         layers = [self.flags, own.figures, own.of_preset(lane), self.general.figures]
         if own.preset is None:
             layers.append(self.general.of_preset(lane))
@@ -82,7 +82,7 @@ def limits_of(stated: Limits | str | LimitsOf, lanes: Mapping[str, Limits | str]
             find_preset(name)
 
     def of(lane: str) -> Limits:
-        own = _find(lanes, lane)
+        own = of_lane(lanes, lane)
         chosen = stated if own is None else own
         if isinstance(chosen, Limits):
             return chosen
@@ -91,6 +91,6 @@ def limits_of(stated: Limits | str | LimitsOf, lanes: Mapping[str, Limits | str]
     return of
 
 
-def _find(lanes: Mapping[str, T], lane: str) -> T | None:
-    """What *lanes* has for *lane*, under its whole name or its model's."""
+def of_lane(lanes: Mapping[str, T], lane: str) -> T | None:
+    """What *lanes* has for *lane*, under its whole name or its model's; None if nothing."""
     return lanes[lane] if lane in lanes else lanes.get(split_model(lane)[1] or "")

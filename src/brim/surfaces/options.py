@@ -16,6 +16,7 @@ __all__ = [
     "Api",
     "ApiSetting",
     "BaseUrl",
+    "Budget",
     "Ca",
     "Concurrency",
     "Deadline",
@@ -29,6 +30,7 @@ __all__ = [
     "Output",
     "Pairs",
     "PresetName",
+    "PriceOption",
     "PromptField",
     "RetryFailed",
     "Rpd",
@@ -109,6 +111,14 @@ MaxAttempts: TypeAlias = Annotated[
 ]
 Deadline: TypeAlias = Annotated[
     float | None, typer.Option(metavar="S", min=0.0, help="Seconds after which the run stops sending.")
+]
+Budget: TypeAlias = Annotated[
+    float | None,
+    typer.Option(metavar="USD", min=0.0, help="Send only what certainly keeps all costs within so many US dollars."),
+]
+PriceOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="IN/OUT", help="US dollars for a million tokens in and out; by default the list price."),
 ]
 Template: TypeAlias = Annotated[
     str | None, typer.Option(metavar="TEXT", help="Prompt with {field} placeholders; @FILE reads it.")

@@ -43,10 +43,12 @@ class Retune(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     Attributes:
         lane: the name of a lane, or of its model; None for every lane, those still to come included.
+        budget_usd: what the run may spend from now on, earlier runs included; None caps nothing.
         The others are as in `brim.Limits`; None takes back what was stated.
     """
 
     lane: str | None = None
+    budget_usd: float | UnsetType | None = UNSET
     requests_per_minute: float | UnsetType | None = UNSET
     tokens_per_minute: float | UnsetType | None = UNSET
     input_tokens_per_minute: float | UnsetType | None = UNSET
@@ -142,6 +144,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, tag_field="answer", tag=
         seconds: since it began.
         left_s: seconds until its last row is done, at the pace of the last minute; None if nobody can say.
         cost_usd: list price of this run's answers; None if no price is known.
+        budget_usd: what may be spent; None if nothing caps it.
+        spent_usd: what is spent, earlier runs included; None if there is no budget.
         rates: of the last minute.
         The others are as in `brim.surfaces.tally.Tally`.
     """
@@ -163,6 +167,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, tag_field="answer", tag=
     input_tokens: int
     output_tokens: int
     cost_usd: float | None
+    budget_usd: float | None = None
+    spent_usd: float | None = None
     lanes: tuple[LaneStatus, ...]
 
 

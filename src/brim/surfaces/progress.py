@@ -13,7 +13,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Final, Protocol, Self, TextIO
 
 from brim.surfaces.lanes import lane_lines
-from brim.surfaces.screen import Screen, duration, money
+from brim.surfaces.screen import Screen, budget, duration, money
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -113,7 +113,9 @@ def plain_lines(tally: Tally) -> list[str]:
         f"{rates.requests:.0f} requests/min",
         f"{rates.tokens:.0f} tokens/min",
     ]
-    if tally.cost_usd is not None:
+    if tally.account is not None:
+        pieces.append(f"{budget(tally.account)} spent")
+    elif tally.cost_usd is not None:
         pieces.append(money(tally.cost_usd))
     if left:
         pieces.append(f"{duration(left)} left")

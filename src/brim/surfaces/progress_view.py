@@ -11,7 +11,7 @@ from rich.text import Text
 
 from brim.surfaces.fields import Fields
 from brim.surfaces.lane_views import lane_views
-from brim.surfaces.screen import compact, duration, money
+from brim.surfaces.screen import budget, compact, duration, money
 
 if TYPE_CHECKING:
     from brim.surfaces.tally import Tally
@@ -79,6 +79,8 @@ def _pieces(tally: Tally) -> list[Text]:
         Text(f"{compact(rates.requests)} requests/min"),
         Text(f"{compact(rates.tokens)} tokens/min"),
     ]
-    if tally.cost_usd is not None:
+    if tally.account is not None:
+        pieces.append(Text(f"{budget(tally.account)} spent", "green"))
+    elif tally.cost_usd is not None:
         pieces.append(Text(money(tally.cost_usd), "green"))
     return pieces

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Final, TextIO, TypeAlias
+from typing import TYPE_CHECKING, Final, TextIO, TypeAlias
 
 import msgspec
 
@@ -16,7 +16,10 @@ from brim.surfaces.screen import Screen, counted, duration, money, one_line, rea
 from brim.surfaces.tally import Tally
 from brim.values import Failure, FailureKind
 
-__all__ = ["FailureCount", "Summary", "print_report", "summarize"]
+if TYPE_CHECKING:
+    from brim.policies.budget import Account
+
+__all__ = ["FailureCount", "Spending", "Summary", "print_report", "summarize"]
 
 _TRUNCATED_SHARE: Final = 0.01
 """Share of cut answers from which on the cap is worth a word."""
@@ -27,6 +30,7 @@ _MOST_LANES: Final = 10
 _REMEDY: Final = {
     FailureKind.QUOTA: "add credit or raise the spending limit",
     FailureKind.DENIED: "check the API key, its permissions and the region",
+    FailureKind.BUDGET: "raise --budget",
     FailureKind.DAILY: "wait until the daily limit is reset",
     FailureKind.UNKNOWN_MODEL: "name a model that this endpoint serves",
     FailureKind.SAME_FAULT: "correct the parameters or the input",
@@ -46,6 +50,19 @@ class FailureCount(msgspec.Struct, frozen=True, kw_only=True):
     example: str | None
 
 
+class Spending(msgspec.Struct, frozen=True, kw_only=True):
+    """A budget in US dollars: *cap_usd*, what is *spent_usd*, and what of that is charged for safety, *unsure_usd*."""
+
+    cap_usd: float | None
+    spent_usd: float
+    unsure_usd: float
+
+    @classmethod
+    def of(cls, account: Account) -> Spending:
+        """The budget at this moment."""
+        return cls(cap_usd=account.cap_usd, spent_usd=account.spent_usd, unsure_usd=account.unsure_usd)
+
+
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """A run, in numbers; `msgspec.to_builtins` makes a dict of it.
 
@@ -54,6 +71,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         earlier: rows, among all, that an earlier run had recorded.
         requests_per_minute, input_tokens_per_minute, output_tokens_per_minute: averages over the whole run.
         cost_usd: list price of this run's answers; None if no price is known.
+        budget: the cap and what is spent of it; None without one.
         parked: by lane, why it stopped.
         bound: by lane, what held it up for which share of the time, 0 to 1, the largest first.
         The others are as in `Tally`.
@@ -77,6 +95,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     input_tokens_per_minute: float
     output_tokens_per_minute: float
     cost_usd: float | None
+    budget: Spending | None
     failures: list[FailureCount]
     parked: dict[str, Failure]
     bound: dict[str, dict[str, float]]
@@ -105,6 +124,7 @@ def summarize(tally: Tally) -> Summary:
         input_tokens_per_minute=tally.input_tokens * per_minute,
         output_tokens_per_minute=tally.output_tokens * per_minute,
         cost_usd=tally.cost_usd,
+        budget=None if tally.account is None else Spending.of(tally.account),
         failures=[
             FailureCount(kind=kind, count=count, example=tally.examples.get(kind))
             for kind, count in sorted(tally.failed_by_kind.items(), key=lambda item: -item[1])
@@ -149,6 +169,7 @@ def _lines(summary: Summary, output: str) -> list[tuple[str, Words]]:
         ("rows", _rows(summary)),
         ("requests", _requests(summary)),
         ("tokens", _tokens(summary)),
+        *_budget(summary),
         *_bound(summary),
         *(("failed", _failure(failure)) for failure in summary.failures),
         *(("stopped", [(f"{one_line(lane)}: {reason(why)}", "yellow")]) for lane, why in summary.parked.items()),
@@ -192,6 +213,17 @@ def _tokens(summary: Summary) -> Words:
     if summary.cost_usd is not None:
         words.append((f", {money(summary.cost_usd)} at list price", "green"))
     return words
+
+
+def _budget(summary: Summary) -> list[tuple[str, Words]]:
+    spending = summary.budget
+    if spending is None:
+        return []
+    cap = "" if spending.cap_usd is None else f" of {money(spending.cap_usd)}"
+    words = [(f"{money(spending.spent_usd)}{cap} spent, earlier runs included", "green")]
+    if spending.unsure_usd:
+        words.append((f", {money(spending.unsure_usd)} of it for calls that may not be billed", "yellow"))
+    return [("budget", words)]
 
 
 def _bound(summary: Summary) -> list[tuple[str, Words]]:

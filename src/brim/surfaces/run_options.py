@@ -21,6 +21,7 @@ from brim.surfaces.options import (
     Api,
     ApiSetting,
     BaseUrl,
+    Budget,
     Ca,
     Concurrency,
     Deadline,
@@ -34,6 +35,7 @@ from brim.surfaces.options import (
     Output,
     Pairs,
     PresetName,
+    PriceOption,
     PromptField,
     RetryFailed,
     Rpd,
@@ -100,6 +102,8 @@ class RunOptions(msgspec.Struct, kw_only=True):
     first_timeout: FirstTimeout = None
     max_attempts: MaxAttempts = MAX_ATTEMPTS
     deadline: Deadline = None
+    budget: Budget = None
+    price: PriceOption = None
     template: Template = None
     prompt_field: PromptField = "prompt"
     ca: Ca = None
@@ -127,6 +131,9 @@ def job_of(ctx: typer.Context, asked: RunOptions) -> Job:
         "max_tokens": asked.max_tokens,
         "params": _params(flags, file),
         "limits": _limits(flags, file).simplest,
+        "budget_usd": asked.budget,
+        "price": asked.price,
+        "prices": {} if "price" in flags else file.prices,
         "timeouts": Timeouts(first=asked.first_timeout, total=asked.timeout),
         "max_attempts": asked.max_attempts,
         "stream": asked.stream,

@@ -15,7 +15,9 @@ from brim.values import Failure, FailureKind
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Screen", "compact", "counted", "duration", "money", "one_line", "reason"]
+    from brim.policies.budget import Account
+
+__all__ = ["Screen", "budget", "compact", "counted", "duration", "money", "one_line", "reason"]
 
 _GONE: Final = (OSError, ValueError, AttributeError)
 """How a stream fails that is no more: its far end closed, itself closed, and never there (`sys.stderr` is None)."""
@@ -96,6 +98,12 @@ def compact(number: float) -> str:
     if number < 9_999.5:
         return f"{number:,.0f}"
     return f"{number / 1e3:,.1f}k" if number < 999_950 else f"{number / 1e6:,.2f}M"
+
+
+def budget(account: Account) -> str:
+    """How much of a budget is spent: `$1.20 of $5.00`."""
+    cap = "no budget" if account.cap_usd is None else money(account.cap_usd)
+    return f"{money(account.spent_usd)} of {cap}"
 
 
 def money(usd: float) -> str:

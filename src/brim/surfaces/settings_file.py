@@ -18,6 +18,7 @@ import msgspec
 import typer
 
 from brim.errors import ConfigError
+from brim.policies.prices import parse_price
 from brim.surfaces.figures import FIGURES, Figures
 from brim.surfaces.lane_limits import Stated
 from brim.surfaces.params import parse_params, parse_settings
@@ -26,6 +27,7 @@ from brim.surfaces.presets import did_you_mean
 __all__ = ["SettingsFile", "read_settings"]
 
 _LANES: Final = "lanes"
+_PRICE: Final = "price"
 
 _TABLES: Final[Mapping[str, tuple[Callable[[list[str]], Mapping[str, Any]], type]]] = {
     "param": (parse_params, dict[str, Any]),
@@ -41,11 +43,13 @@ class SettingsFile(msgspec.Struct, frozen=True, kw_only=True):
         values: single options by their field.
         tables: those that are pairs of key and value, by their field.
         lanes: limits of single lanes, by the lane's name.
+        prices: of single lanes, likewise.
     """
 
     values: Mapping[str, Any] = {}
     tables: Mapping[str, Mapping[str, Any]] = {}
     lanes: Mapping[str, Stated] = {}
+    prices: Mapping[str, str] = {}
 
     @property
     def figures(self) -> Figures:
@@ -87,12 +91,13 @@ def _checked(found: Mapping[str, Any], form: type) -> SettingsFile:
     values: dict[str, Any] = {}
     tables: dict[str, Mapping[str, Any]] = {}
     lanes: dict[str, Stated] = {}
+    prices: dict[str, str] = {}
     for key, value in found.items():
         name = key.replace("-", "_")
         if name != key and name in found:
             raise ConfigError(f"{key} is given twice, as {name} too; keep one of them")
         if name == _LANES:
-            lanes = _lanes(value, options)
+            lanes, prices = _lanes(value, options), _prices(value, options)
         elif name in _TABLES:
             tables[name] = _table(key, value)
         elif name in options:
@@ -100,14 +105,17 @@ def _checked(found: Mapping[str, Any], form: type) -> SettingsFile:
         else:
             hint = did_you_mean(name, [*options, *_TABLES, _LANES])
             raise ConfigError(f"there is no option {key!r}; {hint}`brim run --help` lists them all")
-    file = SettingsFile(values=values, tables=tables, lanes=lanes)
+    file = SettingsFile(values=values, tables=tables, lanes=lanes, prices=prices)
     _check_limits(file)
     return file
 
 
 def _check_limits(file: SettingsFile) -> None:
-    """Have figures that can't be kept and presets that are none said here, where the file is known."""
+    """Have what can't be kept (figures, presets, prices that are none) said here, where the file is known."""
     Stated(preset=file.values.get("limits"), figures=file.figures).figures.limits()
+    for price in (*file.prices.values(), file.values.get("price")):
+        if price is not None:
+            parse_price(price)
 
 
 class _Option(msgspec.Struct, frozen=True):
@@ -181,10 +189,19 @@ def _lanes(value: object, options: Mapping[str, _Option]) -> dict[str, Stated]:
     }
 
 
+def _prices(value: Mapping[str, Any], options: Mapping[str, _Option]) -> dict[str, str]:
+    """The prices in a table of lanes that `_lanes` has found sound."""
+    return {
+        name: options[_PRICE].value(f'{_LANES}."{name}".{_PRICE}', lane[_PRICE])
+        for name, lane in value.items()
+        if _PRICE in lane
+    }
+
+
 def _lane(place: str, lane: Mapping[str, Any], options: Mapping[str, _Option]) -> Stated:
     known = {**{name: options[name] for name in FIGURES}, "preset": options["limits"]}
     for key in lane:
-        if key != "limits":
+        if key not in {"limits", _PRICE}:
             raise ConfigError(f"{place} holds limits and no {key!r}; write [{place}.limits]")
     values: dict[str, Any] = {}
     for key, value in _as_table(f"{place}.limits", lane.get("limits", {})).items():

@@ -30,6 +30,7 @@ from brim.values import (
 )
 
 if TYPE_CHECKING:
+    from brim.policies.budget import Account
     from brim.storage.journal import Recorded
 
 __all__ = ["Pause", "Rates", "Tally"]
@@ -76,6 +77,7 @@ class Tally:
         parked: by lane, and why.
         lanes: how each lane stood when it was looked at last.
         bound_s: by lane, the seconds for which it was held up, by what.
+        account: the budget and what is spent of it; None without one.
         retuned: by lane, what was changed by hand last, and when by the tally's clock.
     """
 
@@ -99,6 +101,7 @@ class Tally:
         self.lanes: dict[str, LaneState] = {}
         self.bound_s: dict[str, dict[str, float]] = {}
         self.retuned: dict[str, tuple[float, Mapping[str, Any]]] = {}
+        self.account: Account | None = None
         self._untouched = 0
         self.begin()
         self._handlers = {
