@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import brim
@@ -32,12 +32,16 @@ from engine.support import open_lane
 PRICE = parse_price("1/4")
 
 
+NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
+"""An example is a whole run: to make a failing one smaller would take minutes."""
+
+
 def bill(tally: testing.Tally) -> int:
     """What the provider charges, in nano-dollars."""
     return tally.input_tokens * 1_000 + tally.output_tokens * 4_000
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25, deadline=None, phases=NO_SHRINKING)
 @given(
     seed=st.integers(0, 1_000),
     budget=st.floats(0.001, 0.05),
@@ -160,7 +164,7 @@ class Process:
         return account
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15, deadline=None, phases=NO_SHRINKING)
 @given(
     seed=st.integers(0, 100),
     budget=st.floats(0.002, 0.05),
