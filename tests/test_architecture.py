@@ -24,6 +24,7 @@ ONLY_IN = {
     "rich": {"brim.surfaces"},
     "xllamacpp": {"brim.local.server"},
     "genai_prices": {"brim.policies.prices"},
+    "pyarrow": {"brim.storage.columnar"},
     "uvloop": {"brim.surfaces.loops"},
 }
 

@@ -44,6 +44,7 @@ budget = 5
 price = "0.25/2"
 template = "Say {word}."
 prompt_field = "text"
+format = "csv"
 ca = "ca.pem"
 stream = true
 trace = "t.jsonl"

@@ -1,4 +1,4 @@
-"""Rows in: JSON Lines, plain text or standard input, gzip or not, read as they are needed.
+"""Rows in: JSON Lines, plain text, CSV, Parquet or standard input, gzip or not, read as they are needed.
 
 The rule: a bad row is a result like any other (a `Failure` that says file, line and field), and neither shifts nor
 stops another. Only an input that can't be read at all is an exception. A row's position counts the rows of all inputs
@@ -20,7 +20,10 @@ from typing import BinaryIO, Final
 import msgspec
 
 from brim.errors import InputError
+from brim.storage.columnar import count_parquet
+from brim.storage.results import to_json
 from brim.storage.rows import RowParser, RowShape, salvage
+from brim.storage.tables import Found, csv_rows, parquet_rows
 from brim.values import Failure, FailureKind, Request, Result, Sent
 
 __all__ = ["RowShape", "check_inputs", "count_rows", "read_rows"]
@@ -28,10 +31,9 @@ __all__ = ["RowShape", "check_inputs", "count_rows", "read_rows"]
 _CHUNK: Final = 1 << 20
 _BOM: Final = b"\xef\xbb\xbf"
 _STDIN: Final = "-"
+_CSV: Final = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+_PARQUET: Final = ".parquet"
 _UNREADABLE: Final = {
-    ".csv": "CSV",
-    ".tsv": "TSV",
-    ".parquet": "Parquet",
     ".xlsx": "Excel",
     ".zst": "Zstandard",
     ".zip": "ZIP",
@@ -43,8 +45,8 @@ def read_rows(paths: Sequence[str], *, shape: RowShape, stdin: BinaryIO) -> Iter
     """The rows of all *paths*, one input after the other: a request each, or the result of one that can't be asked.
 
     Args:
-        paths: files of JSON Lines, or of one prompt a line where the name ends in `.txt`; with `.gz` behind either if
-            compressed; `-` for *stdin*.
+        paths: files of JSON Lines, of one prompt a line where the name ends in `.txt`, or tables, `.csv` or `.tsv`;
+            with `.gz` behind any of these if compressed; `.parquet`; `-` for *stdin*, which is JSON Lines.
         shape: how rows ask.
         stdin: where `-` reads from.
 
@@ -53,7 +55,7 @@ def read_rows(paths: Sequence[str], *, shape: RowShape, stdin: BinaryIO) -> Iter
             or it breaks off while it is read.
     """
     check_inputs(paths)
-    return _rows(paths, RowParser(shape), stdin)
+    return _rows(paths, RowParser(shape), stdin, shape.prompt_field)
 
 
 def count_rows(paths: Sequence[str]) -> int | None:
@@ -65,7 +67,7 @@ def count_rows(paths: Sequence[str]) -> int | None:
     check_inputs(paths)
     if not all(path != _STDIN and Path(path).is_file() for path in paths):
         return None
-    return sum(_count(path) for path in paths)
+    return sum(_count_table(path) if _is_table(path) else _count(path) for path in paths)
 
 
 def check_inputs(paths: Sequence[str]) -> None:
@@ -86,13 +88,42 @@ def _check(path: str) -> None:
         raise InputError(f"input {path} may not be read; check its permissions")
     if file.suffix.lower() in _UNREADABLE:
         raise InputError(
-            f"input {path} is {_UNREADABLE[file.suffix.lower()]}; brim reads JSON Lines, .txt, and .gz of both"
+            f"input {path} is {_UNREADABLE[file.suffix.lower()]}; "
+            "brim reads JSON Lines, .txt, .csv, .tsv, .gz of these, and .parquet"
         )
+    if path.lower().endswith(f"{_PARQUET}.gz"):
+        raise InputError(f"input {path} is compressed twice; unzip it, Parquet is compressed by itself")
+    if _is_table(path) and file.is_file():
+        next(_table(path, ""), None)
 
 
-def _rows(paths: Sequence[str], parser: RowParser, stdin: BinaryIO) -> Iterator[Request | Result]:
+def _is_table(path: str) -> bool:
+    return path.lower().endswith((*_CSV, _PARQUET))
+
+
+def _table(path: str, prompt_field: str) -> Iterator[Found]:
+    """The rows of a table as they are found."""
+    if path.lower().endswith(_PARQUET):
+        yield from parquet_rows(path, prompt_field=prompt_field)
+        return
+    rows = 0
+    try:
+        with _open(path, io.BytesIO()) as stream:
+            for found in csv_rows(stream, path, prompt_field=prompt_field):
+                yield found
+                rows += 1
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"input {path} breaks off after row {rows}: {error}; mend it and run again") from error
+
+
+def _rows(paths: Sequence[str], parser: RowParser, stdin: BinaryIO, prompt_field: str) -> Iterator[Request | Result]:
     position = 0
     for path in paths:
+        if _is_table(path):
+            for found in _table(path, prompt_field):
+                yield _of_table(found, parser, position=position)
+                position += 1
+            continue
         is_text = path.lower().removesuffix(".gz").endswith(".txt")
         name = _name(path)
         for number, raw in _lines(path, stdin):
@@ -146,6 +177,17 @@ def _row(raw: bytes, where: tuple[str, int], parser: RowParser, *, position: int
     return _unasked(raw, row, f"{name} line {number}: {message}", position=position)
 
 
+def _of_table(found: Found, parser: RowParser, *, position: int) -> Request | Result:
+    message = found.fault
+    if message is None:
+        try:
+            return parser.parse(found.fields, position=position)
+        except InputError as error:
+            message = str(error)
+    raw = found.raw or to_json(found.fields)
+    return _unasked(raw, found.fields, f"{found.where}: {message}", position=position)
+
+
 def _unasked(raw: bytes, row: object, message: str, *, position: int) -> Result:
     row_id, extra = salvage(row)
     return Result(
@@ -170,6 +212,11 @@ def _count(path: str) -> int:
     except (OSError, EOFError, zlib.error):
         return rows + is_filled  # `read_rows` will say so where it matters
     return rows + is_filled
+
+
+def _count_table(path: str) -> int:
+    """How many rows it has. Raises `InputError` where that can't be told: nor could it be read."""
+    return count_parquet(path) if path.lower().endswith(_PARQUET) else sum(1 for _ in _table(path, ""))
 
 
 def _is_filled(line: bytes) -> bool:

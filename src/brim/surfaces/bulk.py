@@ -27,6 +27,7 @@ from brim.engine.path import Prepared
 from brim.engine.run import Run
 from brim.errors import ConfigError
 from brim.storage.export import export
+from brim.storage.formats import form_of
 from brim.storage.inputs import count_rows, read_rows
 from brim.storage.journal import Journal
 from brim.storage.lines import Line
@@ -70,6 +71,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         shape: how a row becomes a request.
         deadline_s: the run stops sending after this many seconds.
         retry_failed: send again what an earlier run recorded as failed.
+        format: of the output, see `form_of`.
     """
 
     inputs: Sequence[str]
@@ -79,6 +81,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     shape: RowShape
     deadline_s: float | None = None
     retry_failed: bool = False
+    format: str | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -108,6 +111,7 @@ async def carry_out(job: Job, *, stdin: BinaryIO | None = None) -> Exit:
         InputError: an input can't be read. Nothing was sent.
         JournalError: the journal belongs to another run, or the disk is lost.
     """
+    form = form_of(job.output, job.format)
     _check_output(job)
     tally = Tally(total=await asyncio.to_thread(count_rows, job.inputs))
     options: Options = {**job.options, "on_event": tally.on_event}
@@ -134,7 +138,7 @@ async def carry_out(job: Job, *, stdin: BinaryIO | None = None) -> Exit:
                     interrupts = await _carry(run, rows, deadline_s=job.deadline_s)
             if interrupts > 1:  # no time for an output: the journal has it all
                 return Exit.INTERRUPTED
-            exported = await asyncio.to_thread(export, journal, job.output)
+            exported = await asyncio.to_thread(export, journal, job.output, form)
     print_report(tally, output=job.output, rows=exported.rows)
     return Exit.INTERRUPTED if interrupts else _status(tally, run.stopped)
 

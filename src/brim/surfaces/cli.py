@@ -82,8 +82,17 @@ def export(
     output: Annotated[
         str, typer.Option("-o", "--output", metavar="FILE", help="Where the results go; - is standard output.")
     ] = "-",
+    *,
+    output_format: Annotated[
+        str | None,
+        typer.Option(
+            "--format", metavar="NAME", help="jsonl, csv, parquet or openai-batch; by default by FILE's name."
+        ),
+    ] = None,
 ) -> None:
     """Write what a journal holds, in the order of the input, at any time: during a run or after one."""
     from brim.storage.export import export as write  # noqa: PLC0415 - `brim --help` needs none of it
+    from brim.storage.formats import form_of  # noqa: PLC0415
 
-    write(journal, sys.stdout.buffer if output == "-" else Path(output))
+    path = None if output == "-" else Path(output)
+    write(journal, path or sys.stdout.buffer, form_of(path, output_format))

@@ -21,6 +21,7 @@ __all__ = [
     "Concurrency",
     "Deadline",
     "FirstTimeout",
+    "FormatName",
     "InPieces",
     "Inputs",
     "Itpm",
@@ -69,10 +70,16 @@ Ca: TypeAlias = Annotated[str | None, typer.Option(metavar="FILE", help="File of
 
 
 Inputs: TypeAlias = Annotated[
-    list[str], typer.Argument(metavar="INPUT", help="JSONL, or plain text lines; - is stdin.")
+    list[str], typer.Argument(metavar="INPUT", help="JSONL, plain text lines, CSV or Parquet; - is stdin.")
 ]
 Output: TypeAlias = Annotated[
-    Path, typer.Option("-o", "--output", metavar="FILE", help="Where the results go, as JSONL in input order.")
+    Path, typer.Option("-o", "--output", metavar="FILE", help="Where the results go, in input order.")
+]
+FormatName: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Of the output: jsonl, csv, parquet or openai-batch; by default by its name, or jsonl."
+    ),
 ]
 RunModel: TypeAlias = Annotated[
     str | None, typer.Option(metavar="[openai:|anthropic:|local:]NAME", help="Who answers rows that name no model.")

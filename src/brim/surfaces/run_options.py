@@ -26,6 +26,7 @@ from brim.surfaces.options import (
     Concurrency,
     Deadline,
     FirstTimeout,
+    FormatName,
     InPieces,
     Inputs,
     Itpm,
@@ -106,6 +107,7 @@ class RunOptions(msgspec.Struct, kw_only=True):
     price: PriceOption = None
     template: Template = None
     prompt_field: PromptField = "prompt"
+    format: FormatName = None
     ca: Ca = None
     trace: Trace = None
     stream: InPieces = False
@@ -148,6 +150,7 @@ def job_of(ctx: typer.Context, asked: RunOptions) -> Job:
         shape=RowShape(prompt_field=asked.prompt_field, template=text_or_file(asked.template)),
         deadline_s=asked.deadline,
         retry_failed=asked.retry_failed,
+        format=asked.format,
     )
 
 
