@@ -126,7 +126,7 @@ class Pace:
         "_mean",
         "_passed",
         "_patience",
-        "_ready_at",
+        "_empty_at",
         "_recent",
         "_search",
         "_sends_since",
@@ -157,7 +157,7 @@ class Pace:
         self._lately = ((now, 0.0), (now, 0.0))
         self._mean = 1.0
         self._patience = 1.0
-        self._ready_at = 0.0
+        self._empty_at = 0.0
         self._recent = 0.0
         self._search = _SEARCH_A_SECOND
         self._sends_since = 0
@@ -171,9 +171,9 @@ class Pace:
         """Is there a rate that holds attempts back?"""
         return self.mode is not Mode.FREE
 
-    def ready_in(self, now: float) -> float:
-        """Seconds until the next attempt may go."""
-        wait = self._ready_at - now
+    def ready_in(self, amount: float, now: float) -> float:
+        """Seconds until an attempt of *amount* may go: until the rate has brought as much."""
+        wait = self._empty_at + amount / self.rate - now
         return max(0.0, wait)
 
     def took(self, amount: float, now: float) -> None:
@@ -189,13 +189,14 @@ class Pace:
             return
         self._mean += (amount - self._mean) * 0.05
         # A little lateness is made up for, a pause is not. A pace that is not what holds us up learns nothing.
-        if self._ready_at - now > _EARLY_S:
+        due = self._empty_at + amount / self.rate
+        if due - now > _EARLY_S:
             self._is_passed_by = True
-        elif now - self._ready_at < _LATE_S:
-            self._ready_at += amount / self.rate
+        elif now - due < _LATE_S:
+            self._empty_at = due
             self._grow(amount, now)
         else:
-            self._ready_at = now + amount / self.rate
+            self._empty_at = now
         passed = self._passed[self.place]
         self._evidence.saw(amount, passed, now)
         self._since_mark += 1
@@ -234,7 +235,7 @@ class Pace:
     def trued_up(self, amount: float) -> None:
         """What was sent turned out to be *amount* more, or less."""
         if self.mode is not Mode.FREE:
-            self._ready_at += amount / self.rate
+            self._empty_at += amount / self.rate
 
     def _grow(self, amount: float, now: float) -> None:
         if self._strays.left:
@@ -303,8 +304,8 @@ class Pace:
         # Where a refused call counts, asking again and again keeps the bucket empty: back off until one gets through.
         blocks = self._evidence.blocks
         longest = min(max(_LONGEST_PAUSE_S, _PAUSE_SHARE * blocks.block), _LONGEST_GAP_S)
-        pause = min(self._mean / self.rate * 2.0 ** min(blocks.count - 1, 16), longest)
-        self._ready_at = max(self._ready_at, now + pause, now + _BREATH * blocks.span)
+        pause = min(self._mean / self.rate * (2.0 ** min(blocks.count - 1, 16) - 1.0), longest)
+        self._empty_at = max(self._empty_at, now + pause, now + _BREATH * blocks.span)
         return True
 
     def _may_be_stray(self) -> bool:
