@@ -53,6 +53,9 @@ _LONGEST_GAP_S: Final = 20.0
 _LONGEST_PAUSE_S: Final = 8.0
 _BREATH: Final = 0.005
 """A window that is full to the brim needs some room before it is filled on."""
+_BACKOFF: Final = 2.0
+_WINDOW_BACKOFF: Final = 4.0
+"""How many times as long a pause is as the one before: a window that is used up stays so for seconds at least."""
 _PAUSE_SHARE: Final = 1 / 8
 """After a block of minutes, so much of it may be waited before it is asked again."""
 _LEAST_RATE: Final = 1e-3
@@ -304,7 +307,8 @@ class Pace:
         # Where a refused call counts, asking again and again keeps the bucket empty: back off until one gets through.
         blocks = self._evidence.blocks
         longest = min(max(_LONGEST_PAUSE_S, _PAUSE_SHARE * blocks.block), _LONGEST_GAP_S)
-        pause = min(self._mean / self.rate * (2.0 ** min(blocks.count - 1, 16) - 1.0), longest)
+        backoff = (_WINDOW_BACKOFF if blocks.span else _BACKOFF) ** min(blocks.count - 1, 16)
+        pause = min(self._mean / self.rate * (backoff - 1.0), longest)
         self._empty_at = max(self._empty_at, now + pause, now + _BREATH * blocks.span)
         return True
 
