@@ -82,6 +82,10 @@ _LATEST: Final = 1 / 16
 _BURST: Final = 0.3
 """Before anything is known, a limit is what refuses this share of the latest attempts: strays keep apart."""
 _CALM: Final = log((1.0 - _STRAYS) / (1.0 - _LIMITED))
+_OFTEN: Final = 0.1
+_STEADY_CALM: Final = log((1.0 - _STRAYS) / (1.0 - _OFTEN))
+_STEADY_DOUBT: Final = 4.0
+"""The same odds for a limit that refuses this share, again and again: it takes more refusals to tell it from strays."""
 _ABOVE_NOISE: Final = 0.04
 _APART: Final = 6
 """Strays keep apart; what is refused because of a limit is refused again at once."""
@@ -135,6 +139,7 @@ class Pace:
         "_sends_since",
         "_since",
         "_since_mark",
+        "_steady_alarm",
         "_strays",
         "_struck_at",
         "mode",
@@ -166,6 +171,7 @@ class Pace:
         self._sends_since = 0
         self._since = 0.0
         self._since_mark = 0
+        self._steady_alarm = 0.0
         self._strays = Strays()
         self._struck_at = float("-inf")
 
@@ -186,6 +192,7 @@ class Pace:
         self._recent -= self._recent * _RECENT
         self._burst -= self._burst * _LATEST
         self._alarm -= _CALM
+        self._steady_alarm = max(0.0, self._steady_alarm - _STEADY_CALM)
         if self._alarm <= 0.0:
             self._alarm, self._doubted = 0.0, None
         if self.mode is Mode.FREE:
@@ -294,7 +301,9 @@ class Pace:
             return True  # of the same burst as the last strike
         self._recent += _RECENT
         self._burst += _LATEST
-        self._alarm += log(_LIMITED / max(_STRAYS, self._strays.share))
+        strays = max(_STRAYS, self._strays.share)
+        self._alarm += log(_LIMITED / strays)
+        self._steady_alarm += max(0.0, log(_OFTEN / strays))
         # The first of several shows best what a limit had let through until then, and at which pace.
         fastest = float("inf") if self._is_passed_by else self.rate
         first, pace = self._doubted = self._doubted or (Refusal(amount, sent_at, now, wait), fastest)
@@ -316,7 +325,8 @@ class Pace:
         if self.mode is Mode.FREE:
             return self._burst < _BURST
         noise = self._strays.share
-        is_doubtful = self._alarm < _DOUBT and not 0.0 < noise < self._recent - _ABOVE_NOISE
+        is_doubtful = self._alarm < _DOUBT and self._steady_alarm < _STEADY_DOUBT
+        is_doubtful = is_doubtful and not 0.0 < noise < self._recent - _ABOVE_NOISE
         if self._strays.left:
             if is_doubtful:
                 self._strays.refused()
@@ -351,7 +361,7 @@ class Pace:
         self._struck_at = now
         self._since = 0.0
         self._sends_since = 0
-        self._alarm, self._doubted = 0.0, None
+        self._alarm, self._steady_alarm, self._doubted = 0.0, 0.0, None
         self._is_passed_by = False
         self._recent = 0.0
 
