@@ -292,7 +292,8 @@ class Admission:
         shown = min((level.rate for level in self._known if level.place == place and level.rate), default=None)
         ceiling = self._ceiling(place)
         hint = ceiling if shown is None else shown
-        self._paces.append(Pace(self._passed, place, ceiling=ceiling, hint=hint, now=self._began_at))
+        trail = self._past.trail(place)
+        self._paces.append(Pace(self._passed, place, ceiling=ceiling, hint=hint, now=self._began_at, trail=trail))
         return self._paces[-1]
 
     def _ceiling(self, place: int) -> float | None:

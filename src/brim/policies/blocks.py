@@ -9,9 +9,15 @@ windows have the lengths that people choose.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from typing import Final
 
-__all__ = ["Blocks"]
+__all__ = ["NO_TRAIL", "Blocks", "Trail"]
+
+Trail = tuple[Sequence[float], Sequence[float]]
+"""Times, and what had passed by each of them."""
+
+NO_TRAIL: Final[Trail] = ((), ())
 
 _SPANS_S: Final = (10.0, 60.0, 180.0, 300.0, 600.0, 3_600.0)
 """Lengths of windows. Shorter ones need no telling: their blocks are over before anyone knows of them."""
@@ -44,6 +50,7 @@ class Blocks:
 
     Args:
         now: when the first attempt was sent.
+        trail: times since then, in order, and what had passed by each of them, as far as that is known.
 
     Attributes:
         span: how long the window is, in seconds; 0 while nothing speaks for one.
@@ -73,14 +80,15 @@ class Blocks:
         "span",
     )
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, trail: Trail = NO_TRAIL) -> None:
         self.span = 0.0
         self.amount = 0.0
         self.count = 0
         self.alike = 0
         self._asked = 1.0
-        self._times: list[float] = [now]
-        self._passed: list[float] = [0.0]
+        times, passed = trail
+        self._times: list[float] = [now, *times]
+        self._passed: list[float] = [0.0, *passed]
         self._next_at = now
         self._began = now
         self._level = 0.0

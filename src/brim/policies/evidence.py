@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from brim.policies.blocks import Blocks
+from brim.policies.blocks import NO_TRAIL, Blocks, Trail
 
 __all__ = ["Evidence", "Refusal"]
 
@@ -63,6 +63,7 @@ class Evidence:
     Args:
         now: when the first attempt was sent.
         hint: what somebody says that the rate is; believed until there are bounds.
+        trail: times since then, in order, and what had passed by each of them, as far as that is known.
     """
 
     __slots__ = (
@@ -82,7 +83,7 @@ class Evidence:
         "low",
     )
 
-    def __init__(self, now: float, hint: float | None = None) -> None:
+    def __init__(self, now: float, hint: float | None = None, trail: Trail = NO_TRAIL) -> None:
         self.hint = hint
         self._begin = now
         self._marks: deque[_Mark] = deque(maxlen=_MARKS)
@@ -91,7 +92,7 @@ class Evidence:
         self._seen = 0.0
         self._largest = 0.0
         self._latest = (now, 0.0)
-        self.blocks = Blocks(now)
+        self.blocks = Blocks(now, trail)
         self._first = (0.0, 0.0, 0.0)
         self._struck_at = now
         self.low = 0.0

@@ -26,6 +26,7 @@ from enum import Enum
 from math import log
 from typing import Final
 
+from brim.policies.blocks import NO_TRAIL, Trail
 from brim.policies.evidence import Evidence, Refusal
 from brim.policies.strays import Strays
 
@@ -118,6 +119,7 @@ class Pace:
         ceiling: a rate that is never passed, units a second.
         hint: what the rate should be, if the user or the server said so.
         now: when the first of it was sent.
+        trail: times since then, in order, and what had passed by each of them, as far as that is known.
     """
 
     __slots__ = (
@@ -148,14 +150,21 @@ class Pace:
     )
 
     def __init__(
-        self, passed: Sequence[float], place: int, *, ceiling: float | None, now: float, hint: float | None = None
+        self,
+        passed: Sequence[float],
+        place: int,
+        *,
+        ceiling: float | None,
+        now: float,
+        hint: float | None = None,
+        trail: Trail = NO_TRAIL,
     ) -> None:
         self.mode = Mode.FREE
         self.place = place
         self.rate = float("inf")
         self._passed = passed
         self._ceiling = float("inf") if ceiling is None else ceiling
-        self._evidence = Evidence(now, hint)
+        self._evidence = Evidence(now, hint, trail)
         self._base = 0.0
         self._burst = 0.0
         self._gap = 0
