@@ -8,7 +8,7 @@ windows have the lengths that people choose.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import Final
 
@@ -19,7 +19,7 @@ Trail = tuple[Sequence[float], Sequence[float]]
 
 NO_TRAIL: Final[Trail] = ((), ())
 
-_SPANS_S: Final = (10.0, 60.0, 180.0, 300.0, 600.0, 3_600.0)
+_SPANS_S: Final = (10.0, 15.0, 60.0, 180.0, 300.0, 600.0, 3_600.0)
 """Lengths of windows. Shorter ones need no telling: their blocks are over before anyone knows of them."""
 _SHORTEST_S: Final = 3.0
 _SHORTEST_SENDS: Final = 4.0
@@ -31,12 +31,15 @@ _PUNCTUAL: Final = 0.1
 """Blocks that end so often in a row at the same place of the span, give or take this share, are of fixed windows."""
 _LONGER: Final = 1.5
 _ALIKE: Final = 0.05
-"""Blocks that end twice in a row so much further apart than the span, at equal distances by this share, show how long
-it is."""
+_LATE: Final = 0.15
+"""Blocks that end so much further apart than the span, twice in a row at equal distances, or once at a usual one, show
+how long it is. That they have ended is seen a little late."""
 _HARDLY: Final = 0.1
 """Refused again after so small a share of the span in which so little got through, it is no window."""
 _MORE: Final = 1.1
-"""So many times what was measured, unrefused in one span, and the limit has been raised."""
+_MORE_IN_ONE: Final = 1.04
+"""So many times what was measured, unrefused in one span, and the limit has been raised; the second where it is known
+when windows begin."""
 _AT_ONCE: Final = 0.5
 """One measurement lowers what is believed to no less than this share: it may have been the end of a window."""
 _LIKELY: Final = 0.7
@@ -151,8 +154,23 @@ class Blocks:
         return self._measure(sent_at, now + wait if wait > _SHORTEST_S else None)
 
     def is_outdone(self, now: float) -> bool:
-        """Did clearly more get through in a span than was measured, unrefused?"""
+        """Did clearly more get through in one window than was measured, unrefused?"""
+        if not self.rate:
+            return False
+        if self.is_fixed:
+            return self._at(now) - self._at(self._began_at(now)) > _MORE_IN_ONE * self.amount
         return self._in_span(now) > _MORE * self.amount
+
+    @property
+    def is_fixed(self) -> bool:
+        """Do blocks end as those of fixed windows do?"""
+        return self._regular >= _REGULAR
+
+    def room_at(self, amount: float, budget: float) -> float:
+        """When one more attempt of *amount* would fit into *budget*, if the window slides."""
+        times, passed = self._times, self._passed
+        place = bisect_left(passed, passed[-1] + amount - budget)
+        return times[place] + self.span if 0 < place < len(times) else times[0]
 
     def _lasted(self, block: float, amount: float, rate: float) -> None:
         """A block is at least *block* seconds long: so is the window."""
@@ -172,7 +190,7 @@ class Blocks:
             # The first attempt of the window that is used up was sent a span before it opens; seconds may be rounded.
             since = self._at(until) - self._at(opens_at - self.span - 1.0)
             measure = since if since > _LIKELY * measure else measure
-        elif self._regular >= _REGULAR:
+        elif self.is_fixed:
             since = self._at(until) - self._at(self._began_at(until))
             if _LIKELY * measure < since < measure:
                 measure = (since * measure) ** 0.5  # they begin no later than that, and perhaps sooner
@@ -207,8 +225,10 @@ class Blocks:
         distance, self._ended = ended - self._ended, ended
         if distance < self.span / 2:
             return
-        if distance > _LONGER * self.span and abs(distance - self._distance) < _ALIKE * distance:
-            self.span, self._edge, self._regular = distance, ended, 0
+        if distance > _LONGER * self.span:
+            usual = next((span for span in _SPANS_S if abs(distance - span) < _LATE * span), 0.0)
+            if usual or abs(distance - self._distance) < _ALIKE * distance:
+                self.span, self._edge, self._regular = usual or distance, ended, 0
         self._distance = distance
         late = (ended - self._edge + self.span / 2) % self.span - self.span / 2
         if abs(late) <= _PUNCTUAL * self.span:

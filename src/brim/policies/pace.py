@@ -42,7 +42,7 @@ _RAISED: Final = 1.1
 _SEARCH_A_SECOND: Final = 0.35
 _CAREFUL: Final = 0.1
 _A_WINDOW: Final = 0.3
-_A_LARGER_WINDOW: Final = 1.5
+_A_LARGER_WINDOW: Final = 3.0
 _SLOWEST_SEARCH: Final = 0.01
 _SEARCH_A_SEND: Final = 0.125
 _WELL_KNOWN: Final = 0.06
@@ -218,6 +218,10 @@ class Pace:
             self._empty_at = now
         passed = self._passed[self.place]
         self._evidence.saw(amount, passed, now)
+        blocks = self._evidence.blocks
+        if blocks.rate and self.mode is Mode.CRUISING and not blocks.is_fixed:
+            # What was sent too fast a while ago is still in a window that slides.
+            self._empty_at = max(self._empty_at, blocks.room_at(amount, blocks.amount * self.rate / self._base))
         self._since_mark += 1
         if self._since_mark >= _LATELY:
             self._since_mark = 0
@@ -270,7 +274,7 @@ class Pace:
             self._since += amount
             dwell = max(self._base * _DWELL_S, min(self._mean * _DWELL_SENDS, self._base * _LONGEST_DWELL_S))
             factor = _BELOW + _RISE * (self._since / (dwell * self._patience)) ** 3
-            if factor > _RAISED:
+            if factor > _RAISED or (factor > 1.0 and self._evidence.blocks.is_outdone(now)):
                 self.mode, self._search = Mode.SEARCHING, _CAREFUL
             self.rate = self._base * factor
         self.rate = min(self.rate, self._ceiling)
