@@ -36,10 +36,8 @@ _LATE: Final = 0.15
 how long it is. That they have ended is seen a little late."""
 _HARDLY: Final = 0.1
 """Refused again after so small a share of the span in which so little got through, it is no window."""
-_MORE: Final = 1.1
-_MORE_IN_ONE: Final = 1.04
-"""So many times what was measured, unrefused in one span, and the limit has been raised; the second where it is known
-when windows begin."""
+_MORE: Final = 1.04
+"""So many times what was measured, unrefused in one span, and the limit has been raised."""
 _AT_ONCE: Final = 0.5
 """One measurement lowers what is believed to no less than this share: it may have been the end of a window."""
 _LIKELY: Final = 0.7
@@ -158,7 +156,7 @@ class Blocks:
         if not self.rate:
             return False
         if self.is_fixed:
-            return self._at(now) - self._at(self._began_at(now)) > _MORE_IN_ONE * self.amount
+            return self._at(now) - self._at(self._began_at(now)) > _MORE * self.amount
         return self._in_span(now) > _MORE * self.amount
 
     @property

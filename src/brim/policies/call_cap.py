@@ -217,11 +217,18 @@ class CallCap:
         """
         if among == self._latest[0]:
             self._latest = (0, 0.0)
+        self._drop(sent_at)
         then = among - self._gone(sent_at)
         self._refusals.append((sent_at, now))
         arrived = (sent_at + now) / 2.0
         late = sum(sent > arrived for sent in self._sent)
         return max(1, then, in_flight - late) if late < _RECENT else max(1, then)
+
+    def _drop(self, sent_at: float) -> None:
+        """What was sent then did not get through."""
+        refused = next((one for one in self._under_way if one[0] == sent_at), None)
+        if refused is not None:
+            self._under_way.remove(refused)
 
     def blames(self, number: int) -> bool:
         """Was an attempt refused as the *number*-th because of the cap?"""
@@ -257,6 +264,8 @@ class CallCap:
     def _refused_while_tried(self, number: int, now: float) -> None:
         if number > self._lowest + _slack(self._lowest):
             self._against += 1  # so many less one were let through
+            if self._against > _DOUBTS + self._votes:
+                self.give_up()  # a cap is always the same number
         elif number > self.size:
             self._votes += 1
             if not self._against and self._votes >= _REFUSED_ABOVE and now - self._open_since > _REFUSED_ABOVE_S:
