@@ -30,7 +30,7 @@ class Server:
             self.cap.refused(self.most + 1, self.now)
         got = min(in_flight, self.most)
         for among in range(1, got + 1):
-            self.cap.replied(among, sent_at=self.now)
+            self.cap.replied(among, sent_at=self.now, now=self.now + 0.1)
         self.now += 0.1
         return got
 
@@ -134,7 +134,7 @@ def test_is_not_believed_if_more_got_through() -> None:
     cap = CallCap(CEILING)
     cap.refused(51, 0.0)
     for among in range(55, 61):
-        cap.replied(among, sent_at=1.0)
+        cap.replied(among, sent_at=1.0, now=1.0 + 0.1)
     for strike in range(2, 7):
         cap.refused(51, 2.0 * strike)
 
@@ -147,7 +147,7 @@ def test_what_was_let_through_before_is_no_cap() -> None:
     A refusal at a number that has been let through is about the rate, not about calls at once.
     """
     cap = CallCap(CEILING)
-    cap.replied(80, sent_at=0.0)
+    cap.replied(80, sent_at=0.0, now=0.0 + 0.1)
     for strike in range(10):
         cap.refused(51, 2.0 * strike + 1.0)
 
@@ -290,7 +290,7 @@ def test_stays_within_its_bounds(events: list[tuple[str, int]], ceiling: int) ->
     for now, (event, many) in enumerate(events):
         among = min(many, ceiling)
         if event == "reply":
-            cap.replied(among, sent_at=now - 1.0)
+            cap.replied(among, sent_at=now - 1.0, now=now - 1.0 + 0.1)
         elif event == "refuse":
             cap.refused(among, float(now))
         elif event == "echo":

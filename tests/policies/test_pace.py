@@ -38,7 +38,7 @@ class Server:
         """Send for so long, at most *fastest* a second."""
         until = self.now + seconds
         while self.now < until:
-            wait = max(self.pace.ready_in(self.now), 1.0 / fastest, self.opens_at - self.now)
+            wait = max(self.pace.ready_in(1.0, self.now), 1.0 / fastest, self.opens_at - self.now)
             self.now += wait
             self.level = min(self.capacity, self.level + wait * self.rate)
             self._send()
@@ -199,7 +199,7 @@ def test_what_lets_nothing_through_is_asked_less_and_less() -> None:
     pace, now, pauses = Pace([100.0], 0, ceiling=None, now=0.0), 10.0, []
     for _ in range(12):
         assert pace.refused(1.0, sent_at=now, now=now, wait=1.0)
-        pauses.append(pace.ready_in(now))
+        pauses.append(pace.ready_in(1.0, now))
         now += pauses[-1]
         pace.took(1.0, now)
 
@@ -214,7 +214,7 @@ def test_is_free_until_something_is_refused() -> None:
     pace = Pace([0.0], 0, ceiling=None, now=0.0)
     for number in range(100):
         pace.took(1.0, number / 1_000)
-        assert pace.ready_in(number / 1_000) == 0.0
+        assert pace.ready_in(1.0, number / 1_000) == 0.0
 
 
 def test_no_limit_is_asked_about_more_seldom_than_it_has_to_be() -> None:
@@ -225,10 +225,10 @@ def test_no_limit_is_asked_about_more_seldom_than_it_has_to_be() -> None:
         passed = [0.0]
         pace, now = Pace(passed, 0, ceiling=None, now=0.0), 0.0
         for _ in range(60):
-            now += max(0.01, pace.ready_in(now))
+            now += max(0.01, pace.ready_in(1.0, now))
             pace.took(1.0, now)
             pace.refused(1.0, sent_at=now, now=now, wait=wait)
-            assert pace.ready_in(now) <= max(20.0, wait) + 1e-6
+            assert pace.ready_in(1.0, now) <= max(20.0, wait) + 1e-6
 
 
 def test_a_limit_that_is_shown_to_have_doubled_doubles_the_pace() -> None:

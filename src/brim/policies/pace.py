@@ -329,9 +329,10 @@ class Pace:
         # Where a refused call counts, asking again and again keeps the bucket empty: back off until one gets through.
         blocks = self._evidence.blocks
         longest = min(max(_LONGEST_PAUSE_S, _PAUSE_SHARE * blocks.block), _LONGEST_GAP_S)
+        gap = self._mean / self.rate
         backoff = (_WINDOW_BACKOFF if blocks.span else _BACKOFF) ** min(blocks.count - 1, 16)
-        pause = min(self._mean / self.rate * (backoff - 1.0), longest)
-        self._empty_at = max(self._empty_at, now + pause, now + _BREATH * blocks.span)
+        pause = max(min(gap * backoff, longest), _BREATH * blocks.span)
+        self._empty_at = max(self._empty_at, now + pause - gap)
         return True
 
     def _may_be_stray(self) -> bool:
