@@ -221,7 +221,8 @@ class Pace:
         blocks = self._evidence.blocks
         if blocks.rate and self.mode is Mode.CRUISING and not blocks.is_fixed:
             # What was sent too fast a while ago is still in a window that slides.
-            self._empty_at = max(self._empty_at, blocks.room_at(amount, blocks.amount * self.rate / self._base))
+            room_at = blocks.room_at(amount, blocks.amount * self.rate / self._base)
+            self._empty_at = max(self._empty_at, min(room_at, now + _PAUSE_SHARE * blocks.span))
         self._since_mark += 1
         if self._since_mark >= _LATELY:
             self._since_mark = 0
