@@ -19,9 +19,12 @@ Trail = tuple[Sequence[float], Sequence[float]]
 
 NO_TRAIL: Final[Trail] = ((), ())
 
+_MINUTE_S: Final = 60.0
 _SPANS_S: Final = (10.0, 15.0, 60.0, 180.0, 300.0, 600.0, 3_600.0)
 """Lengths of windows. Shorter ones need no telling: their blocks are over before anyone knows of them."""
 _SHORTEST_S: Final = 3.0
+_SURE: Final = 3
+"""It takes so many refusals in a row to see a block, if the server does not say how long it lasts."""
 _SHORTEST_SENDS: Final = 4.0
 """A bucket refills what an attempt asks for sooner; what refuses for longer counts in windows."""
 _TRICKLE: Final = 0.2
@@ -32,8 +35,11 @@ _PUNCTUAL: Final = 0.1
 _LONGER: Final = 1.5
 _ALIKE: Final = 0.05
 _LATE: Final = 0.15
-"""Blocks that end so much further apart than the span, twice in a row at equal distances, or once at a usual one, show
-how long it is. That they have ended is seen a little late."""
+"""Blocks that end so much further apart than the span, twice in a row at equal distances, or once a minute, show how
+long it is. That they have ended is seen a little late."""
+_UNLIKE: Final = 0.25
+_REFUTED: Final = 2
+"""Measurements that differ so much from the one before, so many times in a row, are of no window."""
 _HARDLY: Final = 0.1
 """Refused again after so small a share of the span in which so little got through, it is no window."""
 _MORE: Final = 1.04
@@ -74,6 +80,7 @@ class Blocks:
         "_regular",
         "_shortest_s",
         "_times",
+        "_unlike",
         "alike",
         "amount",
         "block",
@@ -99,6 +106,7 @@ class Blocks:
         self._ended = now
         self._distance = 0.0
         self._regular = 0
+        self._unlike = 0
         self._shortest_s = _SHORTEST_S
 
     @property
@@ -142,7 +150,8 @@ class Blocks:
         got = passed - self._level
         if self.count and got <= max(0.5 * amount, _TRICKLE * rate * (now - self._began - self.block)):
             self.count += 1
-            self._lasted(max(now - self._began, wait), amount, rate)
+            if self.count >= _SURE or wait > _SHORTEST_S:
+                self._lasted(max(now - self._began, wait), amount, rate)
             return False
         if self.span and self.count:
             self._ends(sent_at)
@@ -192,6 +201,10 @@ class Blocks:
             since = self._at(until) - self._at(self._began_at(until))
             if _LIKELY * measure < since < measure:
                 measure = (since * measure) ** 0.5  # they begin no later than that, and perhaps sooner
+        self._unlike = self._unlike + 1 if self.amount and abs(measure / self.amount - 1.0) > _UNLIKE else 0
+        if self._unlike >= _REFUTED:
+            self.span = self.amount = self._unlike = 0
+            return False
         measure = max(measure, _AT_ONCE * self.amount)
         self.alike = self.alike + 1 if abs(measure - self.amount) < _ALIKE * measure else 0
         self.amount = measure
@@ -224,9 +237,9 @@ class Blocks:
         if distance < self.span / 2:
             return
         if distance > _LONGER * self.span:
-            usual = next((span for span in _SPANS_S if abs(distance - span) < _LATE * span), 0.0)
-            if usual or abs(distance - self._distance) < _ALIKE * distance:
-                self.span, self._edge, self._regular = usual or distance, ended, 0
+            is_minute = abs(distance - _MINUTE_S) < _LATE * _MINUTE_S
+            if is_minute or abs(distance - self._distance) < _ALIKE * distance:
+                self.span, self._edge, self._regular = _MINUTE_S if is_minute else distance, ended, 0
         self._distance = distance
         late = (ended - self._edge + self.span / 2) % self.span - self.span / 2
         if abs(late) <= _PUNCTUAL * self.span:
