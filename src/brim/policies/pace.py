@@ -44,6 +44,8 @@ _CAREFUL: Final = 0.1
 _A_WINDOW: Final = 0.3
 _A_LARGER_WINDOW: Final = 3.0
 _SLOWEST_SEARCH: Final = 0.01
+_CROSSED_S: Final = 20.0
+"""From the rate that is believed to the highest that it may be takes no longer."""
 _SEARCH_A_SEND: Final = 0.125
 _WELL_KNOWN: Final = 0.06
 _LEAST_PATIENCE: Final = 0.25
@@ -95,6 +97,9 @@ _MIDDLE: Final = 0.5
 _LOWER: Final = 0.3
 """Where between the bounds the rate is believed to be, and where if what was refused last is less than so many attempts
 ago."""
+_AGAIN: Final = 8
+_CERTAIN: Final = 2
+"""Refused within so many attempts, so many times in a row, what was known of a limit is no longer true."""
 _LATELY: Final = 32
 """What gets through is measured over so many attempts, or up to twice as many."""
 _TESTED: Final = 0.93
@@ -141,6 +146,7 @@ class Pace:
         "_sends_since",
         "_since",
         "_since_mark",
+        "_soon",
         "_steady_alarm",
         "_strays",
         "_struck_at",
@@ -180,6 +186,7 @@ class Pace:
         self._sends_since = 0
         self._since = 0.0
         self._since_mark = 0
+        self._soon = 0
         self._steady_alarm = 0.0
         self._strays = Strays()
         self._struck_at = float("-inf")
@@ -368,10 +375,15 @@ class Pace:
             self._evidence.first(passed, refusal._replace(now=now), least=self._mean)
             self.mode = Mode.SEARCHING
             self._search = _SEARCH_A_SECOND if self._evidence.hint is None else _CAREFUL
-        elif self._evidence.refused(refusal, passed, mean=self._mean, base=self._base, pace=pace):
-            self._measured(pace)
         else:
-            self._search = max(_SLOWEST_SEARCH, self._search / 2)
+            is_new = self._evidence.refused(refusal, passed, mean=self._mean, base=self._base, pace=pace)
+            is_again = self._is_again()
+            if is_again:
+                self._evidence.widen()
+            if is_new or is_again:
+                self._measured(pace)
+            else:
+                self._search = max(_SLOWEST_SEARCH, self._search / 2)
         self._settle()
         self._struck_at = now
         self._since = 0.0
@@ -379,6 +391,12 @@ class Pace:
         self._alarm, self._steady_alarm, self._doubted = 0.0, 0.0, None
         self._is_passed_by = False
         self._recent = 0.0
+
+    def _is_again(self) -> bool:
+        """Is a rate that was known refused again and again, as soon as something is sent?"""
+        is_soon = (self.mode is Mode.CRUISING or self._soon > 0) and self._sends_since < _AGAIN
+        self._soon = self._soon + 1 if is_soon and not self._evidence.blocks.rate else 0
+        return self._soon >= _CERTAIN
 
     def _settle(self) -> None:
         if self._evidence.is_fresh:
@@ -399,7 +417,7 @@ class Pace:
         if self._sends_since > _SELDOM and pace > _BELOW_CEILING * _BELOW * self._ceiling:
             base = max(base, (_NEAR_CEILING if self._sends_since > _RARE else _BELOW_CEILING) * self._ceiling)
         self._base = base
-        self._search = max(_SLOWEST_SEARCH, self._search / 2)
+        self._search = max(_SLOWEST_SEARCH, self._search / 2, log(evidence.high / self._base) / _CROSSED_S)
         # The less is known, the sooner is more to be found out.
         width = evidence.high / evidence.low - 1.0
         self._patience = max(_LEAST_PATIENCE, _WELL_KNOWN / max(_WELL_KNOWN, width))
