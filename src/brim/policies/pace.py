@@ -35,8 +35,8 @@ __all__ = ["Mode", "Pace"]
 _BELOW: Final = 0.985
 _RISE: Final = 0.03
 _DWELL_S: Final = 40.0
-_DWELL_SENDS: Final = 180.0
-_LONGEST_DWELL_S: Final = 150.0
+_DWELL_SENDS: Final = 160.0
+_LONGEST_DWELL_S: Final = 120.0
 _RAISED: Final = 1.1
 """Cruising this far above the measured rate unrefused, the limit must have been raised: search."""
 _SEARCH_A_SECOND: Final = 0.35
