@@ -148,7 +148,8 @@ class Blocks:
         """
         self._asked = amount
         got = passed - self._level
-        if self.count and got <= max(0.5 * amount, _TRICKLE * rate * (now - self._began - self.block)):
+        usual = min(rate, passed / max(now - self._times[0], _SHORTEST_S))
+        if self.count and got <= max(0.5 * amount, _TRICKLE * usual * (now - self._began - self.block)):
             self.count += 1
             if self.count >= _SURE or wait > _SHORTEST_S:
                 self._lasted(max(now - self._began, wait), amount, rate)

@@ -71,7 +71,6 @@ class Evidence:
     __slots__ = (
         "_begin",
         "_first",
-        "_largest",
         "_latest",
         "_marks",
         "_next_at",
@@ -82,6 +81,7 @@ class Evidence:
         "high",
         "hint",
         "is_wild",
+        "largest",
         "low",
     )
 
@@ -92,7 +92,7 @@ class Evidence:
         self._samples: list[tuple[float, float]] = []
         self._next_at = now
         self._seen = 0.0
-        self._largest = 0.0
+        self.largest = 0.0
         self._latest = (now, 0.0)
         self.blocks = Blocks(now, trail)
         self._first = (0.0, 0.0, 0.0)
@@ -140,7 +140,7 @@ class Evidence:
 
     def saw(self, amount: float, passed: float, now: float) -> None:
         """An attempt of *amount* was sent, *passed* with it."""
-        self._largest = max(self._largest, amount)
+        self.largest = max(self.largest, amount)
         self.blocks.saw(passed, now)
         self._latest = (now, passed)
         if now < self._next_at:
@@ -274,7 +274,7 @@ class Evidence:
         seconds, got = new.at - mark.at, new.passed - mark.passed
         least = max(got - mark.amount, 0.25 * got) / seconds
         most = (got + new.amount) / seconds
-        small = max(self._largest, new.amount)
+        small = max(self.largest, new.amount)
 
         def has_room(rate: float) -> bool:
             return self._play(mark, new, rate, small, mean) >= new.amount

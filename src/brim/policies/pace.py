@@ -222,7 +222,7 @@ class Pace:
             self._empty_at = due
             self._grow(amount, now)
         else:
-            self._empty_at = now
+            self._empty_at = now if self._evidence.hint is None else max(due, now - self._evidence.largest / self.rate)
         passed = self._passed[self.place]
         self._evidence.saw(amount, passed, now)
         blocks = self._evidence.blocks
