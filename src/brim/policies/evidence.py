@@ -36,7 +36,6 @@ _WINDOW: Final = 0.01
 _OFTEN: Final = 5
 """By what share a window's rate is uncertain that was measured so often, and by how many times that if only once."""
 _ASIDE: Final = 2.0
-_LESS: Final = 0.6
 _FASTEST: Final = 4.0
 _SLACK: Final = 1.01
 _HALVINGS: Final = 14
@@ -231,10 +230,6 @@ class Evidence:
             default=0.0,
         )
         return tried <= held + _ASIDE * mean
-
-    def widen(self) -> None:
-        """What is believed is refused again and again: the limit must be lower than it was."""
-        self.low *= _LESS
 
     def _has_changed(self, low: float, high: float) -> bool:
         """Is a limit between *low* and *high* another one than what was known well?"""

@@ -35,8 +35,8 @@ __all__ = ["Mode", "Pace"]
 _BELOW: Final = 0.985
 _RISE: Final = 0.03
 _DWELL_S: Final = 40.0
-_DWELL_SENDS: Final = 160.0
-_LONGEST_DWELL_S: Final = 120.0
+_DWELL_SENDS: Final = 180.0
+_LONGEST_DWELL_S: Final = 140.0
 _RAISED: Final = 1.1
 """Cruising this far above the measured rate unrefused, the limit must have been raised: search."""
 _SEARCH_A_SECOND: Final = 0.35
@@ -49,6 +49,7 @@ _CROSSED_S: Final = 20.0
 _SEARCH_A_SEND: Final = 0.125
 _WELL_KNOWN: Final = 0.06
 _LEAST_PATIENCE: Final = 0.25
+_RISEN: Final = 1.03
 _PLAUSIBLE: Final = 0.97
 """A refusal this close to the highest rate that it may be is no stray one."""
 _SAFE: Final = 0.995
@@ -97,9 +98,12 @@ _MIDDLE: Final = 0.5
 _LOWER: Final = 0.3
 """Where between the bounds the rate is believed to be, and where if what was refused last is less than so many attempts
 ago."""
-_AGAIN: Final = 8
-_CERTAIN: Final = 2
-"""Refused within so many attempts, so many times in a row, what was known of a limit is no longer true."""
+_AT_ONCE: Final = 8
+_CERTAIN: Final = 4
+_LESS: Final = 0.9
+_FAR_LOWER: Final = 0.6
+"""Refused four times in a row within half as many attempts, or twice at once, what was known of a limit is no longer
+true: it may be so much lower."""
 _LATELY: Final = 32
 """What gets through is measured over so many attempts, or up to twice as many."""
 _TESTED: Final = 0.93
@@ -377,10 +381,9 @@ class Pace:
             self._search = _SEARCH_A_SECOND if self._evidence.hint is None else _CAREFUL
         else:
             is_new = self._evidence.refused(refusal, passed, mean=self._mean, base=self._base, pace=pace)
-            is_again = self._is_again()
-            if is_again:
-                self._evidence.widen()
-            if is_new or is_again:
+            share = self._lowered()
+            self._evidence.low *= share
+            if is_new or share < 1.0:
                 self._measured(pace)
             else:
                 self._search = max(_SLOWEST_SEARCH, self._search / 2)
@@ -392,11 +395,18 @@ class Pace:
         self._is_passed_by = False
         self._recent = 0.0
 
-    def _is_again(self) -> bool:
-        """Is a rate that was known refused again and again, as soon as something is sent?"""
-        is_soon = (self.mode is Mode.CRUISING or self._soon > 0) and self._sends_since < _AGAIN
-        self._soon = self._soon + 1 if is_soon and not self._evidence.blocks.rate else 0
-        return self._soon >= _CERTAIN
+    def _lowered(self) -> float:
+        """To which share the lower bound has to come down: a rate that was known is refused again and again."""
+        is_at_once = self._sends_since < _AT_ONCE
+        is_known = self.mode is Mode.CRUISING or (is_at_once and self._soon > 0)
+        if not is_known or self._sends_since >= _SOON / 2 or self._evidence.blocks.rate:
+            self._soon = 0
+            return 1.0
+        self._soon += 2 if is_at_once else 1
+        if self._soon < _CERTAIN:
+            return 1.0
+        self._soon = _CERTAIN - 2 if is_at_once else 0
+        return _FAR_LOWER if is_at_once else _LESS
 
     def _settle(self) -> None:
         if self._evidence.is_fresh:
@@ -416,11 +426,14 @@ class Pace:
             base = max(base, self._base)  # most likely two strays in a row
         if self._sends_since > _SELDOM and pace > _BELOW_CEILING * _BELOW * self._ceiling:
             base = max(base, (_NEAR_CEILING if self._sends_since > _RARE else _BELOW_CEILING) * self._ceiling)
+        is_raised = base > _RISEN * self._base
         self._base = base
         self._search = max(_SLOWEST_SEARCH, self._search / 2, log(evidence.high / self._base) / _CROSSED_S)
         # The less is known, the sooner is more to be found out.
         width = evidence.high / evidence.low - 1.0
         self._patience = max(_LEAST_PATIENCE, _WELL_KNOWN / max(_WELL_KNOWN, width))
+        if is_raised:
+            self._patience = _LEAST_PATIENCE  # and may be raised on
         self.mode = Mode.CRUISING if evidence.is_narrow else Mode.SEARCHING
 
     def _hurry(self, wait: float) -> None:
