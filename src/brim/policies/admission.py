@@ -305,7 +305,9 @@ class Admission:
         amounts = cost.amounts
         longest, bound = 0.0, None
         waits = [(each.gauge.ready_in(amounts[each.place], now), each.constraint, each.name) for each in self._stated]
-        waits += [(pace.ready_in(amounts[pace.place], now), CONSTRAINTS[pace.place], _learnt(pace)) for pace in self._paces]
+        waits += [
+            (pace.ready_in(amounts[pace.place], now), CONSTRAINTS[pace.place], _learnt(pace)) for pace in self._paces
+        ]
         waits += [
             (level.ready_in(amounts[level.place], now), CONSTRAINTS[level.place], _shown(dimension))
             for (dimension, _), level in self._levels.items()

@@ -226,7 +226,11 @@ class Evidence:
         passed, took, _ = self._first
         held = max(0.0, passed - self.low * took)
         tried = max(
-            (new.passed - by_then - self.high * (new.at - at) for at, by_then in self._samples if last.at <= at <= new.at),
+            (
+                new.passed - by_then - self.high * (new.at - at)
+                for at, by_then in self._samples
+                if last.at <= at <= new.at
+            ),
             default=0.0,
         )
         return tried <= held + _ASIDE * mean

@@ -27,6 +27,7 @@ from math import log
 from typing import Final
 
 from brim.policies.blocks import NO_TRAIL, Trail
+from brim.policies.doubt import Doubt
 from brim.policies.evidence import Evidence, Refusal
 from brim.policies.strays import Strays
 
@@ -74,25 +75,7 @@ _EARLY_S: Final = 1e-4
 """What is sent by so much too early is sent whatever this rate says."""
 _SOME_WAIT_S: Final = 0.5
 """A wait shorter than this tells no more than none at all."""
-_STRAYS: Final = 0.03
-"""The share that is refused at random, as long as it is not known."""
-_LIMITED: Final = 0.25
-"""The share that a limit refuses a little above it."""
-_DOUBT: Final = 3.0
-"""A refusal may be a stray one as long as the odds of a limit have grown less than this, as a logarithm: two close to
-each other are a limit."""
-_RECENT: Final = 1 / 64
-_LATEST: Final = 1 / 16
-_BURST: Final = 0.3
-"""Before anything is known, a limit is what refuses this share of the latest attempts: strays keep apart."""
-_CALM: Final = log((1.0 - _STRAYS) / (1.0 - _LIMITED))
-_OFTEN: Final = 0.1
-_STEADY_CALM: Final = log((1.0 - _STRAYS) / (1.0 - _OFTEN))
-_STEADY_DOUBT: Final = 4.0
-"""The same odds for a limit that refuses this share, again and again: it takes more refusals to tell it from strays."""
-_ABOVE_NOISE: Final = 0.04
-_APART: Final = 6
-"""Strays keep apart; what is refused because of a limit is refused again at once."""
+_FAR_ABOVE: Final = 0.25
 _SOON: Final = 64
 _MIDDLE: Final = 0.5
 _LOWER: Final = 0.3
@@ -132,26 +115,21 @@ class Pace:
     """
 
     __slots__ = (
-        "_alarm",
         "_base",
-        "_burst",
         "_ceiling",
-        "_doubted",
+        "_doubt",
+        "_empty_at",
         "_evidence",
-        "_gap",
         "_is_passed_by",
         "_lately",
         "_mean",
         "_passed",
         "_patience",
-        "_empty_at",
-        "_recent",
         "_search",
         "_sends_since",
         "_since",
         "_since_mark",
         "_soon",
-        "_steady_alarm",
         "_strays",
         "_struck_at",
         "mode",
@@ -176,22 +154,17 @@ class Pace:
         self._ceiling = float("inf") if ceiling is None else ceiling
         self._evidence = Evidence(now, hint, trail)
         self._base = 0.0
-        self._burst = 0.0
-        self._gap = 0
-        self._alarm = 0.0
-        self._doubted: tuple[Refusal, float] | None = None
+        self._doubt = Doubt()
         self._is_passed_by = False
         self._lately = ((now, 0.0), (now, 0.0))
         self._mean = 1.0
         self._patience = 1.0
         self._empty_at = 0.0
-        self._recent = 0.0
         self._search = _SEARCH_A_SECOND
         self._sends_since = 0
         self._since = 0.0
         self._since_mark = 0
         self._soon = 0
-        self._steady_alarm = 0.0
         self._strays = Strays()
         self._struck_at = float("-inf")
 
@@ -207,14 +180,8 @@ class Pace:
 
     def took(self, amount: float, now: float) -> None:
         """An attempt of *amount* was sent."""
-        self._gap += 1
         self._sends_since += 1
-        self._recent -= self._recent * _RECENT
-        self._burst -= self._burst * _LATEST
-        self._alarm -= _CALM
-        self._steady_alarm = max(0.0, self._steady_alarm - _STEADY_CALM)
-        if self._alarm <= 0.0:
-            self._alarm, self._doubted = 0.0, None
+        self._doubt.sent()
         if self.mode is Mode.FREE:
             return
         self._mean += (amount - self._mean) * 0.05
@@ -299,8 +266,8 @@ class Pace:
 
     def _test(self) -> None:
         """Are those strays? Go slower, and see."""
-        self._strays.test(self._recent)
-        self.rate *= min(1.0, max(_TESTED * self._got / self.rate, 1.0 - _LIMITED))
+        self._strays.test(self._doubt.recent)
+        self.rate *= min(1.0, max(_TESTED * self._got / self.rate, 1.0 - _FAR_ABOVE))
 
     def _tested(self) -> None:
         if self._strays.share:
@@ -324,16 +291,10 @@ class Pace:
             if self._evidence.is_fresh:
                 self._settle()
             return True  # of the same burst as the last strike
-        self._recent += _RECENT
-        self._burst += _LATEST
-        strays = max(_STRAYS, self._strays.share)
-        self._alarm += log(_LIMITED / strays)
-        self._steady_alarm += max(0.0, log(_OFTEN / strays))
-        # The first of several shows best what a limit had let through until then, and at which pace.
         fastest = float("inf") if self._is_passed_by else self.rate
-        first, pace = self._doubted = self._doubted or (Refusal(amount, sent_at, now, wait), fastest)
-        may_be_stray = wait < _SOME_WAIT_S and self._may_be_stray()
-        self._gap = 0
+        first, pace = self._doubt.refused(Refusal(amount, sent_at, now, wait), fastest, noise=self._strays.share)
+        is_alone = self._doubt.is_alone()
+        may_be_stray = wait < _SOME_WAIT_S and self._may_be_stray(is_alone=is_alone)
         if may_be_stray:
             return False
         self._strike(first._replace(wait=wait), now, pace)
@@ -347,30 +308,24 @@ class Pace:
         self._empty_at = max(self._empty_at, now + pause - gap)
         return True
 
-    def _may_be_stray(self) -> bool:
+    def _may_be_stray(self, *, is_alone: bool) -> bool:
         if self.mode is Mode.FREE:
-            return self._burst < _BURST
+            return self._doubt.is_scattered
         noise = self._strays.share
-        is_doubtful = self._alarm < _DOUBT and self._steady_alarm < _STEADY_DOUBT
-        is_doubtful = is_doubtful and not 0.0 < noise < self._recent - _ABOVE_NOISE
+        is_open = self._doubt.is_open(noise)
         if self._strays.left:
-            if is_doubtful:
+            if is_open:
                 self._strays.refused()
             else:
                 self._strays.forget()
-            return is_doubtful
-        if self.mode is Mode.SEARCHING:
-            if not noise and self.rate > _PLAUSIBLE * self._evidence.high:
-                return False
-            self._suspect(is_safe=False)
-            return is_doubtful
-        is_safe = self.rate < _SAFE * self._evidence.low
-        self._suspect(is_safe=is_safe)
-        return (is_safe or noise > 0.0) and is_doubtful
-
-    def _suspect(self, *, is_safe: bool) -> None:
-        if self._gap >= _APART and self._strays.is_suspicious(self._recent, is_safe=is_safe):
+            return is_open
+        is_searching = self.mode is Mode.SEARCHING
+        if is_searching and not noise and self.rate > _PLAUSIBLE * self._evidence.high:
+            return False
+        is_safe = not is_searching and self.rate < _SAFE * self._evidence.low
+        if is_alone and self._strays.is_suspicious(self._doubt.recent, is_safe=is_safe):
             self._test()
+        return (is_searching or is_safe or noise > 0.0) and is_open
 
     def _strike(self, refusal: Refusal, now: float, pace: float) -> None:
         passed = self._passed[self.place]
@@ -391,9 +346,8 @@ class Pace:
         self._struck_at = now
         self._since = 0.0
         self._sends_since = 0
-        self._alarm, self._steady_alarm, self._doubted = 0.0, 0.0, None
+        self._doubt.settle()
         self._is_passed_by = False
-        self._recent = 0.0
 
     def _lowered(self) -> float:
         """To which share the lower bound has to come down: a rate that was known is refused again and again."""
@@ -422,7 +376,7 @@ class Pace:
         # Refused again so soon, the limit held all the time: what got through is the rate.
         share = _LOWER + (_MIDDLE - _LOWER) * min(1.0, self._sends_since / _SOON)
         base = evidence.between(share) / (1.0 - noise)
-        if noise and self._recent < noise + _ABOVE_NOISE and evidence.high >= self._base:
+        if self._doubt.is_noise(noise) and evidence.high >= self._base:
             base = max(base, self._base)  # most likely two strays in a row
         if self._sends_since > _SELDOM and pace > _BELOW_CEILING * _BELOW * self._ceiling:
             base = max(base, (_NEAR_CEILING if self._sends_since > _RARE else _BELOW_CEILING) * self._ceiling)
