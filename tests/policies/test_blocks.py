@@ -157,3 +157,60 @@ def test_more_than_was_measured_unrefused_is_noticed() -> None:
         blocks.saw(passed + number, 300.0 + number / 2.0)
 
     assert blocks.is_outdone(360.0)
+
+
+def test_a_window_that_is_met_late_is_measured_by_what_had_been_sent_before() -> None:
+    """
+    A trail says how much of a minute's window was used by the time of the first refusal, which says when it opens.
+    """
+    times = [float(second) for second in range(100)]
+    blocks = Blocks(0.0, (times, [5.0 * second for second in times]))
+    blocks.saw(500.0, 100.0)
+    blocks.refused(1.0, sent_at=100.0, now=100.0, passed=500.0, rate=5.0, wait=20.0)
+
+    assert blocks.span == 60.0
+    assert blocks.rate == pytest.approx(5.0, rel=0.05)
+
+
+def test_two_refusals_are_no_block() -> None:
+    """
+    A bucket whose refill was halved refuses a second time before it lets anything through.
+    """
+    blocks = Blocks(0.0)
+    blocks.saw(100.0, 10.0)
+    for now in (10.0, 14.0):
+        blocks.refused(1.0, sent_at=now, now=now, passed=100.0, rate=10.0, wait=0.0)
+    assert blocks.span == 0.0
+
+    blocks.refused(1.0, sent_at=18.0, now=18.0, passed=100.0, rate=10.0, wait=0.0)
+    assert blocks.span == 10.0
+
+
+def test_measurements_that_differ_every_time_are_of_no_window() -> None:
+    """
+    What a window allows is the same in each, but for one change.
+    """
+    blocks, passed = Blocks(0.0), 0.0
+    for number, amount in enumerate((100.0, 300.0, 900.0)):
+        begin = 100.0 * number
+        for step in range(50):
+            blocks.saw(passed + amount * step / 50, begin + step / 10)
+        passed += amount
+        blocks.saw(passed, begin + 5.0)
+        blocks.refused(1.0, sent_at=begin + 5.0, now=begin + 5.0, passed=passed, rate=20.0, wait=9.0)
+
+    assert blocks.span == 0.0
+
+
+def test_room_in_a_window_that_slides_comes_when_the_oldest_leave() -> None:
+    """
+    With ten sent a second apart and a budget of ten, the eleventh fits when the second leaves the minute.
+    """
+    blocks = Blocks(0.0)
+    for number in range(1, 11):
+        blocks.saw(float(number), float(number))
+    for now in (10.0, 11.0, 12.0):
+        blocks.refused(1.0, sent_at=now, now=now, passed=10.0, rate=1.0, wait=50.0)
+
+    assert blocks.room_at(1.0, 10.0) == pytest.approx(61.0, abs=1.0)
+    assert blocks.room_at(1.0, 20.0) <= 10.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,7 +31,7 @@ class Server:
             self.cap.refused(self.most + 1, self.now)
         got = min(in_flight, self.most)
         for among in range(1, got + 1):
-            self.cap.replied(among, sent_at=self.now)
+            self.cap.replied(among, sent_at=self.now, now=self.now + 0.1)
         self.now += 0.1
         return got
 
@@ -134,7 +135,7 @@ def test_is_not_believed_if_more_got_through() -> None:
     cap = CallCap(CEILING)
     cap.refused(51, 0.0)
     for among in range(55, 61):
-        cap.replied(among, sent_at=1.0)
+        cap.replied(among, sent_at=1.0, now=1.0 + 0.1)
     for strike in range(2, 7):
         cap.refused(51, 2.0 * strike)
 
@@ -147,7 +148,7 @@ def test_what_was_let_through_before_is_no_cap() -> None:
     A refusal at a number that has been let through is about the rate, not about calls at once.
     """
     cap = CallCap(CEILING)
-    cap.replied(80, sent_at=0.0)
+    cap.replied(80, sent_at=0.0, now=0.0 + 0.1)
     for strike in range(10):
         cap.refused(51, 2.0 * strike + 1.0)
 
@@ -290,7 +291,7 @@ def test_stays_within_its_bounds(events: list[tuple[str, int]], ceiling: int) ->
     for now, (event, many) in enumerate(events):
         among = min(many, ceiling)
         if event == "reply":
-            cap.replied(among, sent_at=now - 1.0)
+            cap.replied(among, sent_at=now - 1.0, now=now - 1.0 + 0.1)
         elif event == "refuse":
             cap.refused(among, float(now))
         elif event == "echo":
@@ -299,3 +300,51 @@ def test_stays_within_its_bounds(events: list[tuple[str, int]], ceiling: int) ->
             cap.granted(among, float(now))
         assert 1 <= cap.size <= ceiling
         assert not cap.lets(cap.size, float(now))
+
+
+def test_what_was_refused_is_no_place_that_got_through() -> None:
+    """
+    A server that refuses whatever comes in volleys is not asked for ever more at once.
+    """
+    cap, now = CallCap(CEILING), 0.0
+    cap.refused(4, now)
+    for _ in range(40):
+        now += 8.0
+        sent = 0
+        while sent < 64 and cap.lets(sent, now):
+            sent += 1
+            cap.granted(sent, now)
+        for among in range(sent, 0, -1):
+            cap.turned_away(among, among=sent, sent_at=now, now=now + 0.1)
+
+    assert cap.size <= 4
+
+
+def test_refused_at_ever_other_numbers_it_is_no_cap() -> None:
+    """
+    A cap is always the same number.
+    """
+    cap = CallCap(CEILING)
+    cap.refused(4, 0.0)
+    for number in range(10, 40, 3):
+        cap.refused(number, float(number))
+
+    assert cap.size == CEILING
+
+
+def test_one_more_is_tried_a_little_faster_and_not_in_a_volley() -> None:
+    """
+    Five at once that take a tenth of a second each are 50 a second; a sixth is tried at 55, which a small bucket of
+    60 a second lets through, and a cap doesn't.
+    """
+    cap = CallCap(CEILING)
+    cap.refused(6, 0.0)
+    server = Server(cap, most=5)
+    while cap.size < 6:
+        server.turn()
+
+    assert cap.gap_s == pytest.approx(0.1 / (5 * 1.1))
+    cap.granted(1, server.now)
+    assert cap.ready_in(server.now) == pytest.approx(cap.gap_s)
+    cap.refused(6, server.now)
+    assert cap.gap_s == 0.0

@@ -140,3 +140,23 @@ def test_a_short_stretch_that_something_else_paced_shows_from_where_to_search_on
     assert not evidence.refused(refusal(2.1), 120.0, mean=1.0, base=before, pace=float("inf"))
     assert before < 10.0
     assert evidence.guess == pytest.approx(59.0 / 1.1)
+
+
+def test_a_refusal_that_fits_what_was_known_leaves_it_narrow() -> None:
+    """
+    After a long time below the rate a bucket is full, and may be drained at any pace: that says nothing new.
+    """
+    bucket = Bucket(10.0, 100.0)
+    bucket.passed = 250.0
+    bucket.evidence = Evidence(0.0)
+    bucket.evidence.first(bucket.passed, refusal(bucket.now), least=1.0)
+    for _ in range(4):
+        bucket.climb(9.5, 1.002)
+    assert bucket.evidence.is_narrow
+    before = bucket.evidence.high / bucket.evidence.low
+    bucket.climb(2.0, 1.05)
+
+    evidence = bucket.evidence
+    assert evidence.high / evidence.low <= before
+    assert evidence.low <= 10.0 * 1.02
+    assert evidence.high >= 10.0 * 0.98

@@ -38,7 +38,7 @@ class Server:
         """Send for so long, at most *fastest* a second."""
         until = self.now + seconds
         while self.now < until:
-            wait = max(self.pace.ready_in(self.now), 1.0 / fastest, self.opens_at - self.now)
+            wait = max(self.pace.ready_in(1.0, self.now), 1.0 / fastest, self.opens_at - self.now)
             self.now += wait
             self.level = min(self.capacity, self.level + wait * self.rate)
             self._send()
@@ -199,7 +199,7 @@ def test_what_lets_nothing_through_is_asked_less_and_less() -> None:
     pace, now, pauses = Pace([100.0], 0, ceiling=None, now=0.0), 10.0, []
     for _ in range(12):
         assert pace.refused(1.0, sent_at=now, now=now, wait=1.0)
-        pauses.append(pace.ready_in(now))
+        pauses.append(pace.ready_in(1.0, now))
         now += pauses[-1]
         pace.took(1.0, now)
 
@@ -214,7 +214,7 @@ def test_is_free_until_something_is_refused() -> None:
     pace = Pace([0.0], 0, ceiling=None, now=0.0)
     for number in range(100):
         pace.took(1.0, number / 1_000)
-        assert pace.ready_in(number / 1_000) == 0.0
+        assert pace.ready_in(1.0, number / 1_000) == 0.0
 
 
 def test_no_limit_is_asked_about_more_seldom_than_it_has_to_be() -> None:
@@ -225,10 +225,10 @@ def test_no_limit_is_asked_about_more_seldom_than_it_has_to_be() -> None:
         passed = [0.0]
         pace, now = Pace(passed, 0, ceiling=None, now=0.0), 0.0
         for _ in range(60):
-            now += max(0.01, pace.ready_in(now))
+            now += max(0.01, pace.ready_in(1.0, now))
             pace.took(1.0, now)
             pace.refused(1.0, sent_at=now, now=now, wait=wait)
-            assert pace.ready_in(now) <= max(20.0, wait) + 1e-6
+            assert pace.ready_in(1.0, now) <= max(20.0, wait) + 1e-6
 
 
 def test_a_limit_that_is_shown_to_have_doubled_doubles_the_pace() -> None:
@@ -254,3 +254,52 @@ def test_a_server_that_shows_plenty_relieves_the_pace() -> None:
         server.pace.relieved()
 
     assert server.pace.rate > 2.0 * before
+
+
+def test_a_share_refused_again_and_again_is_no_stray() -> None:
+    """
+    A server that takes eight in each second and names no wait: one refused in nine is a limit, and is kept below.
+    """
+    server = Server(8.0, 1.0)
+    server.run(200.0)
+    through, refused = server.measure(300.0)
+
+    assert through >= 0.95 * 8.0
+    assert refused <= 0.015
+
+
+def test_a_large_attempt_waits_for_its_own_amount() -> None:
+    """
+    What is sent right after a refusal finds an empty bucket: it has to be filled with as much as is asked for.
+    """
+    pace = Pace([10.0, 100.0], 1, ceiling=None, hint=10.0, now=0.0)
+    pace.refused(1.0, sent_at=9.9, now=10.0, wait=5.0)
+
+    assert pace.ready_in(50.0, 10.0) - pace.ready_in(10.0, 10.0) == pytest.approx(40.0 / pace.rate)
+
+
+def test_a_known_rate_stays_known() -> None:
+    """
+    Ten minutes at a limit that stays as it is: a refusal in two hundred calls or fewer, whatever the burst.
+    """
+    for capacity in (2.0, 20.0, 200.0):
+        server = Server(5.0, capacity)
+        server.run(300.0)
+        through, refused = server.measure(600.0)
+
+        assert through >= 0.96 * 5.0
+        assert refused <= 0.008
+
+
+def test_a_limit_that_fell_to_a_fifth_is_followed() -> None:
+    """
+    Refused as soon as anything is sent, what was known is given up step by step.
+    """
+    server = Server(20.0, 5.0)
+    server.run(300.0)
+    server.rate = 4.0
+    server.run(60.0)
+    through, refused = server.measure(120.0)
+
+    assert through >= 0.85 * 4.0
+    assert refused <= 0.06

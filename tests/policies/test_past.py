@@ -73,3 +73,14 @@ def test_the_rate_of_the_last_minute() -> None:
 
     assert abs(sent.past.rate(0, 60.0, sent.now) - 4.0) < 0.1
     assert sent.past.rate(0, 60.0, sent.now + 61.0) == 0.0
+
+
+def test_the_trail_tells_what_had_been_sent_when() -> None:
+    """
+    One mark for each second in which something was sent, with the sum before it.
+    """
+    sent = Sent()
+    for gap in (0.0, 0.5, 1.0, 1.0):
+        sent.send(gap)
+
+    assert sent.past.trail(0) == ([0.0, 1.5, 2.5], [0.0, 2.0, 3.0])

@@ -276,8 +276,11 @@ class Limiter:
             return None
         now = self._loop.time()
         delay = self._admission.ready_in(cost, now)
-        if delay > 0.0 and self._window.cap.lets(self.in_flight, now):
+        cap = self._window.cap
+        if delay > 0.0 and cap.lets(self.in_flight, now):
             delay = self._admission.ready_in(cost, now, is_paced=False)
+        if cap.gap_s:
+            delay = max(delay, cap.ready_in(now))
         paused = max(self._gate.opens_at, self.health.opens_at) - now
         return max(delay, paused)
 

@@ -154,7 +154,7 @@ class AdaptiveWindow:
             tokens: its length.
         """
         before = self._bound
-        self.cap.replied(among, sent_at=sent_at)
+        self.cap.replied(among, sent_at=sent_at, now=now)
         if self._bound != before:
             self._resize()
         self._answers += 1

@@ -156,7 +156,7 @@ class Admission:
         wait = 0.0
         amounts = cost.amounts
         for pace in self._paces if is_paced else ():
-            wait = max(wait, pace.ready_in(now))
+            wait = max(wait, pace.ready_in(amounts[pace.place], now))
         for each in self._stated:
             wait = max(wait, each.gauge.ready_in(amounts[each.place], now))
         for level in self._known:
@@ -292,7 +292,8 @@ class Admission:
         shown = min((level.rate for level in self._known if level.place == place and level.rate), default=None)
         ceiling = self._ceiling(place)
         hint = ceiling if shown is None else shown
-        self._paces.append(Pace(self._passed, place, ceiling=ceiling, hint=hint, now=self._began_at))
+        trail = self._past.trail(place)
+        self._paces.append(Pace(self._passed, place, ceiling=ceiling, hint=hint, now=self._began_at, trail=trail))
         return self._paces[-1]
 
     def _ceiling(self, place: int) -> float | None:
@@ -304,7 +305,9 @@ class Admission:
         amounts = cost.amounts
         longest, bound = 0.0, None
         waits = [(each.gauge.ready_in(amounts[each.place], now), each.constraint, each.name) for each in self._stated]
-        waits += [(pace.ready_in(now), CONSTRAINTS[pace.place], _learnt(pace)) for pace in self._paces]
+        waits += [
+            (pace.ready_in(amounts[pace.place], now), CONSTRAINTS[pace.place], _learnt(pace)) for pace in self._paces
+        ]
         waits += [
             (level.ready_in(amounts[level.place], now), CONSTRAINTS[level.place], _shown(dimension))
             for (dimension, _), level in self._levels.items()

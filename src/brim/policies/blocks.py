@@ -8,14 +8,23 @@ windows have the lengths that people choose.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from typing import Final
 
-__all__ = ["Blocks"]
+__all__ = ["NO_TRAIL", "Blocks", "Trail"]
 
-_SPANS_S: Final = (10.0, 60.0, 180.0, 300.0, 600.0, 3_600.0)
+Trail = tuple[Sequence[float], Sequence[float]]
+"""Times, and what had passed by each of them."""
+
+NO_TRAIL: Final[Trail] = ((), ())
+
+_MINUTE_S: Final = 60.0
+_SPANS_S: Final = (10.0, 15.0, 60.0, 180.0, 300.0, 600.0, 3_600.0)
 """Lengths of windows. Shorter ones need no telling: their blocks are over before anyone knows of them."""
 _SHORTEST_S: Final = 3.0
+_SURE: Final = 3
+"""It takes so many refusals in a row to see a block, if the server does not say how long it lasts."""
 _SHORTEST_SENDS: Final = 4.0
 """A bucket refills what an attempt asks for sooner; what refuses for longer counts in windows."""
 _TRICKLE: Final = 0.2
@@ -25,11 +34,15 @@ _PUNCTUAL: Final = 0.1
 """Blocks that end so often in a row at the same place of the span, give or take this share, are of fixed windows."""
 _LONGER: Final = 1.5
 _ALIKE: Final = 0.05
-"""Blocks that end twice in a row so much further apart than the span, at equal distances by this share, show how long
-it is."""
+_LATE: Final = 0.15
+"""Blocks that end so much further apart than the span, twice in a row at equal distances, or once a minute, show how
+long it is. That they have ended is seen a little late."""
+_UNLIKE: Final = 0.25
+_REFUTED: Final = 2
+"""Measurements that differ so much from the one before, so many times in a row, are of no window."""
 _HARDLY: Final = 0.1
 """Refused again after so small a share of the span in which so little got through, it is no window."""
-_MORE: Final = 1.1
+_MORE: Final = 1.04
 """So many times what was measured, unrefused in one span, and the limit has been raised."""
 _AT_ONCE: Final = 0.5
 """One measurement lowers what is believed to no less than this share: it may have been the end of a window."""
@@ -44,6 +57,7 @@ class Blocks:
 
     Args:
         now: when the first attempt was sent.
+        trail: times since then, in order, and what had passed by each of them, as far as that is known.
 
     Attributes:
         span: how long the window is, in seconds; 0 while nothing speaks for one.
@@ -66,6 +80,7 @@ class Blocks:
         "_regular",
         "_shortest_s",
         "_times",
+        "_unlike",
         "alike",
         "amount",
         "block",
@@ -73,14 +88,15 @@ class Blocks:
         "span",
     )
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, trail: Trail = NO_TRAIL) -> None:
         self.span = 0.0
         self.amount = 0.0
         self.count = 0
         self.alike = 0
         self._asked = 1.0
-        self._times: list[float] = [now]
-        self._passed: list[float] = [0.0]
+        times, passed = trail
+        self._times: list[float] = [now, *times]
+        self._passed: list[float] = [0.0, *passed]
         self._next_at = now
         self._began = now
         self._level = 0.0
@@ -90,6 +106,7 @@ class Blocks:
         self._ended = now
         self._distance = 0.0
         self._regular = 0
+        self._unlike = 0
         self._shortest_s = _SHORTEST_S
 
     @property
@@ -131,9 +148,11 @@ class Blocks:
         """
         self._asked = amount
         got = passed - self._level
-        if self.count and got <= max(0.5 * amount, _TRICKLE * rate * (now - self._began - self.block)):
+        usual = min(rate, passed / max(now - self._times[0], _SHORTEST_S))
+        if self.count and got <= max(0.5 * amount, _TRICKLE * usual * (now - self._began - self.block)):
             self.count += 1
-            self._lasted(max(now - self._began, wait), amount, rate)
+            if self.count >= _SURE or wait > _SHORTEST_S:
+                self._lasted(max(now - self._began, wait), amount, rate)
             return False
         if self.span and self.count:
             self._ends(sent_at)
@@ -143,8 +162,23 @@ class Blocks:
         return self._measure(sent_at, now + wait if wait > _SHORTEST_S else None)
 
     def is_outdone(self, now: float) -> bool:
-        """Did clearly more get through in a span than was measured, unrefused?"""
+        """Did clearly more get through in one window than was measured, unrefused?"""
+        if not self.rate:
+            return False
+        if self.is_fixed:
+            return self._at(now) - self._at(self._began_at(now)) > _MORE * self.amount
         return self._in_span(now) > _MORE * self.amount
+
+    @property
+    def is_fixed(self) -> bool:
+        """Do blocks end as those of fixed windows do?"""
+        return self._regular >= _REGULAR
+
+    def room_at(self, amount: float, budget: float) -> float:
+        """When one more attempt of *amount* would fit into *budget*, if the window slides."""
+        times, passed = self._times, self._passed
+        place = bisect_left(passed, passed[-1] + amount - budget)
+        return times[place] + self.span if 0 < place < len(times) else times[0]
 
     def _lasted(self, block: float, amount: float, rate: float) -> None:
         """A block is at least *block* seconds long: so is the window."""
@@ -164,10 +198,14 @@ class Blocks:
             # The first attempt of the window that is used up was sent a span before it opens; seconds may be rounded.
             since = self._at(until) - self._at(opens_at - self.span - 1.0)
             measure = since if since > _LIKELY * measure else measure
-        elif self._regular >= _REGULAR:
+        elif self.is_fixed:
             since = self._at(until) - self._at(self._began_at(until))
             if _LIKELY * measure < since < measure:
                 measure = (since * measure) ** 0.5  # they begin no later than that, and perhaps sooner
+        self._unlike = self._unlike + 1 if self.amount and abs(measure / self.amount - 1.0) > _UNLIKE else 0
+        if self._unlike >= _REFUTED:
+            self.span = self.amount = self._unlike = 0
+            return False
         measure = max(measure, _AT_ONCE * self.amount)
         self.alike = self.alike + 1 if abs(measure - self.amount) < _ALIKE * measure else 0
         self.amount = measure
@@ -199,8 +237,10 @@ class Blocks:
         distance, self._ended = ended - self._ended, ended
         if distance < self.span / 2:
             return
-        if distance > _LONGER * self.span and abs(distance - self._distance) < _ALIKE * distance:
-            self.span, self._edge, self._regular = distance, ended, 0
+        if distance > _LONGER * self.span:
+            is_minute = abs(distance - _MINUTE_S) < _LATE * _MINUTE_S
+            if is_minute or abs(distance - self._distance) < _ALIKE * distance:
+                self.span, self._edge, self._regular = _MINUTE_S if is_minute else distance, ended, 0
         self._distance = distance
         late = (ended - self._edge + self.span / 2) % self.span - self.span / 2
         if abs(late) <= _PUNCTUAL * self.span:

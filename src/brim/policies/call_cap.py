@@ -52,6 +52,8 @@ _LOWERED_S: Final = 0.5
 """... if they come over so many seconds."""
 _NEARLY: Final = 0.05
 """A number is the same if it differs by this share, or by one: what is on its way back is still counted here."""
+_A_LITTLE_FASTER: Final = 1.1
+_USUAL: Final = 1 / 16
 _RECENT: Final = 64
 _BURST: Final = 256
 
@@ -70,6 +72,7 @@ class CallCap:
 
     Attributes:
         size: the number that is believed or tried; the ceiling if there is none.
+        gap_s: seconds between two attempts while one more is tried; 0 at other times.
     """
 
     __slots__ = (
@@ -95,10 +98,12 @@ class CallCap:
         "_step",
         "_strikes",
         "_through",
+        "_typical_s",
         "_under_way",
         "_voted_at",
         "_votes",
         "ceiling",
+        "gap_s",
         "size",
     )
 
@@ -112,10 +117,11 @@ class CallCap:
         self._under_way: deque[tuple[float, bool]] = deque()
         self._below: deque[tuple[int, float]] = deque(maxlen=_LOWERED)
         self._open_since = 0.0
+        self._typical_s = 0.0
         self._free()
 
     def _free(self) -> None:
-        self.size, self._state = self.ceiling, _State.FREE
+        self.size, self._state, self.gap_s = self.ceiling, _State.FREE, 0.0
         self._credit = self._through = self._good = self._full = self._anchor = self._strikes = 0
         self._step, self._hold = 1, _HOLD
         self._is_binding = self._is_moved = self._is_proven = self._is_sole = False
@@ -152,6 +158,14 @@ class CallCap:
             return self._is_sole
         return self._credit > 0 or (bool(self._under_way) and now - self._under_way[0][0] > _LET_THROUGH_S)
 
+    def ready_in(self, now: float) -> float:
+        """Seconds until the next attempt may go while one more is tried.
+
+        Many at once would drain a small bucket, which looks like a cap as long as answers are quick: a little faster
+        than before is enough to find out which it is.
+        """
+        return max(0.0, self._sent[-1] + self.gap_s - now) if self._sent else 0.0
+
     def granted(self, in_flight: int, now: float) -> None:
         """One more attempt is on the wire, *in_flight* with it."""
         self._sent.append(now)
@@ -174,8 +188,9 @@ class CallCap:
             self._credit -= 1
             self._under_way.append((now, 2 * in_flight >= self.size))
 
-    def replied(self, among: int, *, sent_at: float) -> None:
+    def replied(self, among: int, *, sent_at: float, now: float) -> None:
         """An attempt that was sent as one of *among* was answered."""
+        self._typical_s += (now - sent_at - self._typical_s) * (_USUAL if self._typical_s else 1.0)
         if among > self._accepted:
             self._accepted = max(self._accepted, among - self._gone(sent_at))
         if self._state is _State.BELIEVED or sent_at < self._open_since:
@@ -201,6 +216,7 @@ class CallCap:
             self._raise()
 
     def _raise(self) -> None:
+        self.gap_s = self._typical_s / (_A_LITTLE_FASTER * self.size) if self._step == 1 else 0.0
         self.size += self._step
         self._step *= 2
         if self.size >= self.ceiling:
@@ -217,11 +233,18 @@ class CallCap:
         """
         if among == self._latest[0]:
             self._latest = (0, 0.0)
+        self._drop(sent_at)
         then = among - self._gone(sent_at)
         self._refusals.append((sent_at, now))
         arrived = (sent_at + now) / 2.0
         late = sum(sent > arrived for sent in self._sent)
         return max(1, then, in_flight - late) if late < _RECENT else max(1, then)
+
+    def _drop(self, sent_at: float) -> None:
+        """What was sent then did not get through."""
+        refused = next((one for one in self._under_way if one[0] == sent_at), None)
+        if refused is not None:
+            self._under_way.remove(refused)
 
     def blames(self, number: int) -> bool:
         """Was an attempt refused as the *number*-th because of the cap?"""
@@ -257,6 +280,8 @@ class CallCap:
     def _refused_while_tried(self, number: int, now: float) -> None:
         if number > self._lowest + _slack(self._lowest):
             self._against += 1  # so many less one were let through
+            if self._against > _DOUBTS + self._votes:
+                self.give_up()  # a cap is always the same number
         elif number > self.size:
             self._votes += 1
             if not self._against and self._votes >= _REFUSED_ABOVE and now - self._open_since > _REFUSED_ABOVE_S:
@@ -271,7 +296,7 @@ class CallCap:
 
     def _believe(self, size: int) -> None:
         self._state, self._is_sole, self._is_proven = _State.BELIEVED, True, False
-        self._is_binding = False
+        self._is_binding, self.gap_s = False, 0.0
         self.size = self._anchor = size
         self._hold, self._full, self._step, self._strikes = _HOLD, 0, 1, 0
         self._below.clear()
@@ -282,7 +307,7 @@ class CallCap:
         self._anchor = max(self._anchor, number - 1)
         self.size = max(1, number - 1)
         self._hold = min(_LONGEST_HOLD, self._hold * 2)
-        self._full, self._step = 0, 1
+        self._full, self._step, self.gap_s = 0, 1, 0.0
 
     def _refused_below(self, number: int, sent_at: float, now: float) -> bool:
         """There is a rate as well, or no cap, or it was lowered. Returns whether it is always the same number."""

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from brim.policies.blocks import Blocks
+from brim.policies.blocks import NO_TRAIL, Blocks, Trail
 
 __all__ = ["Evidence", "Refusal"]
 
@@ -35,6 +35,7 @@ _NARROW: Final = 1.25
 _WINDOW: Final = 0.01
 _OFTEN: Final = 5
 """By what share a window's rate is uncertain that was measured so often, and by how many times that if only once."""
+_ASIDE: Final = 2.0
 _FASTEST: Final = 4.0
 _SLACK: Final = 1.01
 _HALVINGS: Final = 14
@@ -63,12 +64,12 @@ class Evidence:
     Args:
         now: when the first attempt was sent.
         hint: what somebody says that the rate is; believed until there are bounds.
+        trail: times since then, in order, and what had passed by each of them, as far as that is known.
     """
 
     __slots__ = (
         "_begin",
         "_first",
-        "_largest",
         "_latest",
         "_marks",
         "_next_at",
@@ -79,19 +80,20 @@ class Evidence:
         "high",
         "hint",
         "is_wild",
+        "largest",
         "low",
     )
 
-    def __init__(self, now: float, hint: float | None = None) -> None:
+    def __init__(self, now: float, hint: float | None = None, trail: Trail = NO_TRAIL) -> None:
         self.hint = hint
         self._begin = now
         self._marks: deque[_Mark] = deque(maxlen=_MARKS)
         self._samples: list[tuple[float, float]] = []
         self._next_at = now
         self._seen = 0.0
-        self._largest = 0.0
+        self.largest = 0.0
         self._latest = (now, 0.0)
-        self.blocks = Blocks(now)
+        self.blocks = Blocks(now, trail)
         self._first = (0.0, 0.0, 0.0)
         self._struck_at = now
         self.low = 0.0
@@ -137,7 +139,7 @@ class Evidence:
 
     def saw(self, amount: float, passed: float, now: float) -> None:
         """An attempt of *amount* was sent, *passed* with it."""
-        self._largest = max(self._largest, amount)
+        self.largest = max(self.largest, amount)
         self.blocks.saw(passed, now)
         self._latest = (now, passed)
         if now < self._next_at:
@@ -191,6 +193,11 @@ class Evidence:
             return False  # what lets nothing through says nothing of a rate
         new = _Mark(sent_at, self._passed_by(sent_at, passed), amount)
         found = self._bounds(new, mean, _LEAST_S)
+        if found is not None and self._has_changed(*found):
+            # What was measured partly before the change says nothing now.
+            for _ in range(len(self._marks) - 1):
+                self._marks.popleft()
+            found = self._bounds(new, mean, _LEAST_S)
         if found is None and pace == float("inf"):
             tried = self._bounds(new, mean, _LEAST_TRIED_S)
             self._seen = tried[0] if tried is not None else 0.0
@@ -202,10 +209,35 @@ class Evidence:
             return False
         # What is refused again had been sent faster than it refills; a large attempt may have come too soon.
         fastest = pace * _SLACK + max(0.0, amount - mean) / max(since, _LEAST_S)
-        self.low = min(found[0], fastest)
-        self.high = min(found[1], fastest)
+        low, high = min(found[0], fastest), min(found[1], fastest)
+        if self._is_unchanged(last, new, low, high, mean):
+            low, high = max(low, self.low), min(high, self.high)
+        self.low, self.high = low, high
         self.is_wild = self.is_wild and not self.is_narrow
         return True
+
+    def _is_unchanged(self, last: _Mark, new: _Mark, low: float, high: float, mean: float) -> bool:
+        """May the limit be what it was, where what was refused as *new* lies between *low* and *high*?
+
+        Beyond its rate a limit lets through what its bucket holds, and nothing holds more than at the beginning.
+        """
+        if self.is_wild or not self.is_narrow or self._has_changed(low, high):
+            return False
+        passed, took, _ = self._first
+        held = max(0.0, passed - self.low * took)
+        tried = max(
+            (
+                new.passed - by_then - self.high * (new.at - at)
+                for at, by_then in self._samples
+                if last.at <= at <= new.at
+            ),
+            default=0.0,
+        )
+        return tried <= held + _ASIDE * mean
+
+    def _has_changed(self, low: float, high: float) -> bool:
+        """Is a limit between *low* and *high* another one than what was known well?"""
+        return not self.is_wild and self.is_narrow and (low > self.high or high < self.low)
 
     def believe(self, low: float, high: float) -> None:
         """It was found out otherwise: the rate is between *low* and *high*, whatever was refused before."""
@@ -241,7 +273,7 @@ class Evidence:
         seconds, got = new.at - mark.at, new.passed - mark.passed
         least = max(got - mark.amount, 0.25 * got) / seconds
         most = (got + new.amount) / seconds
-        small = max(self._largest, new.amount)
+        small = max(self.largest, new.amount)
 
         def has_room(rate: float) -> bool:
             return self._play(mark, new, rate, small, mean) >= new.amount

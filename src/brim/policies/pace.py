@@ -26,6 +26,8 @@ from enum import Enum
 from math import log
 from typing import Final
 
+from brim.policies.blocks import NO_TRAIL, Trail
+from brim.policies.doubt import Doubt
 from brim.policies.evidence import Evidence, Refusal
 from brim.policies.strays import Strays
 
@@ -35,17 +37,20 @@ _BELOW: Final = 0.985
 _RISE: Final = 0.03
 _DWELL_S: Final = 40.0
 _DWELL_SENDS: Final = 180.0
-_LONGEST_DWELL_S: Final = 150.0
+_LONGEST_DWELL_S: Final = 140.0
 _RAISED: Final = 1.1
 """Cruising this far above the measured rate unrefused, the limit must have been raised: search."""
 _SEARCH_A_SECOND: Final = 0.35
 _CAREFUL: Final = 0.1
 _A_WINDOW: Final = 0.3
-_A_LARGER_WINDOW: Final = 1.5
+_A_LARGER_WINDOW: Final = 3.0
 _SLOWEST_SEARCH: Final = 0.01
+_CROSSED_S: Final = 20.0
+"""From the rate that is believed to the highest that it may be takes no longer."""
 _SEARCH_A_SEND: Final = 0.125
 _WELL_KNOWN: Final = 0.06
 _LEAST_PATIENCE: Final = 0.25
+_RISEN: Final = 1.03
 _PLAUSIBLE: Final = 0.97
 """A refusal this close to the highest rate that it may be is no stray one."""
 _SAFE: Final = 0.995
@@ -53,6 +58,9 @@ _LONGEST_GAP_S: Final = 20.0
 _LONGEST_PAUSE_S: Final = 8.0
 _BREATH: Final = 0.005
 """A window that is full to the brim needs some room before it is filled on."""
+_BACKOFF: Final = 2.0
+_WINDOW_BACKOFF: Final = 4.0
+"""How many times as long a pause is as the one before: a window that is used up stays so for seconds at least."""
 _PAUSE_SHARE: Final = 1 / 8
 """After a block of minutes, so much of it may be waited before it is asked again."""
 _LEAST_RATE: Final = 1e-3
@@ -67,26 +75,18 @@ _EARLY_S: Final = 1e-4
 """What is sent by so much too early is sent whatever this rate says."""
 _SOME_WAIT_S: Final = 0.5
 """A wait shorter than this tells no more than none at all."""
-_STRAYS: Final = 0.03
-"""The share that is refused at random, as long as it is not known."""
-_LIMITED: Final = 0.25
-"""The share that a limit refuses a little above it."""
-_DOUBT: Final = 3.0
-"""A refusal may be a stray one as long as the odds of a limit have grown less than this, as a logarithm: two close to
-each other are a limit."""
-_RECENT: Final = 1 / 64
-_LATEST: Final = 1 / 16
-_BURST: Final = 0.3
-"""Before anything is known, a limit is what refuses this share of the latest attempts: strays keep apart."""
-_CALM: Final = log((1.0 - _STRAYS) / (1.0 - _LIMITED))
-_ABOVE_NOISE: Final = 0.04
-_APART: Final = 6
-"""Strays keep apart; what is refused because of a limit is refused again at once."""
+_FAR_ABOVE: Final = 0.25
 _SOON: Final = 64
 _MIDDLE: Final = 0.5
 _LOWER: Final = 0.3
 """Where between the bounds the rate is believed to be, and where if what was refused last is less than so many attempts
 ago."""
+_AT_ONCE: Final = 8
+_CERTAIN: Final = 4
+_LESS: Final = 0.9
+_FAR_LOWER: Final = 0.6
+"""Refused four times in a row within half as many attempts, or twice at once, what was known of a limit is no longer
+true: it may be so much lower."""
 _LATELY: Final = 32
 """What gets through is measured over so many attempts, or up to twice as many."""
 _TESTED: Final = 0.93
@@ -111,27 +111,25 @@ class Pace:
         ceiling: a rate that is never passed, units a second.
         hint: what the rate should be, if the user or the server said so.
         now: when the first of it was sent.
+        trail: times since then, in order, and what had passed by each of them, as far as that is known.
     """
 
     __slots__ = (
-        "_alarm",
         "_base",
-        "_burst",
         "_ceiling",
-        "_doubted",
+        "_doubt",
+        "_empty_at",
         "_evidence",
-        "_gap",
         "_is_passed_by",
         "_lately",
         "_mean",
         "_passed",
         "_patience",
-        "_ready_at",
-        "_recent",
         "_search",
         "_sends_since",
         "_since",
         "_since_mark",
+        "_soon",
         "_strays",
         "_struck_at",
         "mode",
@@ -140,29 +138,33 @@ class Pace:
     )
 
     def __init__(
-        self, passed: Sequence[float], place: int, *, ceiling: float | None, now: float, hint: float | None = None
+        self,
+        passed: Sequence[float],
+        place: int,
+        *,
+        ceiling: float | None,
+        now: float,
+        hint: float | None = None,
+        trail: Trail = NO_TRAIL,
     ) -> None:
         self.mode = Mode.FREE
         self.place = place
         self.rate = float("inf")
         self._passed = passed
         self._ceiling = float("inf") if ceiling is None else ceiling
-        self._evidence = Evidence(now, hint)
+        self._evidence = Evidence(now, hint, trail)
         self._base = 0.0
-        self._burst = 0.0
-        self._gap = 0
-        self._alarm = 0.0
-        self._doubted: tuple[Refusal, float] | None = None
+        self._doubt = Doubt()
         self._is_passed_by = False
         self._lately = ((now, 0.0), (now, 0.0))
         self._mean = 1.0
         self._patience = 1.0
-        self._ready_at = 0.0
-        self._recent = 0.0
+        self._empty_at = 0.0
         self._search = _SEARCH_A_SECOND
         self._sends_since = 0
         self._since = 0.0
         self._since_mark = 0
+        self._soon = 0
         self._strays = Strays()
         self._struck_at = float("-inf")
 
@@ -171,33 +173,34 @@ class Pace:
         """Is there a rate that holds attempts back?"""
         return self.mode is not Mode.FREE
 
-    def ready_in(self, now: float) -> float:
-        """Seconds until the next attempt may go."""
-        wait = self._ready_at - now
+    def ready_in(self, amount: float, now: float) -> float:
+        """Seconds until an attempt of *amount* may go: until the rate has brought as much."""
+        wait = self._empty_at + amount / self.rate - now
         return max(0.0, wait)
 
     def took(self, amount: float, now: float) -> None:
         """An attempt of *amount* was sent."""
-        self._gap += 1
         self._sends_since += 1
-        self._recent -= self._recent * _RECENT
-        self._burst -= self._burst * _LATEST
-        self._alarm -= _CALM
-        if self._alarm <= 0.0:
-            self._alarm, self._doubted = 0.0, None
+        self._doubt.sent()
         if self.mode is Mode.FREE:
             return
         self._mean += (amount - self._mean) * 0.05
         # A little lateness is made up for, a pause is not. A pace that is not what holds us up learns nothing.
-        if self._ready_at - now > _EARLY_S:
+        due = self._empty_at + amount / self.rate
+        if due - now > _EARLY_S:
             self._is_passed_by = True
-        elif now - self._ready_at < _LATE_S:
-            self._ready_at += amount / self.rate
+        elif now - due < _LATE_S:
+            self._empty_at = due
             self._grow(amount, now)
         else:
-            self._ready_at = now + amount / self.rate
+            self._empty_at = now if self._evidence.hint is None else max(due, now - self._evidence.largest / self.rate)
         passed = self._passed[self.place]
         self._evidence.saw(amount, passed, now)
+        blocks = self._evidence.blocks
+        if blocks.rate and self.mode is Mode.CRUISING and not blocks.is_fixed:
+            # What was sent too fast a while ago is still in a window that slides.
+            room_at = blocks.room_at(amount, blocks.amount * self.rate / self._base)
+            self._empty_at = max(self._empty_at, min(room_at, now + _PAUSE_SHARE * blocks.span))
         self._since_mark += 1
         if self._since_mark >= _LATELY:
             self._since_mark = 0
@@ -234,7 +237,7 @@ class Pace:
     def trued_up(self, amount: float) -> None:
         """What was sent turned out to be *amount* more, or less."""
         if self.mode is not Mode.FREE:
-            self._ready_at += amount / self.rate
+            self._empty_at += amount / self.rate
 
     def _grow(self, amount: float, now: float) -> None:
         if self._strays.left:
@@ -250,7 +253,7 @@ class Pace:
             self._since += amount
             dwell = max(self._base * _DWELL_S, min(self._mean * _DWELL_SENDS, self._base * _LONGEST_DWELL_S))
             factor = _BELOW + _RISE * (self._since / (dwell * self._patience)) ** 3
-            if factor > _RAISED:
+            if factor > _RAISED or (factor > 1.0 and self._evidence.blocks.is_outdone(now)):
                 self.mode, self._search = Mode.SEARCHING, _CAREFUL
             self.rate = self._base * factor
         self.rate = min(self.rate, self._ceiling)
@@ -263,8 +266,8 @@ class Pace:
 
     def _test(self) -> None:
         """Are those strays? Go slower, and see."""
-        self._strays.test(self._recent)
-        self.rate *= min(1.0, max(_TESTED * self._got / self.rate, 1.0 - _LIMITED))
+        self._strays.test(self._doubt.recent)
+        self.rate *= min(1.0, max(_TESTED * self._got / self.rate, 1.0 - _FAR_ABOVE))
 
     def _tested(self) -> None:
         if self._strays.share:
@@ -288,14 +291,10 @@ class Pace:
             if self._evidence.is_fresh:
                 self._settle()
             return True  # of the same burst as the last strike
-        self._recent += _RECENT
-        self._burst += _LATEST
-        self._alarm += log(_LIMITED / max(_STRAYS, self._strays.share))
-        # The first of several shows best what a limit had let through until then, and at which pace.
         fastest = float("inf") if self._is_passed_by else self.rate
-        first, pace = self._doubted = self._doubted or (Refusal(amount, sent_at, now, wait), fastest)
-        may_be_stray = wait < _SOME_WAIT_S and self._may_be_stray()
-        self._gap = 0
+        first, pace = self._doubt.refused(Refusal(amount, sent_at, now, wait), fastest, noise=self._strays.share)
+        is_alone = self._doubt.is_alone()
+        may_be_stray = wait < _SOME_WAIT_S and self._may_be_stray(is_alone=is_alone)
         if may_be_stray:
             return False
         self._strike(first._replace(wait=wait), now, pace)
@@ -303,33 +302,30 @@ class Pace:
         # Where a refused call counts, asking again and again keeps the bucket empty: back off until one gets through.
         blocks = self._evidence.blocks
         longest = min(max(_LONGEST_PAUSE_S, _PAUSE_SHARE * blocks.block), _LONGEST_GAP_S)
-        pause = min(self._mean / self.rate * 2.0 ** min(blocks.count - 1, 16), longest)
-        self._ready_at = max(self._ready_at, now + pause, now + _BREATH * blocks.span)
+        gap = self._mean / self.rate
+        backoff = (_WINDOW_BACKOFF if blocks.span else _BACKOFF) ** min(blocks.count - 1, 16)
+        pause = max(min(gap * backoff, longest), _BREATH * blocks.span)
+        self._empty_at = max(self._empty_at, now + pause - gap)
         return True
 
-    def _may_be_stray(self) -> bool:
+    def _may_be_stray(self, *, is_alone: bool) -> bool:
         if self.mode is Mode.FREE:
-            return self._burst < _BURST
+            return self._doubt.is_scattered
         noise = self._strays.share
-        is_doubtful = self._alarm < _DOUBT and not 0.0 < noise < self._recent - _ABOVE_NOISE
+        is_open = self._doubt.is_open(noise)
         if self._strays.left:
-            if is_doubtful:
+            if is_open:
                 self._strays.refused()
             else:
                 self._strays.forget()
-            return is_doubtful
-        if self.mode is Mode.SEARCHING:
-            if not noise and self.rate > _PLAUSIBLE * self._evidence.high:
-                return False
-            self._suspect(is_safe=False)
-            return is_doubtful
-        is_safe = self.rate < _SAFE * self._evidence.low
-        self._suspect(is_safe=is_safe)
-        return (is_safe or noise > 0.0) and is_doubtful
-
-    def _suspect(self, *, is_safe: bool) -> None:
-        if self._gap >= _APART and self._strays.is_suspicious(self._recent, is_safe=is_safe):
+            return is_open
+        is_searching = self.mode is Mode.SEARCHING
+        if is_searching and not noise and self.rate > _PLAUSIBLE * self._evidence.high:
+            return False
+        is_safe = not is_searching and self.rate < _SAFE * self._evidence.low
+        if is_alone and self._strays.is_suspicious(self._doubt.recent, is_safe=is_safe):
             self._test()
+        return (is_searching or is_safe or noise > 0.0) and is_open
 
     def _strike(self, refusal: Refusal, now: float, pace: float) -> None:
         passed = self._passed[self.place]
@@ -338,17 +334,33 @@ class Pace:
             self._evidence.first(passed, refusal._replace(now=now), least=self._mean)
             self.mode = Mode.SEARCHING
             self._search = _SEARCH_A_SECOND if self._evidence.hint is None else _CAREFUL
-        elif self._evidence.refused(refusal, passed, mean=self._mean, base=self._base, pace=pace):
-            self._measured(pace)
         else:
-            self._search = max(_SLOWEST_SEARCH, self._search / 2)
+            is_new = self._evidence.refused(refusal, passed, mean=self._mean, base=self._base, pace=pace)
+            share = self._lowered()
+            self._evidence.low *= share
+            if is_new or share < 1.0:
+                self._measured(pace)
+            else:
+                self._search = max(_SLOWEST_SEARCH, self._search / 2)
         self._settle()
         self._struck_at = now
         self._since = 0.0
         self._sends_since = 0
-        self._alarm, self._doubted = 0.0, None
+        self._doubt.settle()
         self._is_passed_by = False
-        self._recent = 0.0
+
+    def _lowered(self) -> float:
+        """To which share the lower bound has to come down: a rate that was known is refused again and again."""
+        is_at_once = self._sends_since < _AT_ONCE
+        is_known = self.mode is Mode.CRUISING or (is_at_once and self._soon > 0)
+        if not is_known or self._sends_since >= _SOON / 2 or self._evidence.blocks.rate:
+            self._soon = 0
+            return 1.0
+        self._soon += 2 if is_at_once else 1
+        if self._soon < _CERTAIN:
+            return 1.0
+        self._soon = _CERTAIN - 2 if is_at_once else 0
+        return _FAR_LOWER if is_at_once else _LESS
 
     def _settle(self) -> None:
         if self._evidence.is_fresh:
@@ -364,15 +376,18 @@ class Pace:
         # Refused again so soon, the limit held all the time: what got through is the rate.
         share = _LOWER + (_MIDDLE - _LOWER) * min(1.0, self._sends_since / _SOON)
         base = evidence.between(share) / (1.0 - noise)
-        if noise and self._recent < noise + _ABOVE_NOISE and evidence.high >= self._base:
+        if self._doubt.is_noise(noise) and evidence.high >= self._base:
             base = max(base, self._base)  # most likely two strays in a row
         if self._sends_since > _SELDOM and pace > _BELOW_CEILING * _BELOW * self._ceiling:
             base = max(base, (_NEAR_CEILING if self._sends_since > _RARE else _BELOW_CEILING) * self._ceiling)
+        is_raised = base > _RISEN * self._base
         self._base = base
-        self._search = max(_SLOWEST_SEARCH, self._search / 2)
+        self._search = max(_SLOWEST_SEARCH, self._search / 2, log(evidence.high / self._base) / _CROSSED_S)
         # The less is known, the sooner is more to be found out.
         width = evidence.high / evidence.low - 1.0
         self._patience = max(_LEAST_PATIENCE, _WELL_KNOWN / max(_WELL_KNOWN, width))
+        if is_raised:
+            self._patience = _LEAST_PATIENCE  # and may be raised on
         self.mode = Mode.CRUISING if evidence.is_narrow else Mode.SEARCHING
 
     def _hurry(self, wait: float) -> None:

@@ -89,6 +89,10 @@ class Past:
             if stretch.ends_at > since and after > stretch.before[place]:
                 yield min(stretch.ends_at, now), after - stretch.before[place]
 
+    def trail(self, place: int) -> tuple[list[float], list[float]]:
+        """When each of the latest stretches began, and what had been sent at *place* before it."""
+        return [stretch.begins_at for stretch in self._fine], [stretch.before[place] for stretch in self._fine]
+
     def rate(self, place: int, seconds: float, now: float) -> float:
         """Units a second sent at *place* over the last *seconds*, or since the beginning if that is less ago."""
         before = self._totals[place]
