@@ -54,6 +54,9 @@ _RISEN: Final = 1.03
 _PLAUSIBLE: Final = 0.97
 """A refusal this close to the highest rate that it may be is no stray one."""
 _SAFE: Final = 0.995
+_SUNK: Final = 0.97
+"""Below so much of the lower bound, or of the highest that it has been since, a limit refuses nothing: strays, each
+believed, would make it sink and sink."""
 _LONGEST_GAP_S: Final = 20.0
 _LONGEST_PAUSE_S: Final = 8.0
 _BREATH: Final = 0.005
@@ -125,6 +128,7 @@ class Pace:
         "_mean",
         "_passed",
         "_patience",
+        "_proven",
         "_search",
         "_sends_since",
         "_since",
@@ -159,6 +163,7 @@ class Pace:
         self._lately = ((now, 0.0), (now, 0.0))
         self._mean = 1.0
         self._patience = 1.0
+        self._proven = 0.0
         self._empty_at = 0.0
         self._search = _SEARCH_A_SECOND
         self._sends_since = 0
@@ -278,6 +283,7 @@ class Pace:
             self._base = low / _TESTED
             self._evidence.believe(low, self._base * _NO_MORE)
             self.mode, self._patience = Mode.CRUISING, _LEAST_PATIENCE
+        self._proven = 0.0
         self._since = 0.0
         self._settle()
 
@@ -322,7 +328,7 @@ class Pace:
         is_searching = self.mode is Mode.SEARCHING
         if is_searching and not noise and self.rate > _PLAUSIBLE * self._evidence.high:
             return False
-        is_safe = not is_searching and self.rate < _SAFE * self._evidence.low
+        is_safe = not is_searching and self.rate < max(_SAFE * self._evidence.low, _SUNK * self._proven)
         if is_alone and self._strays.is_suspicious(self._doubt.recent, is_safe=is_safe):
             self._test()
         return (is_searching or is_safe or noise > 0.0) and is_open
@@ -342,6 +348,9 @@ class Pace:
                 self._measured(pace)
             else:
                 self._search = max(_SLOWEST_SEARCH, self._search / 2)
+        if self.mode is not Mode.CRUISING or pace < _SUNK * self._proven:
+            self._proven = 0.0
+        self._proven = max(self._proven, self._evidence.low)
         self._settle()
         self._struck_at = now
         self._since = 0.0
