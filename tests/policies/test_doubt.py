@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from brim.policies.doubt import Doubt
+from brim.policies.doubt import Doubt, Fall
 from brim.policies.evidence import Refusal
 
 
@@ -67,3 +67,26 @@ def test_one_that_is_alone_is_so_once() -> None:
 
     assert doubt.is_alone()
     assert not doubt.is_alone()
+
+
+def test_a_known_rate_that_is_refused_at_once_twice_has_fallen() -> None:
+    """
+    And falls on, as long as it is refused at once; known or not by then.
+    """
+    fall = Fall()
+
+    assert fall.refused_after(200, is_known=True) == 1.0
+    assert fall.refused_after(2, is_known=True) == 1.0
+    assert fall.refused_after(2, is_known=True) < 0.7
+    assert fall.refused_after(2, is_known=False) < 0.7
+    assert fall.refused_after(20, is_known=False) == 1.0
+
+
+def test_a_known_rate_that_is_refused_soon_falls_a_little() -> None:
+    """
+    Four times within 32 attempts each; one that held longer begins the count anew.
+    """
+    fall = Fall()
+
+    assert [fall.refused_after(20, is_known=True) for _ in range(4)] == [1.0, 1.0, 1.0, 0.9]
+    assert [fall.refused_after(sent, is_known=True) for sent in (20, 20, 90, 20, 20)] == [1.0] * 5

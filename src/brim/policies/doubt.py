@@ -1,8 +1,12 @@
-"""Is it a limit that refuses, or chance? The odds between the two, summed up refusal by refusal.
+"""Is it a limit that refuses, or chance? And is it still the limit that was known?
+
+The odds between limit and chance are summed up refusal by refusal.
 
 Strays are a small share at any rate, each by itself. A limit refuses a large share of what is far beyond it, and again
 and again a smaller one of what is a little beyond. So there are two sequential tests, a quick one for many refusals
 close together and a patient one for a share that stays.
+
+A rate that is known well is refused seldom. Refused again soon, and again, it is no longer what it was.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ from typing import Final
 
 from brim.policies.evidence import Refusal
 
-__all__ = ["Doubt"]
+__all__ = ["Doubt", "Fall"]
 
 _STRAYS: Final = 0.03
 """The share that is refused at random, as long as it is not known."""
@@ -33,6 +37,12 @@ _BURST: Final = 0.3
 _ABOVE_NOISE: Final = 0.04
 _APART: Final = 6
 """Strays keep apart; what is refused because of a limit is refused again at once."""
+_SOON: Final = 32
+_AT_ONCE: Final = 8
+_CERTAIN: Final = 4
+_LESS: Final = 0.9
+_FAR_LESS: Final = 0.6
+"""Refused four times in a row within so many attempts, or twice at once, a limit may be so much lower."""
 
 
 class Doubt:
@@ -97,3 +107,27 @@ class Doubt:
     def settle(self) -> None:
         """It is a limit."""
         self._quick, self._steady, self.first, self.recent = 0.0, 0.0, None, 0.0
+
+
+class Fall:
+    """Whether a rate that was known has fallen, told by how soon it is refused again."""
+
+    __slots__ = ("_soon",)
+
+    def __init__(self) -> None:
+        self._soon = 0
+
+    def refused_after(self, sent: int, *, is_known: bool) -> float:
+        """One was refused *sent* attempts after the last. Returns to which share the lower bound has to come down.
+
+        *is_known*: was the rate known well?
+        """
+        is_at_once = sent < _AT_ONCE
+        if sent >= _SOON or not (is_known or (is_at_once and self._soon)):
+            self._soon = 0
+            return 1.0
+        self._soon += 2 if is_at_once else 1
+        if self._soon < _CERTAIN:
+            return 1.0
+        self._soon = _CERTAIN - 2 if is_at_once else 0
+        return _FAR_LESS if is_at_once else _LESS

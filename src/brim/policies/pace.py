@@ -27,7 +27,7 @@ from math import log
 from typing import Final
 
 from brim.policies.blocks import NO_TRAIL, Trail
-from brim.policies.doubt import Doubt
+from brim.policies.doubt import Doubt, Fall
 from brim.policies.evidence import Evidence, Refusal
 from brim.policies.strays import Strays
 
@@ -84,12 +84,6 @@ _MIDDLE: Final = 0.5
 _LOWER: Final = 0.3
 """Where between the bounds the rate is believed to be, and where if what was refused last is less than so many attempts
 ago."""
-_AT_ONCE: Final = 8
-_CERTAIN: Final = 4
-_LESS: Final = 0.9
-_FAR_LOWER: Final = 0.6
-"""Refused four times in a row within half as many attempts, or twice at once, what was known of a limit is no longer
-true: it may be so much lower."""
 _LATELY: Final = 32
 """What gets through is measured over so many attempts, or up to twice as many."""
 _TESTED: Final = 0.93
@@ -123,6 +117,7 @@ class Pace:
         "_doubt",
         "_empty_at",
         "_evidence",
+        "_fall",
         "_is_passed_by",
         "_lately",
         "_mean",
@@ -133,7 +128,6 @@ class Pace:
         "_sends_since",
         "_since",
         "_since_mark",
-        "_soon",
         "_strays",
         "_struck_at",
         "mode",
@@ -157,6 +151,7 @@ class Pace:
         self._passed = passed
         self._ceiling = float("inf") if ceiling is None else ceiling
         self._evidence = Evidence(now, hint, trail)
+        self._fall = Fall()
         self._base = 0.0
         self._doubt = Doubt()
         self._is_passed_by = False
@@ -169,7 +164,6 @@ class Pace:
         self._sends_since = 0
         self._since = 0.0
         self._since_mark = 0
-        self._soon = 0
         self._strays = Strays()
         self._struck_at = float("-inf")
 
@@ -342,7 +336,9 @@ class Pace:
             self._search = _SEARCH_A_SECOND if self._evidence.hint is None else _CAREFUL
         else:
             is_new = self._evidence.refused(refusal, passed, mean=self._mean, base=self._base, pace=pace)
-            share = self._lowered()
+            share = 1.0
+            if not self._evidence.blocks.rate:
+                share = self._fall.refused_after(self._sends_since, is_known=self.mode is Mode.CRUISING)
             self._evidence.low *= share
             if is_new or share < 1.0:
                 self._measured(pace)
@@ -357,19 +353,6 @@ class Pace:
         self._sends_since = 0
         self._doubt.settle()
         self._is_passed_by = False
-
-    def _lowered(self) -> float:
-        """To which share the lower bound has to come down: a rate that was known is refused again and again."""
-        is_at_once = self._sends_since < _AT_ONCE
-        is_known = self.mode is Mode.CRUISING or (is_at_once and self._soon > 0)
-        if not is_known or self._sends_since >= _SOON / 2 or self._evidence.blocks.rate:
-            self._soon = 0
-            return 1.0
-        self._soon += 2 if is_at_once else 1
-        if self._soon < _CERTAIN:
-            return 1.0
-        self._soon = _CERTAIN - 2 if is_at_once else 0
-        return _FAR_LOWER if is_at_once else _LESS
 
     def _settle(self) -> None:
         if self._evidence.is_fresh:
