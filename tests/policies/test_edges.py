@@ -51,3 +51,15 @@ def test_edges_are_forgotten() -> None:
 
     assert edges.is_known(200.0)
     assert not edges.is_known(400.0)
+
+
+def test_an_edge_is_counted_once() -> None:
+    """
+    Once the moment that the server named is over, the next edge is a window later, not where this one could end.
+    """
+    edges = Edges()
+    edges.saw(50.0, 60.0)
+
+    assert edges.following(113.0, 54.0) == pytest.approx(114.0)
+    assert edges.following(115.0, 54.0) == pytest.approx(174.0)
+    assert edges.following(121.0, 54.0) == pytest.approx(174.0)

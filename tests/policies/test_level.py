@@ -276,3 +276,46 @@ def test_a_limit_per_day_sets_no_pace() -> None:
     assert level.is_daily
     assert not level.is_known
     assert level.ready_in(1.0, 0.5) == 0.0
+
+
+def shown(remaining: float, limit: float = 600.0) -> LimitLevel:
+    """What a header shows."""
+    return LimitLevel(Dimension.REQUESTS, limit, remaining, None, 60.0)
+
+
+def test_what_was_looked_at_earlier_is_no_news() -> None:
+    """
+    A refusal shows the halved limit at once; an answer to an older attempt, which shows the old one, changes nothing.
+    """
+    level = ServerLevel([100.0], 0)
+    level.observe(shown(400.0), sent_at=0.0, sent=1.0, now=1.0, cost=1.0)
+    level.observe(shown(0.0, limit=300.0), sent_at=30.0, sent=100.0, now=30.1, cost=0.0, is_refused=True)
+    left = level.level(30.2)
+    level.observe(shown(350.0), sent_at=10.0, sent=50.0, now=30.2, cost=1.0)
+
+    assert level.limit == 300.0
+    assert level.level(30.2) == left < 2.0
+
+
+def test_a_refusal_shows_that_less_is_left() -> None:
+    """
+    What is shown beside a refusal may be seconds old; that the call was refused is not.
+    """
+    level = ServerLevel([0.0, 0.0], 1)
+    limit = LimitLevel(Dimension.TOKENS, 60_000.0, 900.0, None, 60.0)
+    level.observe(limit, sent_at=0.0, sent=0.0, now=0.1, cost=500.0)
+    assert level.ready_in(500.0, 1.0) == 0.0
+    level.refused(500.0, 1.0)
+
+    assert level.ready_in(500.0, 1.0) > 0.2
+
+
+def test_a_refusal_out_of_all_reason_is_not_the_level_s() -> None:
+    """
+    Where a hundred calls are left, something else refused one.
+    """
+    level = ServerLevel([0.0], 0)
+    level.observe(shown(100.0), sent_at=0.0, sent=0.0, now=0.1, cost=1.0)
+    level.refused(1.0, 1.0)
+
+    assert level.level(1.0) > 90.0

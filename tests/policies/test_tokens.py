@@ -117,3 +117,30 @@ def test_a_cost_is_renewed_by_what_answers_taught() -> None:
     assert costs.renew(first, None) == costs.reserve(body, None) != first
     stated = Cost((1.0, 50.0, 50.0, 0.0))
     assert costs.renew(stated, None) is stated
+
+
+def test_tells_the_wrapping_of_a_request_from_its_words() -> None:
+    """
+    A provider counts 1.2 tokens for each that is guessed, less 20 for the wrapping: after some prompts of other lengths
+    a long one is foretold exactly.
+    """
+    costs = TokenCosts()
+    for words in range(10, 400, 13):
+        cost = costs.reserve(b"words " * words, None)
+        costs.true_up(cost, None, Usage(input_tokens=round(1.2 * cost.guessed + 20)))
+    long = costs.reserve(b"words " * 800, None)
+
+    assert long.amounts[2] == pytest.approx(1.2 * long.guessed + 20, rel=0.03)
+
+
+def test_prompts_of_one_length_tell_only_a_ratio() -> None:
+    """
+    Where all were alike, another length is taken to be off in the same proportion.
+    """
+    costs = TokenCosts()
+    for _ in range(30):
+        cost = costs.reserve(b"words " * 100, None)
+        costs.true_up(cost, None, Usage(input_tokens=round(1.5 * cost.guessed)))
+    long = costs.reserve(b"words " * 300, None)
+
+    assert long.amounts[2] == pytest.approx(1.5 * long.guessed, rel=0.02)

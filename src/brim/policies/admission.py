@@ -199,8 +199,13 @@ class Admission:
 
         *used* is what it took; None where that has to be worked out from the usage.
         """
+        is_refused = isinstance(answer.outcome, Failure) and answer.outcome.kind is FailureKind.THROTTLED
+        if is_refused:
+            # A refused call took no tokens; whether it took a request is the server's secret, so that stays.
+            _, tokens, given, made = charge.cost.amounts
+            self._move((0.0, -tokens, -given, -made), now)
         if answer.levels:
-            self._observe(charge, answer, now)
+            self._observe(charge, answer, now, is_refused=is_refused)
         usage = answer.outcome.usage
         if used is None and usage is not None:
             used = self._costs.true_up(charge.cost, charge.max_tokens, usage)
@@ -212,25 +217,27 @@ class Admission:
             for pace in self._paces:
                 pace.trued_up(change[pace.place])
 
-    def _observe(self, charge: Charge, answer: Answer, now: float) -> None:
-        refused = isinstance(answer.outcome, Failure)
+    def _observe(self, charge: Charge, answer: Answer, now: float, *, is_refused: bool) -> None:
+        failed = isinstance(answer.outcome, Failure)
         for shown in answer.levels:
             limit = (shown.dimension, shown.period_s)
             level = self._levels.get(limit)
             if level is None:
-                if refused and shown.period_s is None:
+                if failed and shown.period_s is None:
                     continue  # OpenRouter shows a limit, of which window nobody knows, with refusals only: a hint
                 level = self._levels[limit] = ServerLevel(self._totals, _PLACES[shown.dimension])
             place = level.place
-            sent = charge.totals[place]
-            cost = 0.0 if refused else charge.cost.amounts[place]
+            cost = charge.cost.amounts[place]
+            sent = charge.totals[place] - (cost if is_refused and place else 0.0)
             before = level.rate
-            level.observe(shown, sent_at=charge.at, sent=sent, now=now, cost=cost)
+            level.observe(
+                shown, sent_at=charge.at, sent=sent, now=now, cost=0.0 if failed else cost, is_refused=is_refused
+            )
             factor = level.rate / before if before else 1.0
             for pace in self._paces:
                 if pace.place == place and factor != 1.0:
                     pace.scaled(factor)
-                elif pace.place == place and not refused and level.shows_plenty and pace.rate < level.most_rate:
+                elif pace.place == place and not failed and level.shows_plenty and pace.rate < level.most_rate:
                     pace.relieved()
         if len(self._known) != sum(level.is_known for level in self._levels.values()):
             self._known = [level for level in self._levels.values() if level.is_known]
@@ -240,9 +247,6 @@ class Admission:
         self, charge: Charge, answer: Answer, failure: Failure, now: float, *, is_crowd: bool = False
     ) -> Verdict:
         """A limit refused an attempt. Told after `answered`; *is_crowd* if too many calls at once are to blame."""
-        # A refused call took no tokens; whether it took a request is the server's secret, so that stays.
-        _, tokens, given, made = charge.cost.amounts
-        self._move((0.0, -tokens, -given, -made), now)
         self._refused += 1.0
         requests, *rest = self._totals
         self._passed[:] = requests - self._refused, *rest
@@ -251,6 +255,10 @@ class Admission:
                 level.missed(1.0, now)
         if is_crowd:
             return Verdict(is_strike=True, is_explained=False)
+        place = _blame(failure)
+        for level in self._known:
+            if level.place == place:
+                level.refused(charge.cost.amounts[place], now)
         shown = [level for level in answer.levels if level.remaining is not None]
         explained = any(
             level.remaining is not None and level.remaining < charge.cost.amounts[_PLACES[level.dimension]]
@@ -284,8 +292,7 @@ class Admission:
 
     def _blamed(self, failure: Failure) -> Pace:
         """The pace of the dimension that the refusal names; requests if it names none."""
-        text = failure.message
-        place = next((place for words, place in _BLAMES if words in text), 0)
+        place = _blame(failure)
         for pace in self._paces:
             if pace.place == place:
                 return pace
@@ -336,6 +343,11 @@ class Admission:
     def _used(self, place: int, per_minute: float, now: float) -> float:
         """Which share of a rate the last minute used."""
         return self._past.rate(place, _MINUTE_S, now) * _MINUTE_S / per_minute
+
+
+def _blame(failure: Failure) -> int:
+    """The place that a refusal names; requests if it names none."""
+    return next((place for words, place in _BLAMES if words in failure.message), 0)
 
 
 def _learnt(pace: Pace) -> str:

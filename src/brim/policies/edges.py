@@ -60,4 +60,6 @@ class Edges:
         if told == float("inf"):
             return late
         named = told + round((late - told) / self.span) * self.span
-        return named if at < named and late - (self._late - self._early) <= named <= late else late
+        if not late - (self._late - self._early) <= named <= late:
+            return late
+        return named if at < named else named + self.span

@@ -1,29 +1,28 @@
 """What a server has left of one limit, followed from its headers.
 
 The level now is `remaining + rate * (now - t) - what we sent after t`. All of it hangs on *t*, the moment the server
-looked: when it admitted the call, or when its answer began. Both are kept as hypotheses; under the right one the offset
-`remaining + sent before t - rate * t` stays where it is from answer to answer, so the steadier one is believed.
-An offset that drifts says that the refill is not what the limit promises (another client takes its part), and the rate
-follows it. Whether the limit refills evenly, all at once when a window ends, or with what was sent one window ago is
-found out by `brim.policies.refill`: a window's rest is spread evenly over the time to its end, and of a sliding one all
-is used, since there a reserve would cost its part of every window.
+looked (`brim.policies.moment`); what was looked at earlier than another thing is no news. An offset that drifts says
+that the refill is not what the limit promises, and the rate follows it (`brim.policies.inflow`). Whether the limit
+refills evenly, all at once when a window ends, or with what was sent one window ago is found out by
+`brim.policies.refill`: a window's rest is spread over the time to its end, and of a sliding one all is used.
 
 The pace steers the level towards a small reserve: faster than the refill while more is left, so that a burst which the
-server shows is used, slower while less is. A server that refuses although it shows plenty loses its credit: its limit
-still sets the pace, its level no longer speeds it up.
+server shows is used, slower while less is. A server that refuses although it shows plenty loses its credit.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from brim.policies.drift import Drift
+from brim.policies.credit import Credit
+from brim.policies.inflow import Inflow
+from brim.policies.moment import Moment
 from brim.policies.refill import Look, Manner, Refill
+from brim.policies.spans import MINUTE_S, span_of, written_span
 from brim.values import LimitLevel
 
 __all__ = ["ServerLevel"]
 
-_MINUTE: Final = 60.0
 _LONGER_THAN_MINUTE_S: Final = 90.0
 _SETTLE_S: Final = 5.0
 """A burst is used up, and a reserve restored, over about so many seconds."""
@@ -31,12 +30,7 @@ _RESERVE_S: Final = 4.0
 _RESERVE_SHARE: Final = 0.25
 _MARGIN: Final = 0.998
 _SLOWEST: Final = 0.5
-_CREDIT: Final = 3
-"""Contradictions after which what is shown as left no longer speeds anything up."""
 _WEIGHT: Final = 0.2
-_STEADIER: Final = 0.7
-_BORNE_OUT: Final = 200
-"""Answers in a row without a contradiction that restore some credit."""
 _ROUNDED: Final = 1_000.0
 """Anthropic rounds what remains of tokens to so many; until a level is seen that is not, any may be."""
 _LOOK_AGAIN_S: Final = 30.0
@@ -45,20 +39,23 @@ _LONGEST_S: Final = 600.0
 _PLENTY_S: Final = 5.0
 """What is used up sooner is not plenty: the window of a second shows it whenever one begins."""
 _SLACK: Final = 1e-9
-_SPANS_S: Final = (1.0, 2.0, 5.0, 6.0, 10.0, 12.0, 15.0, 20.0, 30.0, 60.0)
-"""Windows are as long as somebody would write down."""
-_NEAR_SPAN: Final = 0.02
 _SHORT_S: Final = 4.0
 """A limit that is used up sooner leaves no burst worth having, and is as good as one paced evenly."""
 _SLIDING_SETTLE_S: Final = 2.5
 _SPARE: Final = 0.004
+_MISJUDGED: Final = 0.03
+"""A call may cost so much more than was estimated."""
+_DOUBTS: Final = 2.0
+_HASTE_S: Final = 0.02
 _MADE_UP_S: Final = 0.05
 _SHY_S: Final = 0.01
 _SHYEST_S: Final = 0.05
 _SHY_FOR: Final = 1_000
 """A refusal just beyond the limit is made up for by so many answers that were none."""
-_EAGER: Final = 0.65
+_EAGER: Final = 0.4
 """What is left of a window is used sooner than its end: the last window of a run need not be waited for."""
+_NEAR: Final = 8.0
+"""A refused call that asked for less than this part of what is shown says that something else is wrong."""
 _MUCH_BOLDER: Final = 20.0
 _FEW_CALLS: Final = 16.0
 """A limit of fewer calls is too coarse to tell how it comes back."""
@@ -74,24 +71,24 @@ class ServerLevel:
 
     __slots__ = (
         "_at",
-        "_borne_out",
         "_cap",
-        "_contradictions",
-        "_drift",
+        "_credit",
+        "_doubt",
+        "_even",
         "_gap",
-        "_is_late",
-        "_last",
+        "_has_windows",
+        "_inflow",
         "_level",
         "_missed",
-        "_noise",
+        "_moment",
         "_observed_at",
         "_period",
         "_quantum",
         "_ready_at",
         "_refill",
+        "_seen_at",
         "_shy_at",
         "_taken_at",
-        "_weighed_at",
         "is_daily",
         "limit",
         "place",
@@ -107,25 +104,16 @@ class ServerLevel:
         self.remaining: float | None = None
         self.is_daily = False
         self.rate = 0.0
-        self._level = 0.0
-        self._cap = 0.0
-        self._at = 0.0
-        self._observed_at = 0.0
-        self._ready_at = 0.0
-        self._contradictions = 0
-        self._borne_out = 0
-        self._drift = Drift()
+        self._has_windows = False
+        self._level = self._cap = self._even = self._doubt = self._gap = self._missed = 0.0
+        self._at = self._observed_at = self._ready_at = self._taken_at = 0.0
+        self._seen_at = self._shy_at = float("-inf")
         self._quantum = 1.0 if place == 0 else _ROUNDED
+        self._period = MINUTE_S
+        self._credit = Credit()
+        self._inflow = Inflow()
+        self._moment = Moment()
         self._refill = Refill()
-        self._gap = 0.0
-        self._missed = 0.0
-        self._weighed_at = float("-inf")
-        self._is_late = False
-        self._period = _MINUTE
-        self._shy_at = float("-inf")
-        self._taken_at = 0.0
-        self._last: tuple[float, float] | None = None
-        self._noise = [0.0, 0.0]
 
     @property
     def is_known(self) -> bool:
@@ -135,7 +123,7 @@ class ServerLevel:
     @property
     def shows_plenty(self) -> bool:
         """Did the last answer show nearly everything left, from a server that is believed?"""
-        if self.remaining is None or self._contradictions >= _CREDIT:
+        if self.remaining is None or self._credit.is_lost:
             return False
         return self.remaining >= 0.6 * self._cap and self.remaining >= max(2.0, _PLENTY_S * self.rate)
 
@@ -162,15 +150,21 @@ class ServerLevel:
             return min(self._cap, level + (now - since) * self._even)
         return min(self._cap, level + self._refill.back(since, now, full=self._cap))
 
-    @property
-    def _spare(self) -> float:
-        """What is never used: where a window slides, by a call or so one can always be wrong."""
-        return 1.0 + _SPARE * self._cap if self._refill.manner is Manner.AS_SENT else 0.0
+    def _spare(self, cost: float) -> float:
+        """What is left alone beyond *cost*: tokens may be more than they seem, and what is left of them less.
 
-    @property
-    def _even(self) -> float:
-        """What comes back a second, if it does so evenly."""
-        return max(0.02 * self.rate, self.rate + self._drift.rate)
+        Where a window slides, by a call or so one can always be wrong.
+        """
+        if self._refill.manner is Manner.AS_SENT:
+            return 1.0 + _SPARE * self._cap
+        if self._refill.manner is Manner.AT_ONCE or not self.place:
+            return 0.0
+        return _MISJUDGED * cost + _DOUBTS * self._doubt + _HASTE_S * self.rate
+
+    def _reckon(self) -> None:
+        """Say once for many calls what comes back a second, if it does so evenly."""
+        is_bucket = not self._has_windows or self._refill.is_bucket
+        self._even = self._inflow.per_s(self.rate, self._cap, is_bucket=is_bucket)
 
     def ready_in(self, cost: float, now: float) -> float:
         """Seconds until *cost* may go; 0 if it may now."""
@@ -178,7 +172,7 @@ class ServerLevel:
             return 0.0
         wait = self._ready_at - now
         if self.remaining is not None:
-            missing = min(cost + self._spare, self._cap) - self.level(now)
+            missing = min(cost + self._spare(cost), self._cap) - self.level(now)
             if missing > _SLACK:
                 wait = max(wait, self._back_in(missing, now))
         return wait if wait > _SLACK else 0.0
@@ -215,8 +209,8 @@ class ServerLevel:
         edge = self._refill.edge_after(now) if manner is Manner.AT_ONCE else None
         if edge is not None:
             even = max(self._level, 0.02 * self._cap) / max(_EAGER * (edge - now), 0.05)
-            return max(0.1 * self.rate, min(even, self.rate if self._contradictions >= _CREDIT else even))
-        refill, reserve, settle = self.rate, self._spare, _SLIDING_SETTLE_S
+            return max(0.1 * self.rate, min(even, self.rate if self._credit.is_lost else even))
+        refill, reserve, settle = self.rate, self._spare(0.0), _SLIDING_SETTLE_S
         if manner is Manner.EVENLY:
             refill, settle = self._even * _MARGIN, _SETTLE_S
             reserve = min(_RESERVE_S * self.rate, _RESERVE_SHARE * self._cap)
@@ -224,7 +218,7 @@ class ServerLevel:
         if self._is_short:
             refill *= 1.0 - min(0.5, self._refill.shy_s * self.rate / self._cap)
             extra = min(extra, 0.0)
-        if self._contradictions >= _CREDIT:
+        if self._credit.is_lost:
             extra = min(extra, 0.05 * self.rate)
         # No slower than this: what is really missing is waited for by itself.
         return max(_SLOWEST * refill, refill + extra)
@@ -234,10 +228,14 @@ class ServerLevel:
         self._missed += amount
         self._refill.echo.note(now, self.totals[self.place] - self._missed)
 
+    def refused(self, cost: float, now: float) -> None:
+        """So much was refused for want of this: less is left, whatever is shown, unless that is out of all reason."""
+        if self.remaining is not None and self.remaining <= _NEAR * cost:
+            self._level = min(self.level(now), 0.5 * cost)
+
     def contradicted(self) -> None:
         """The server refused although it shows enough."""
-        self._contradictions = min(self._contradictions + 1, _CREDIT)
-        self._borne_out = 0
+        self._credit.contradicted()
 
     def overran(self, *, sent_at: float, now: float) -> bool:
         """The server refused and shows why: just too much was sent, just too early. Keep a little more apart.
@@ -250,7 +248,9 @@ class ServerLevel:
             self._refill.shy_s = min(self._refill.shy_s + _SHY_S, _SHYEST_S)
         return copes
 
-    def observe(self, shown: LimitLevel, *, sent_at: float, sent: float, now: float, cost: float) -> None:
+    def observe(
+        self, shown: LimitLevel, *, sent_at: float, sent: float, now: float, cost: float, is_refused: bool = False
+    ) -> None:
         """An answer showed the limit.
 
         Args:
@@ -259,46 +259,56 @@ class ServerLevel:
             sent: what had been sent by then, that attempt included.
             now: when the answer came.
             cost: what that attempt took of this limit.
+            is_refused: was it refused? Then *sent* is without its tokens.
         """
-        if shown.limit:
+        total = self.totals[self.place]
+        seen_at, seen_sent = (now, total) if self._moment.is_late else (sent_at, sent)
+        is_overtaken = seen_at < self._seen_at
+        if shown.limit and not is_overtaken:
             self._set_limit(shown, shown.limit, now)
-        if self.limit is None or self.is_daily:
-            return
-        if shown.remaining is None:
+        if self.limit is None or self.is_daily or shown.remaining is None:
             return
         self._set_cap(max(self._cap, shown.remaining, cost, 1.0), shown.reset_in, cost)
         if self.remaining is None:
             self._level, self._at = shown.remaining, now
             self._refill.echo.note(sent_at, sent)
-            self._refill.echo.note(now, self.totals[self.place])
+            self._refill.echo.note(now, total)
             self._ready_at = min(self._ready_at, now)
         self.remaining = shown.remaining
-        self._borne_out += 1
-        if self._borne_out >= _BORNE_OUT:
-            self._contradictions, self._borne_out = max(0, self._contradictions - 1), 0
-        if shown.remaining % _ROUNDED:
+        self._bear_out(shown.remaining)
+        is_other = self._moment.weigh(
+            shown.remaining,
+            sent_at=sent_at,
+            sent=sent,
+            now=now,
+            total=total,
+            given_back=self._given_back,
+            least=max(cost, 1.0),
+        )
+        if is_other:
+            self._refill.forget()
+            self._inflow.forget_trend()
+            self._seen_at = float("-inf")
+        elif not is_overtaken:
+            self._seen_at = seen_at
+            if shown.reset_in is not None:
+                self._refill.saw_reset(seen_at + shown.reset_in, seen_at)
+            self._follow(Look(seen_at, shown.remaining, seen_sent), now, cost, is_refused=is_refused)
+            self._observed_at = now
+        self._reckon()
+
+    def _bear_out(self, remaining: float) -> None:
+        """Nothing contradicts what is shown."""
+        self._credit.borne_out()
+        if remaining % _ROUNDED:
             self._quantum = 1.0
-        bolder = 1.0 if shown.remaining < self._cap / 2 else _MUCH_BOLDER
+        bolder = 1.0 if remaining < self._cap / 2 else _MUCH_BOLDER
         self._refill.shy_s = max(0.0, self._refill.shy_s - _SHY_S / _SHY_FOR * bolder)
-        self._weigh(shown.remaining, sent_at, sent, now, least=max(cost, 1.0))
-        seen_at = sent_at
-        if self._is_late:
-            seen_at, sent = now, self.totals[self.place]
-        if shown.reset_in is not None:
-            self._refill.saw_reset(seen_at + shown.reset_in, seen_at)
-        self._follow(Look(seen_at, shown.remaining, sent), now, cost)
-        self._observed_at = now
 
     def _set_cap(self, cap: float, reset_in: float | None, cost: float) -> None:
         if cap == self._cap:
             return
-        span = cap / self.rate
-        written = min(_SPANS_S, key=lambda each: abs(each - span))
-        if abs(written - span) * self.rate <= _NEAR_SPAN * written * self.rate + 1.5 * max(cost, 1.0):
-            span, cap = written, max(cap, written * self.rate)
-        elif reset_in is not None and span < reset_in <= _MINUTE:
-            span = _MINUTE
-        self._cap = cap
+        span, self._cap = span_of(cap, self.rate, reset_in=reset_in, cost=cost)
         self._refill.edges.guess(span)
 
     def _set_limit(self, shown: LimitLevel, limit: float, now: float) -> None:
@@ -311,11 +321,12 @@ class ServerLevel:
         if self.limit is not None:
             # A limit that changes takes what was saved up beyond it along, and has a refill of its own.
             self._cap *= limit / self.limit
-            self._drift.forget()
+            self._inflow.scale(limit / self.limit)
             self._refill.forget()
-            self._last = None
+            self._moment.forget()
             self._ready_at = min(self._ready_at, now)
-        self.limit, self._period, self.rate = limit, period, limit / period
+        self.limit, self._period = limit, period
+        self.rate = self._even = limit / period
 
     def _period_of(self, shown: LimitLevel) -> float:
         """The seconds that the limit is for: as named, or as the longest reset that was seen."""
@@ -325,26 +336,7 @@ class ServerLevel:
         seen = max(self._period if self.limit else 0.0, shown.reset_in or 0.0)
         if not self.limit:
             self._refill.manner = Manner.AT_ONCE  # which is all that such a reset can mean
-        return next((span for span in _SPANS_S if seen <= span), _MINUTE)
-
-    def _weigh(self, remaining: float, sent_at: float, sent: float, now: float, *, least: float) -> None:
-        """Which moment does the state belong to? The one under which it is predictable, in the order of sending."""
-        if sent_at <= self._weighed_at:
-            return
-        self._weighed_at = sent_at
-        offsets = (
-            remaining + sent - self._given_back(sent_at),
-            remaining + self.totals[self.place] - self._given_back(now),
-        )
-        if self._last is not None:
-            for place in (0, 1):
-                change = abs(offsets[place] - self._last[place])
-                self._noise[place] += (change - self._noise[place]) * _WEIGHT
-        self._last = offsets
-        noise, other = self._noise[self._is_late], self._noise[not self._is_late]
-        if other < _STEADIER * noise and other < noise - least:
-            self._is_late = not self._is_late
-            self._refill.forget()
+        return written_span(seen)
 
     def _given_back(self, at: float) -> float:
         """What came back by then, but for a constant."""
@@ -353,48 +345,52 @@ class ServerLevel:
             return self._refill.echo.sum_at(at - self._refill.span)
         return 0.0 if manner is Manner.AT_ONCE else self.rate * at
 
-    def _follow(self, look: Look, now: float, cost: float) -> None:
-        if not self._is_short and self._cap >= _FEW_CALLS * cost:
+    def _follow(self, look: Look, now: float, cost: float, *, is_refused: bool) -> None:
+        self._has_windows = not self._is_short and self._cap >= _FEW_CALLS * max(cost, 1.0)
+        if self._has_windows:
             manner = self._refill.manner
-            is_new = self._refill.saw(
-                look, rate=self.rate, even=self._even, cap=self._cap, cost=max(cost, 1.0), quantum=self._quantum
-            )
+            even, least = self.rate + self._inflow.drift, max(cost, 1.0)
+            is_new = self._refill.saw(look, rate=self.rate, even=even, cap=self._cap, cost=least, quantum=self._quantum)
             if self._refill.manner is not manner:
-                self._last = None
+                self._moment.forget()
             if is_new or self._refill.manner is not manner:
-                self._drift.forget()
+                self._inflow.forget()
         manner = self._refill.counted(now)
         if manner is Manner.EVENLY:
-            self._observe_bucket(look, now)
+            self._observe_bucket(look, now, cost, is_refused=is_refused)
             return
-        edge = self._refill.edge_after(look.at) if manner is Manner.AT_ONCE else None
-        if edge is not None and edge <= now:
+        if manner is Manner.AT_ONCE and (self._refill.edge_after(look.at) or look.at + self._refill.span) <= now:
             return  # of a window that is over
         level = self._later(look.remaining, look.at, now) - (self.totals[self.place] - look.sent)
         self._level, self._at = level, now
 
-    def _observe_bucket(self, look: Look, now: float) -> None:
-        self._follow_drift(look)
+    def _observe_bucket(self, look: Look, now: float, cost: float, *, is_refused: bool) -> None:
+        # What was refused took nothing, or emptied what was empty.
+        refused = self._missed + (1.0 if is_refused and not self.place else 0.0)
+        self._inflow.saw(
+            look.offset - refused - self.rate * look.at,
+            look.at,
+            now=now,
+            remaining=look.remaining,
+            promised=self.rate,
+            cap=self._cap,
+            quantum=self._quantum,
+            cost=cost,
+            is_short=self._is_short,
+        )
+        self._reckon()
         level = min(self._cap, look.remaining + (now - look.at) * self._even - (self.totals[self.place] - look.sent))
         ours = self.level(now)
         # Amounts are rounded down, or to thousands.
-        least, most = (
-            (level, level + 1.0) if self._quantum == 1.0 else (level - self._quantum / 2, level + self._quantum / 2)
-        )
+        rounded = 0.0 if self._quantum == 1.0 else self._quantum / 2
+        least, most = level - rounded, level if is_refused else level + (rounded or 1.0)
+        self._doubt += (max(0.0, ours - most) - self._doubt) * _WEIGHT
         level = min(max(ours, least), most)
         if level > ours:
             # Upward only slowly: what is shown may be older than it looks.
             most = 0.5 * self.rate * (now - self._observed_at) + 0.02 * (level - ours)
             level = min(level, ours + most)
         self._level, self._at = level, now
-
-    def _follow_drift(self, look: Look) -> None:
-        if look.remaining >= min(0.85 * self._cap, self._cap - 1.0):
-            self._drift.saw_full(look.at)
-            return
-        # Rounding must not pass for a drift.
-        least_s = self._quantum / (0.1 * self.rate) if self._quantum > 1.0 else 0.0
-        self._drift.saw(look.offset - self.rate * look.at, look.at, promised=self.rate, least_s=least_s)
 
     def __repr__(self) -> str:
         return f"ServerLevel({self._level:.0f}/{self._cap:.0f}, {self._even:.3g}/s, {self._refill.manner.value})"

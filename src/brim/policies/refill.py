@@ -28,6 +28,8 @@ _WEIGHT: Final = 0.3
 _WORST: Final = 2.0
 _BETTER: Final = 0.5
 """Another manner is believed once it errs by less than this share of what the present one does."""
+_UNHEARD: Final = 0.3
+_PROVEN: Final = 0.15
 _ACCOUNTED: Final = 0.05
 _UNACCOUNTED: Final = 4.0
 """Of a window that slides, what is left and what was sent within it are all there is, to within a twentieth."""
@@ -79,6 +81,7 @@ class Refill:
     __slots__ = (
         "_anchor",
         "_errors",
+        "_is_proven",
         "_last",
         "_reset_at",
         "_shown_reset",
@@ -94,14 +97,20 @@ class Refill:
         self.manner = Manner.EVENLY
         self.echo = Echo()
         self.edges = Edges()
+        self._is_proven = False
         self.shy_s = 0.0
-        self._errors = {Manner.EVENLY: 0.3, Manner.AT_ONCE: 0.59, Manner.AS_SENT: 0.6}
+        self._errors = {Manner.EVENLY: _UNHEARD, Manner.AT_ONCE: 0.59, Manner.AS_SENT: 0.6}
         self._anchor: Look | None = None
         self._last: Look | None = None
         self._reset_at = float("inf")
         self._shown_reset = 0.0
         self._slides_until = 0.0
         self._unseen_at = float("inf")
+
+    @property
+    def is_bucket(self) -> bool:
+        """Has it borne out that all comes back evenly, or does nothing speak against it?"""
+        return self._is_proven or self._errors[Manner.EVENLY] <= _UNHEARD
 
     @property
     def span(self) -> float:
@@ -114,10 +123,12 @@ class Refill:
 
     def counted(self, now: float) -> Manner:
         """The manner to count upon."""
-        if self.manner is Manner.AT_ONCE and self._unseen_at + self._late <= now and not self.edges.is_known(now):
-            # A window ended, and nobody saw all of it come back: no more than what comes back in any case.
-            return Manner.EVENLY
-        return self.manner
+        if self.manner is not Manner.AT_ONCE or self.edges.is_known(now):
+            return self.manner
+        # A window ended, and nobody saw all of it come back, or nobody knows when one ends: no more is counted upon
+        # than what comes back in any case.
+        is_unseen = self._unseen_at + self._late <= now or self.edge_after(now) is None
+        return Manner.EVENLY if is_unseen else Manner.AT_ONCE
 
     def edge_after(self, at: float) -> float | None:
         """When the next window begins; None if that cannot be told."""
@@ -181,6 +192,7 @@ class Refill:
         if last is not None and self._is_edge(last, look, rate=rate, cap=cap, cost=cost):
             self.edges.saw(last.at, look.at)
             self._errors[Manner.AT_ONCE] *= _BETTER
+            self._is_proven = False
             self._anchor = None
             self._choose()
             return True
@@ -224,6 +236,7 @@ class Refill:
                 error += _UNACCOUNTED * unaccounted
             error = min(error, _WORST)
             self._errors[manner] += (error - self._errors[manner]) * _WEIGHT
+        self._is_proven = self._is_proven or self._errors[Manner.EVENLY] < _PROVEN
         self._choose()
 
     def _choose(self) -> None:
@@ -231,3 +244,4 @@ class Refill:
         best = min(errors, key=errors.__getitem__)
         if errors[best] < _BETTER * errors[self.manner]:
             self.manner = best
+            self._is_proven = False

@@ -2,9 +2,10 @@
 
 Input is estimated from the bytes of the body by three classes of characters (facts sheet, section 5: within -13 % to
 +23 % for English, Chinese, code and dense JSON, over for Cyrillic and Arabic) and calibrated by the usage that comes
-back. Output is charged as the provider counts it (section 2.2): OpenAI's relatives reserve the whole cap and keep it,
-Anthropic counts what is generated and lets the cache be read for free. What no cap bounds is reserved as the mean of
-the answers so far: a bucket that may go into debt needs no more, and less would let a heavy tail run ahead.
+back: so many tokens for each that is guessed, and as many for the wrapping of any request. Output is charged as the
+provider counts it (section 2.2): OpenAI's relatives reserve the whole cap and keep it, Anthropic counts what is
+generated and lets the cache be read for free. What no cap bounds is reserved as the mean of the answers so far: a
+bucket that may go into debt needs no more, and less would let a heavy tail run ahead.
 """
 
 from __future__ import annotations
@@ -29,8 +30,10 @@ _PER_OTHER_BYTE: Final = 0.8 / 3
 FIRST_GUESS: Final = 256.0
 """Tokens of an output of which nothing is known yet."""
 _WEIGHT: Final = 0.05
-_SETTLED: Final = 20
-"""From so many answers on each of them counts the same."""
+_SETTLED: Final = 50
+"""From so many answers on each of them counts the same for the calibration of the input."""
+_ALIKE: Final = 0.02
+"""Prompts whose lengths differ by less than about a seventh tell no wrapping from words."""
 _MOST_OFF: Final = 4.0
 """An estimate further off than this is about something else (an image, a cached file), not about the text."""
 _LEAST_OFF: Final = 1.0 / _MOST_OFF
@@ -76,16 +79,49 @@ def estimate_tokens(text: bytes) -> float:
     return plain + (symbols - others) * _PER_SYMBOL + others * _PER_OTHER_BYTE
 
 
+class Calibration:
+    """A straight line from what was guessed to what was counted, through the answers so far, the last ones most."""
+
+    __slots__ = ("_mean", "_seen", "_slope", "_spread", "_together", "_true")
+
+    def __init__(self) -> None:
+        self._seen = 0
+        self._mean = 0.0
+        self._true = 0.0
+        self._spread = 0.0
+        self._together = 0.0
+        self._slope = 1.0
+
+    def corrected(self, guessed: float) -> float:
+        """What will be counted where so much is *guessed*."""
+        tokens = self._true + self._slope * (guessed - self._mean)
+        return max(tokens, guessed * _LEAST_OFF)
+
+    def saw(self, guessed: float, said: float) -> None:
+        """*said* was counted where above 0 had been *guessed*."""
+        said = min(max(said, guessed * _LEAST_OFF), guessed * _MOST_OFF)
+        self._seen += 1
+        # The first answers count most: without any the line is no more than a guess.
+        weight = 1.0 / min(self._seen, _SETTLED)
+        off, off_true = guessed - self._mean, said - self._true
+        self._mean += weight * off
+        self._true += weight * off_true
+        self._spread += weight * ((1.0 - weight) * off * off - self._spread)
+        self._together += weight * ((1.0 - weight) * off * off_true - self._together)
+        # Where all prompts are about as long as each other, what each is off in proportion is all that can be said.
+        doubt = _ALIKE * self._mean * self._mean
+        self._slope = (self._together + doubt * self._true / self._mean) / (self._spread + doubt)
+
+
 class TokenCosts:
     """Reserves tokens for an attempt and learns from what answers used."""
 
-    __slots__ = ("_charging", "_output", "_ratio", "_seen")
+    __slots__ = ("_charging", "_input", "_output")
 
     def __init__(self, charging: Charging = Charging.RESERVES_CAP) -> None:
         self._charging = charging
         self._output: float | None = None
-        self._ratio = 1.0
-        self._seen = 0
+        self._input = Calibration()
 
     def reserve(self, body: bytes, max_tokens: int | None) -> Cost:
         """Tokens to charge for *body* before its answer is known."""
@@ -103,7 +139,7 @@ class TokenCosts:
         if max_tokens is not None:
             keeps = self._charging is Charging.RESERVES_CAP
             output = float(max_tokens) if keeps else min(output, float(max_tokens))
-        given = guessed * self._ratio
+        given = self._input.corrected(guessed)
         return Cost((1.0, given + output, given, output), guessed)
 
     def true_up(self, cost: Cost, max_tokens: int | None, usage: Usage) -> Amounts:
@@ -112,19 +148,10 @@ class TokenCosts:
         output, guessed = self._output, cost.guessed
         self._output = made if output is None else output + (made - output) * _WEIGHT
         if guessed > 0.0 and said > 0:
-            self._calibrate(said / guessed)
+            self._input.saw(guessed, float(said))
         if self._charging is Charging.COUNTS_OUTPUT:
             said = max(0, said - usage.cache_read_tokens)
         elif max_tokens is not None and max_tokens > made:
             made = float(max_tokens)
         given = float(said)
         return (1.0, given + made, given, made)
-
-    def _calibrate(self, ratio: float) -> None:
-        """An input had *ratio* times the tokens that were guessed."""
-        self._seen += 1
-        if not _LEAST_OFF < ratio < _MOST_OFF:
-            ratio = _LEAST_OFF if ratio < 1.0 else _MOST_OFF
-        # The first answers count most: without any the ratio is no more than a guess.
-        weight = _WEIGHT if self._seen >= _SETTLED else 1.0 / self._seen
-        self._ratio += (ratio - self._ratio) * weight
