@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from brim.engine.budget import Till
+    from brim.engine.permits import Permit
     from brim.policies.tokens import Amounts, Cost, Spent
     from brim.protocols import Dialect
     from brim.transport import Transport
@@ -115,7 +116,7 @@ class Line:
     transport: Transport
     limiter: Limiter
     clocks: Clocks
-    note: Callable[[Attempt, Amounts], None] | None = None
+    note: Callable[[Attempt, Permit], None] | None = None
     till: Till | None = None
 
 
@@ -208,18 +209,18 @@ class Lane:
             charging=charging,
             on_admitted=self._admitted if settings.trace else None,
         )
-        note: Callable[[Attempt, Amounts], None] | None = None
+        note: Callable[[Attempt, Permit], None] | None = None
         self._ledger = ledger
         self._till = till
         if ledger is not None:
             ledger.stated(settings.limits)
             self.limiter.recall(ledger.spent(model, wall()))
 
-            def note(attempt: Attempt, amounts: Amounts) -> None:
+            def note(attempt: Attempt, permit: Permit) -> None:
                 if ledger.marks:
                     keeps = charging is Charging.RESERVES_CAP and attempt.request.max_tokens is not None
                     worst = 0 if till is None else till.worst_of(attempt)
-                    ledger.sent(attempt, amounts, wall(), keeps=keeps, worst=worst)
+                    ledger.sent(attempt, permit.amounts, wall(), keeps=keeps, worst=worst)
 
         self.alive = 0
         self.held: deque[Prepared] = deque()
@@ -266,7 +267,6 @@ class Lane:
             self._till.bill.worst(body)
         return Prepared(request, body, fingerprint(self._dialect.name, body))
 
-    @property
     def room(self) -> int:
         """How many requests more may come alive; below 0 if the window has shrunk, so that too many are.
 
@@ -274,8 +274,8 @@ class Lane:
         place to others, within bounds.
         """
         if not self._resting:
-            return self.limiter.window - self.alive
-        return min(self.limiter.window + len(self._resting), self._most_alive) - self.alive
+            return self.limiter.window.size - self.alive
+        return min(self.limiter.window.size + len(self._resting), self._most_alive) - self.alive
 
     def bound(self) -> Bound:
         """What keeps the lane from sending more just now."""
@@ -293,7 +293,7 @@ class Lane:
     @property
     def _is_full_of_rest(self) -> bool:
         """Do so many rest out a backoff that no other may come alive?"""
-        return self.alive >= self._most_alive and self.alive - len(self._resting) < self.limiter.window
+        return self.alive >= self._most_alive and self.alive - len(self._resting) < self.limiter.window.size
 
     @property
     def _most_alive(self) -> int:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from brim.engine.clocks import Clocks, Watch
+from brim.engine.permits import Permit
 from brim.policies.retry import Tries
 from brim.protocols import WireRequest
 from brim.protocols.levels import LevelReader
@@ -24,9 +24,9 @@ from brim.values import Answer, Attempt, AttemptEnded, Event, Failure, FailureKi
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from brim.engine.clocks import Clocks, Watch
     from brim.engine.limiter import Limiter
     from brim.policies.retry import RetryPolicy
-    from brim.policies.tokens import Amounts
     from brim.protocols import Dialect
     from brim.transport import Transport
     from brim.values import Request
@@ -85,18 +85,18 @@ class Admit:
 
     inner: Service
     limiter: Limiter
-    note: Callable[[Attempt, Amounts], None] | None = None
-    """Told each attempt just before it goes, with what it took."""
+    note: Callable[[Attempt, Permit], None] | None = None
+    """Told each attempt just before it goes, with its permit."""
 
     async def __call__(self, attempt: Attempt) -> Answer:
         """Wait for admission, send, settle."""
         permit = await self.limiter.admit(attempt)
-        if isinstance(permit, Failure):
+        if not isinstance(permit, Permit):
             now = asyncio.get_running_loop().time()
             return Answer(permit, now, now, was_sent=False)
         with permit:
             if self.note is not None:
-                self.note(attempt, permit.amounts)
+                self.note(attempt, permit)
             answer = await self.inner(attempt)
             return permit.settle(answer, is_first=attempt.number == 1)
 
@@ -116,7 +116,7 @@ class Send:
         """Encode, exchange, decode."""
         wire = WireRequest(url=self.url, headers=self.headers, body=attempt.body)
         outcome: Outcome | None = None
-        with Watch(self.clocks) as watch:
+        with self.clocks.watch() as watch:
             try:
                 response = await self.transport.exchange(wire, watch)
                 watch.levels = self.levels.read(response.status, response.headers, response.received_at)
@@ -146,15 +146,15 @@ def broken(error: TransportError) -> Failure:
 
 
 def _result(prepared: Prepared, answer: Answer, tries: Tries, path: Path) -> Result:
-    outcome = answer.outcome
+    outcome, latency_s = answer.outcome, answer.latency_s
     return Result(
         request=prepared.request,
         outcome=outcome,
         attempts=tries.attempts,
         throttles=tries.throttles,
         perhaps_paid=tries.perhaps_paid,
-        latency_s=answer.latency_s,
-        started_at=path.wall() - answer.latency_s,
+        latency_s=latency_s,
+        started_at=path.wall() - latency_s,
         cost_usd=path.price(outcome) if isinstance(outcome, Reply) else None,
         fingerprint=prepared.fingerprint,
     )

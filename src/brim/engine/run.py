@@ -106,7 +106,7 @@ class Run:
 
     def _start(self, lane: Lane) -> None:
         """Bring as many of the lane's requests alive as there is room for."""
-        while lane.held and lane.room > 0:
+        while lane.held and lane.room() > 0:
             lane.alive += 1
             self._tasks.create_task(self._work(lane, self._take(lane)))
 
@@ -121,7 +121,7 @@ class Run:
         try:
             while True:
                 self._close(lane, await fulfil(prepared, lane.path))
-                room = lane.room
+                room = lane.room()
                 if not lane.held or room < 0:
                     return
                 prepared = self._take(lane)

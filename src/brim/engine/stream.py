@@ -12,7 +12,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from brim.engine.clocks import Clocks, Watch
 from brim.engine.path import answer_of, broken
 from brim.protocols import Piece, WireRequest
 from brim.protocols.levels import LevelReader
@@ -22,6 +21,7 @@ from brim.values import Reply
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from brim.engine.clocks import Clocks, Watch
     from brim.policies.retry import RetryPolicy, Tries
     from brim.protocols import StreamingDialect, StreamReader
     from brim.transport import Stream, Transport
@@ -53,7 +53,7 @@ class StreamSend:
         """Encode, exchange, decode."""
         wire = WireRequest(url=self.url, headers=self.headers, body=self.dialect.streamed(attempt.body))
         outcome: Outcome | None = None
-        with Watch(self.clocks, is_stream=True) as watch:
+        with self.clocks.watch(is_stream=True) as watch:
             try:
                 async with self.transport.open(wire, watch) as stream:
                     outcome = await self._read(stream, watch)

@@ -107,7 +107,6 @@ class AdaptiveWindow:
         self._climb = Climb(self._curve)
         self._resize()
 
-    @property
     def grows_by_time(self) -> bool:
         """Would a full window grow by itself?"""
         return self._is_ramping and not self._is_open and self.size < self._most_ahead
@@ -133,7 +132,7 @@ class AdaptiveWindow:
 
     def ticked(self, in_flight: int, now: float) -> None:
         """The time of one step has passed in which *in_flight* were on the wire."""
-        if not self.grows_by_time or in_flight < self.size or now - self._resisted_at <= _CALM_S:
+        if not self.grows_by_time() or in_flight < self.size or now - self._resisted_at <= _CALM_S:
             return
         if self._curve.answers:
             doubles_s = max(self._curve.seconds, _DOUBLES_S)

@@ -79,10 +79,10 @@ def estimate_tokens(text: bytes) -> float:
 class TokenCosts:
     """Reserves tokens for an attempt and learns from what answers used."""
 
-    __slots__ = ("_charging", "_output", "_ratio", "_seen")
+    __slots__ = ("_counts_output", "_output", "_ratio", "_seen")
 
     def __init__(self, charging: Charging = Charging.RESERVES_CAP) -> None:
-        self._charging = charging
+        self._counts_output = charging is Charging.COUNTS_OUTPUT
         self._output: float | None = None
         self._ratio = 1.0
         self._seen = 0
@@ -101,8 +101,7 @@ class TokenCosts:
     def _reserve(self, guessed: float, max_tokens: int | None) -> Cost:
         output = FIRST_GUESS if self._output is None else self._output
         if max_tokens is not None:
-            keeps = self._charging is Charging.RESERVES_CAP
-            output = float(max_tokens) if keeps else min(output, float(max_tokens))
+            output = min(output, float(max_tokens)) if self._counts_output else float(max_tokens)
         given = guessed * self._ratio
         return Cost((1.0, given + output, given, output), guessed)
 
@@ -113,7 +112,7 @@ class TokenCosts:
         self._output = made if output is None else output + (made - output) * _WEIGHT
         if guessed > 0.0 and said > 0:
             self._calibrate(said / guessed)
-        if self._charging is Charging.COUNTS_OUTPUT:
+        if self._counts_output:
             said = max(0, said - usage.cache_read_tokens)
         elif max_tokens is not None and max_tokens > made:
             made = float(max_tokens)
