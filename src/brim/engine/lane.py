@@ -20,8 +20,8 @@ from brim.engine.budget import Afford
 from brim.engine.clocks import Clocks
 from brim.engine.limiter import Limiter
 from brim.engine.path import Admit, Path, Prepared, Send, Service
+from brim.engine.strategies import Strategies
 from brim.engine.stream import StreamSend, WhileUnheard
-from brim.engine.tenacity_retry import Strategies, TenacityRetry
 from brim.errors import ConfigError
 from brim.policies.health import Health
 from brim.policies.retry import MAX_ATTEMPTS, Backoff, RetryPolicy, StandardRetry
@@ -162,7 +162,11 @@ def build_retry(settings: Settings, rng: Random, health: Health) -> RetryPolicy:
         backoff=settings.backoff,
         health=health,
     )
-    return TenacityRetry(settings.strategies, standard) if settings.strategies else standard
+    if not settings.strategies:
+        return standard
+    from brim.engine.tenacity_retry import TenacityRetry  # noqa: PLC0415 - takes as long as a hundred calls
+
+    return TenacityRetry(settings.strategies, standard)
 
 
 class Lane:

@@ -7,7 +7,6 @@ from 0; blank lines are no rows.
 
 from __future__ import annotations
 
-import gzip
 import io
 import os
 import zlib
@@ -154,6 +153,8 @@ def _open(path: str, stdin: BinaryIO) -> AbstractContextManager[BinaryIO]:
     if path == _STDIN:
         return nullcontext(stdin)
     if path.lower().endswith(".gz"):
+        import gzip  # noqa: PLC0415 - most inputs are not packed
+
         return io.BufferedReader(gzip.open(path, "rb"), _CHUNK)
     return Path(path).open("rb", buffering=_CHUNK)
 

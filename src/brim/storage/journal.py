@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -95,6 +94,7 @@ class Journal:
         retry_failed: bool = False,
         sync_every_s: float | None = 0.05,
         hear: Callable[[Line, bytes], None] = ignore,
+        brim: str = "",
     ) -> Journal:
         """Create the journal *path*, or go on with it.
 
@@ -105,6 +105,7 @@ class Journal:
             retry_failed: recorded failures answer no row, so that their rows run again.
             sync_every_s: seconds until a line is on disk; None: only `close` syncs (for virtual time).
             hear: told every line that is read back, see `brim.storage.use`.
+            brim: the version that writes, for whoever reads the journal.
 
         Raises:
             JournalError: another run is writing to it, it was written with other settings, it is no journal or too
@@ -115,8 +116,9 @@ class Journal:
                 fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
                 undo.callback(os.close, fd)
                 _lock(path, fd)
-                begin = partial(_begin, path, fd, settings=_plain(settings), input_name=input_name)
-                index, torn = _restore(path, fd, begin, settings=_plain(settings), retry_failed=retry_failed, hear=hear)
+                header = Header(journal="brim", version=VERSION, brim=brim, input=input_name, settings=_plain(settings))
+                begin = partial(_begin, path, fd, header)
+                index, torn = _restore(path, fd, begin, settings=header.settings, retry_failed=retry_failed, hear=hear)
                 journal = cls(path, fd, index, sync_every_s=sync_every_s)
                 undo.pop_all()
         except OSError as error:
@@ -344,8 +346,7 @@ def _restore(
     return index, torn
 
 
-def _begin(path: Path, fd: int, *, settings: dict[str, Any], input_name: str) -> None:
-    header = Header(journal="brim", version=VERSION, brim=version("brim"), input=input_name, settings=settings)
+def _begin(path: Path, fd: int, header: Header) -> None:
     _write(fd, seal(header))
     sync(fd)
     sync_directory(path.absolute().parent)

@@ -21,6 +21,7 @@ from typing import Any, BinaryIO, Final, TypeAlias
 
 import msgspec
 
+from brim import __version__
 from brim.config import Limits
 from brim.engine.lane import Lane
 from brim.engine.path import Prepared
@@ -125,6 +126,7 @@ async def carry_out(job: Job, *, stdin: BinaryIO | None = None) -> Exit:
             input_name=", ".join(job.inputs),
             retry_failed=job.retry_failed,
             hear=book.read if purse is None else _both(book.read, outlay.read),
+            brim=__version__,
         ) as journal:
             default = split_model(job.model)[1]
             client.ledger = Ledger(journal, book, default=default, marks=purse is not None)

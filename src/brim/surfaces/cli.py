@@ -6,12 +6,12 @@ Progress and messages go to standard error; standard output is data.
 from __future__ import annotations
 
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from brim import __version__
 from brim.errors import BrimError
 from brim.surfaces.lazy_group import LazyGroup
 from brim.surfaces.loops import run_loop
@@ -42,7 +42,7 @@ def main() -> None:
 
 def _version(asked: bool) -> None:  # noqa: FBT001 - the shape of a typer callback
     if asked:
-        typer.echo(f"brim {version('brim')}")
+        typer.echo(f"brim {__version__}")
         raise typer.Exit
 
 
