@@ -207,10 +207,12 @@ def brim_alone(work: Work) -> None:
 
     headers = {"content-type": "application/json", "x-request-id": "req_1"}
 
+    on_the_way = (Phase.CONNECTED, Phase.SENT, Phase.ANSWERING, Phase.DONE)
+
     class Instant:
         async def exchange(self, _request: WireRequest, phases: Phases) -> WireResponse:
             await asyncio.sleep(0)
-            for phase in (Phase.CONNECTED, Phase.SENT, Phase.ANSWERING, Phase.DONE):
+            for phase in on_the_way:
                 phases.reached(phase)
             return WireResponse(status=200, headers=headers, body=BODY, received_at=0.0)
 

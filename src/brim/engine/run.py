@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from brim.engine.path import Prepared, fulfil
-from brim.values import Failure, Result
+from brim.values import Failure, Reply, Result
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -132,7 +132,7 @@ class Run:
 
     def _close(self, lane: Lane, result: Result) -> None:
         """Enter a result where it belongs: what stands is recorded at the end of this turn of the loop."""
-        if result.is_untouched:
+        if not isinstance(result.outcome, Reply) and result.is_untouched:
             self._leave(result)
             return
         if not self._ended:

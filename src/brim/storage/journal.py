@@ -79,6 +79,7 @@ class Journal:
         self.torn_bytes = 0
         self._fd = fd
         self._size = os.fstat(fd).st_size
+        self._is_resumed = index.is_resumed
         self._is_torn = False
         self._is_closed = False
         self._reader = path.open("rb", buffering=_READ_AHEAD)
@@ -149,21 +150,21 @@ class Journal:
         Raises:
             JournalError: the disk is full or broken. Nothing of the line is left, so the call may be repeated.
         """
-        self.record_all((result,))
+        if not result.is_untouched:
+            self.record_all((result,))
 
     def record_all(self, results: Sequence[Result]) -> None:
-        """The same for several, in one piece.
+        """The same for several that all stand, in one piece.
 
         Raises:
             JournalError: the disk is full or broken. As many of the lines are left as were written whole.
         """
-        told = [result for result in results if not result.is_untouched]
-        lines = [seal(answer_to(result)) for result in told]
+        lines = [seal(answer_to(result)) for result in results]
         offset = self._size
         try:
             self._write(lines, is_synced=True)
         finally:
-            for result, line in zip(told, lines, strict=True):
+            for result, line in zip(results, lines, strict=True):
                 if offset >= self._size:
                     break
                 self.index.add(result.request.position, offset)
@@ -210,7 +211,7 @@ class Journal:
         be. Each result answers one row, so of three rows that ask the same, two are found if two were recorded. The
         row keeps its own id and extra fields, whatever they were when the answer came.
         """
-        if not self.index.is_resumed:
+        if not self._is_resumed:
             return None
         position, name = request.position, fingerprint.hex()
         key = key_of(name)

@@ -72,10 +72,10 @@ def result_line(result: Result) -> bytes:
 def output_of(result: Result) -> OutputLine | msgspec.Raw:
     """The same for `to_json`, which spares the plain ones a step: what has further fields is JSON already."""
     outcome, extra = result.outcome, result.request.extra
-    if isinstance(outcome, Failure):
-        line, calls = _failed(result, outcome), None
-    else:
+    if isinstance(outcome, Reply):
         line, calls = _answered(result, outcome), outcome.tool_calls
+    else:
+        line, calls = _failed(result, outcome), ()
     if not calls and not extra:
         return line
     joined = to_json(line)

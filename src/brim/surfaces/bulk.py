@@ -12,9 +12,10 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import IntEnum
+from itertools import chain, islice
 from pathlib import Path
 from threading import Semaphore, Thread
 from typing import Any, BinaryIO, Final, TypeAlias
@@ -160,8 +161,8 @@ async def _carry(run: Run, rows: AsyncIterator[tuple[Lane, Prepared]], *, deadli
     return interrupts()
 
 
-def _rows(job: Job, stdin: BinaryIO) -> AsyncIterator[Request | Result]:
-    """The rows of the input as they are read; what can't be read as a row is a failed result."""
+def _rows(job: Job, stdin: BinaryIO) -> AsyncIterator[Iterable[Request | Result]]:
+    """The rows of the input as they are read, turn by turn; what can't be read as a row is a failed result."""
     rows = read_rows(job.inputs, shape=job.shape, stdin=stdin)
     return _from_pipe(rows) if "-" in job.inputs else _in_turns(rows)
 
@@ -173,34 +174,37 @@ def _reach_of(options: Options) -> float:
 
 
 async def _unrecorded(
-    rows: AsyncIterator[Request | Result], client: Client, journal: Journal, tally: Tally
+    turns: AsyncIterator[Iterable[Request | Result]], client: Client, journal: Journal, tally: Tally
 ) -> AsyncIterator[tuple[Lane, Prepared]]:
     """The rows still to be sent. One that can't be is recorded as failed; one recorded before is passed over."""
     count = 0
-    async for row in rows:
-        count += 1
-        item = row if isinstance(row, Result) else client.prepare(row)
-        asked = item if isinstance(item, Result) else item[1]
-        claimed = journal.claim(asked.request, asked.fingerprint)
-        if claimed is not None:
-            tally.resumed(claimed)
-        elif isinstance(item, Result):
-            journal.record(item)
-            tally.on_event(RequestEnded("", item))
-        else:
-            yield item
+    async for rows in turns:
+        for row in rows:
+            count += 1
+            item = client.prepare(row) if isinstance(row, Request) else row
+            asked = item[1] if isinstance(item, tuple) else item
+            claimed = journal.claim(asked.request, asked.fingerprint)
+            if claimed is not None:
+                tally.resumed(claimed)
+            elif isinstance(item, tuple):
+                yield item
+            else:
+                journal.record(item)
+                tally.on_event(RequestEnded("", item))
     journal.finish_input(count)
 
 
-async def _in_turns(rows: Iterator[Request | Result]) -> AsyncIterator[Request | Result]:
-    """Read *rows* from files, letting the event loop have its turn however many need no sending."""
-    for number, row in enumerate(rows, 1):
-        yield row
-        if number % _TURN == 0:
-            await asyncio.sleep(0)
+async def _in_turns(rows: Iterator[Request | Result]) -> AsyncIterator[Iterable[Request | Result]]:
+    """Read *rows* from files, letting the event loop have its turn however many need no sending.
+
+    Each turn reads its rows as they are taken, so it has to be used up before the next.
+    """
+    for row in rows:
+        yield chain((row,), islice(rows, _TURN - 1))
+        await asyncio.sleep(0)
 
 
-async def _from_pipe(rows: Iterator[Request | Result]) -> AsyncIterator[Request | Result]:
+async def _from_pipe(rows: Iterator[Request | Result]) -> AsyncIterator[Iterable[Request | Result]]:
     """Read *rows* from a pipe that may be silent for long, in a thread that nobody waits for at the end."""
     loop = asyncio.get_running_loop()
     waiting: deque[Request | Result | BaseException | None] = deque()
@@ -231,7 +235,7 @@ async def _from_pipe(rows: Iterator[Request | Result]) -> AsyncIterator[Request 
             return
         if isinstance(item, BaseException):
             raise item
-        yield item
+        yield (item,)
 
 
 @contextmanager
