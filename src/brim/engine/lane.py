@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -107,8 +106,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     seed: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Line(msgspec.Struct, frozen=True, kw_only=True):
     """What the stages of a lane are made from."""
 
     endpoint: Endpoint
@@ -262,7 +260,7 @@ class Lane:
             ConfigError: the dialect has no streams.
         """
         service = build_service(self._line, on_piece)
-        return replace(self.path, service=service, retry=WhileUnheard(self.path.retry, take_back))
+        return msgspec.structs.replace(self.path, service=service, retry=WhileUnheard(self.path.retry, take_back))
 
     def prepare(self, request: Request) -> Prepared:
         """Encode *request*. Raises `InputError` for what the dialect can't express, or no budget can bound."""

@@ -8,7 +8,6 @@ balancing over endpoints) are new classes between the two. A failed attempt is a
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
@@ -49,8 +48,7 @@ class Service(Protocol):
         """Carry *attempt* as far as it goes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Path:
+class Path(msgspec.Struct, frozen=True, kw_only=True):
     """What `fulfil` needs of a lane: its stages, its retry policy, its prices, and who is told."""
 
     lane: str
@@ -79,8 +77,7 @@ async def fulfil(prepared: Prepared, path: Path) -> Result:
     raise AssertionError("counting never ends")
 
 
-@dataclass(frozen=True, slots=True)
-class Admit:
+class Admit(msgspec.Struct, frozen=True):
     """Hold a permit for exactly as long as one attempt is on the wire."""
 
     inner: Service
@@ -94,15 +91,16 @@ class Admit:
         if not isinstance(permit, Permit):
             now = asyncio.get_running_loop().time()
             return Answer(permit, now, now, was_sent=False)
-        with permit:
+        try:
             if self.note is not None:
                 self.note(attempt, permit)
             answer = await self.inner(attempt)
             return permit.settle(answer, is_first=attempt.number == 1)
+        finally:
+            permit.release()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Send:
+class Send(msgspec.Struct, frozen=True, kw_only=True):
     """Exchange one attempt with the far end under its clocks, and read what comes back."""
 
     dialect: Dialect
@@ -110,7 +108,7 @@ class Send:
     url: str
     headers: Mapping[str, str]
     clocks: Clocks
-    levels: LevelReader = field(default_factory=LevelReader)
+    levels: LevelReader = msgspec.field(default_factory=LevelReader)
 
     async def __call__(self, attempt: Attempt) -> Answer:
         """Encode, exchange, decode."""

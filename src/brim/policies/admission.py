@@ -182,8 +182,8 @@ class Admission:
         tokens += had_tokens
         given += had_given
         made += had_made
-        totals = (requests, tokens, given, made)
-        self._totals[:] = totals
+        each_total = self._totals
+        each_total[0], each_total[1], each_total[2], each_total[3] = totals = (requests, tokens, given, made)
         if self._paces:
             self._passed[:] = requests - self._refused, tokens, given, made
         for each in self._stated:
