@@ -167,7 +167,8 @@ class Admission:
         """An attempt goes: take its cost everywhere."""
         amounts = cost.amounts
         totals = self._move(amounts, now)
-        self._explained -= self._explained * _RECENT
+        if self._explained:
+            self._explained -= self._explained * _RECENT
         for pace in self._paces:
             pace.took(amounts[pace.place], now)
         return Charge(cost, now, among, max_tokens, totals)
@@ -182,8 +183,8 @@ class Admission:
         tokens += had_tokens
         given += had_given
         made += had_made
-        each_total = self._totals
-        each_total[0], each_total[1], each_total[2], each_total[3] = totals = (requests, tokens, given, made)
+        totals = (requests, tokens, given, made)
+        self._totals[:] = totals
         if self._paces:
             self._passed[:] = requests - self._refused, tokens, given, made
         for each in self._stated:

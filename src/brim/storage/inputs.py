@@ -160,6 +160,8 @@ def _open(path: str, stdin: BinaryIO) -> AbstractContextManager[BinaryIO]:
 
 
 def _row(raw: bytes, where: tuple[str, int], parser: RowParser, *, position: int, is_text: bool) -> Request | Result:
+    if not is_text and (request := parser.read(raw, position=position)) is not None:
+        return request
     row: object = None
     try:
         if is_text:

@@ -7,6 +7,7 @@ interrupt, a deadline, a parked lane) leaves the journal whole, so that the same
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -39,12 +40,13 @@ from brim.storage.use import DAY_S, Book, Ledger, reach_of
 from brim.surfaces.client import Client, Options
 from brim.surfaces.controls import controlled
 from brim.surfaces.endpoints import split_model
+from brim.surfaces.loops import run_loop
 from brim.surfaces.progress import Progress
 from brim.surfaces.report import print_report
 from brim.surfaces.tally import Tally
 from brim.values import Failure, FailureKind, Request, RequestEnded, Result, Sent
 
-__all__ = ["Exit", "Job", "carry_out", "journal_path"]
+__all__ = ["Exit", "Job", "carry_out", "carry_out_alone", "journal_path"]
 
 _Hear: TypeAlias = Callable[[Line, bytes], None]
 
@@ -103,6 +105,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 def journal_path(output: Path) -> Path:
     """Where the journal of *output* is kept: beside it."""
     return output.with_name(output.name + ".journal")
+
+
+def carry_out_alone(job: Job) -> Exit:
+    """`carry_out` for a process that does nothing else."""
+    gc.freeze()  # what is loaded by now lives to the end: nobody need look whether it is garbage
+    return run_loop(carry_out(job))
 
 
 async def carry_out(job: Job, *, stdin: BinaryIO | None = None) -> Exit:
