@@ -201,31 +201,30 @@ def brim_alone(work: Work) -> None:
     from brim.config import Limits  # noqa: PLC0415
     from brim.protocols import WireRequest, WireResponse  # noqa: PLC0415
     from brim.storage.rows import RowShape  # noqa: PLC0415
-    from brim.surfaces.bulk import Job, carry_out  # noqa: PLC0415
-    from brim.surfaces.loops import run_loop  # noqa: PLC0415
+    from brim.surfaces.bulk import Job, carry_out_alone  # noqa: PLC0415
     from brim.transport import Phase, Phases  # noqa: PLC0415
 
     headers = {"content-type": "application/json", "x-request-id": "req_1"}
 
+    on_the_way = (Phase.CONNECTED, Phase.SENT, Phase.ANSWERING, Phase.DONE)
+
     class Instant:
         async def exchange(self, _request: WireRequest, phases: Phases) -> WireResponse:
             await asyncio.sleep(0)
-            for phase in (Phase.CONNECTED, Phase.SENT, Phase.ANSWERING, Phase.DONE):
+            for phase in on_the_way:
                 phases.reached(phase)
             return WireResponse(status=200, headers=headers, body=BODY, received_at=0.0)
 
         async def aclose(self) -> None:
             pass
 
-    run_loop(
-        carry_out(
-            Job(
-                inputs=[work.source],
-                output=Path(work.output),
-                model=MODEL,
-                options={"base_url": work.url, "transport": Instant(), "limits": Limits(concurrency=work.in_flight)},
-                shape=RowShape(),
-            )
+    carry_out_alone(
+        Job(
+            inputs=[work.source],
+            output=Path(work.output),
+            model=MODEL,
+            options={"base_url": work.url, "transport": Instant(), "limits": Limits(concurrency=work.in_flight)},
+            shape=RowShape(),
         )
     )
 

@@ -406,7 +406,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def is_untouched(self) -> bool:
         """Was the request left for another run, because its lane parked?"""
-        return isinstance(self.outcome, Failure) and self.outcome.kind.parks_lane
+        return not isinstance(self.outcome, Reply) and self.outcome.kind.parks_lane
 
 
 class AttemptEnded(msgspec.Struct, frozen=True, gc=False):

@@ -436,7 +436,7 @@ def test_a_lane_that_is_down_lets_one_go_at_a_time() -> None:
         [await lane.enter() for _ in range(8)]
         assert went == [1.0, 3.0]
         assert now() == 7.0
-        assert lane.limiter.window == 8
+        assert lane.limiter.window.size == 8
         assert lane.pauses == [1.0, 2.0, 4.0, 0.0]
 
     virtual(test)

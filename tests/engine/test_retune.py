@@ -197,7 +197,7 @@ def test_fewer_at_once_lets_those_on_the_wire_come_home() -> None:
         await asyncio.sleep(1.0)
         assert lane.limiter.in_flight == 10
         lane.limiter.retune(Limits(requests_per_minute=60_000, concurrency=3))
-        assert lane.limiter.window == 3
+        assert lane.limiter.window.size == 3
         await asyncio.sleep(4.5)
         assert lane.limiter.in_flight == 3
         await asyncio.gather(*tasks)
@@ -241,7 +241,7 @@ def test_a_ramp_goes_on_below_a_higher_ceiling() -> None:
         lane.limiter.retune(Limits(concurrency=500))
         sizes = []
         for _ in range(8):
-            sizes.append(lane.limiter.window)
+            sizes.append(lane.limiter.window.size)
             await asyncio.sleep(3.0)
 
         assert sizes[0] <= 8
@@ -259,12 +259,12 @@ def test_taking_a_rate_back_closes_the_window_to_a_ramp() -> None:
 
     async def test() -> None:
         lane = Gatekeeper(Limits(requests_per_minute=600))
-        assert lane.limiter.window == 1_000
+        assert lane.limiter.window.size == 1_000
         tasks = lane.send(100, takes=2.0)
         await asyncio.sleep(3.0)
         lane.limiter.retune(Limits())
 
-        assert lane.limiter.window == lane.limiter.in_flight == 20
+        assert lane.limiter.window.size == lane.limiter.in_flight == 20
         await asyncio.gather(*tasks)
 
     virtual(test)

@@ -8,7 +8,8 @@ import pytest
 import tenacity
 
 from brim.engine.lane import Settings
-from brim.engine.tenacity_retry import RetryState, Strategies, TenacityRetry
+from brim.engine.strategies import Strategies
+from brim.engine.tenacity_retry import TenacityRetry
 from brim.errors import CallFailed
 from brim.policies.retry import StandardRetry, Tries
 from brim.transport import Phase
@@ -33,7 +34,7 @@ def test_the_recipes_settings_work_as_they_are() -> None:
     """
     `wait_random_exponential(min=1, max=60)`, `stop_after_attempt(20)`, `before_sleep=print`, as in the article.
     """
-    said: list[RetryState] = []
+    said: list[tenacity.RetryCallState] = []
     result, far_end = play(
         then=refusal(500),
         wait=tenacity.wait_random_exponential(min=1, max=60),
@@ -189,7 +190,7 @@ def test_the_hook_sees_what_tenacity_would_show() -> None:
     """
     seen: list[tuple[int, float | None, float, str, float]] = []
 
-    def hook(state: RetryState) -> None:
+    def hook(state: tenacity.RetryCallState) -> None:
         assert state.outcome is not None
         assert state.next_action is not None
         error = state.outcome.exception()

@@ -50,4 +50,4 @@ def test_a_window_that_is_not_held_back_stays_careful() -> None:
     assert window.size == 1_000
     window.restate(1_000, is_open=False, in_flight=30)
     assert window.size == 30
-    assert window.grows_by_time
+    assert window.grows_by_time()

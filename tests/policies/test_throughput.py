@@ -67,6 +67,16 @@ def test_ends_where_nearly_the_most_is_delivered(delivers: Callable[[float], flo
     assert window.size <= 3 * fewest + 2
 
 
+def test_a_part_of_thousands_of_answers_a_second_is_enough() -> None:
+    """
+    Hardware that answers in milliseconds is found out as well as any, though only a part of its answers is looked at.
+    """
+    window = AdaptiveWindow(ceiling=1_000)
+    run(window, lambda at_once: 200.0 * knee(20, 1.3)(at_once), rounds=3_000, spread=0.2)
+
+    assert knee(20, 1.3)(window.size) >= 0.9 * 20
+
+
 def test_follows_hardware_that_becomes_slower() -> None:
     """
     Another client takes half of the slots: the window halves too, or nearly.

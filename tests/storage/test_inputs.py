@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from brim.errors import ConfigError, InputError
 from brim.storage import RowShape, count_rows, read_rows
+from brim.storage.rows import RowParser
 from brim.values import FailureKind, Request, Result, Sent
 
 PLAIN = RowShape()
@@ -470,3 +471,35 @@ def test_a_prompt_field_needs_a_name() -> None:
     """
     with pytest.raises(ConfigError, match="has no name"):
         RowShape(prompt_field="")
+
+
+@given(
+    st.lists(
+        st.dictionaries(
+            st.sampled_from(["prompt", "id", "custom_id", "model", "note"]),
+            st.none()
+            | st.booleans()
+            | st.integers()
+            | st.floats(allow_nan=False, allow_infinity=False)
+            | st.text(max_size=3),
+            max_size=3,
+        ),
+        max_size=4,
+    )
+)
+def test_one_step_reads_what_close_reading_does(rows: list[dict[str, Any]]) -> None:
+    """
+    A row that is read in one step, as most are, is read as any other would be, whatever came before it.
+    """
+    content = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+    close = RowParser(PLAIN)
+
+    def read_closely(row: dict[str, Any], position: int) -> Request | str:
+        try:
+            return close.parse(row, position=position)
+        except InputError as error:
+            return str(error)
+
+    for position, (row, got) in enumerate(zip(rows, rows_of(content), strict=True)):
+        expected = read_closely(row, position)
+        assert got == expected if isinstance(got, Request) else message(got).endswith(str(expected))

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from brim.values import Answer, Reply
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
     from brim.engine.limiter import Limiter
     from brim.engine.path import Service
+    from brim.engine.permits import Permit
     from brim.policies.budget import Account, Bill
-    from brim.policies.tokens import Amounts
     from brim.values import Attempt
 
 __all__ = ["Afford", "Purse", "Till"]
@@ -117,12 +118,12 @@ class Till:
         """The worst that *attempt*, which is not sent yet, may cost."""
         return self._unsent[id(attempt)]
 
-    def going(self, note: Callable[[Attempt, Amounts], None] | None) -> Callable[[Attempt, Amounts], None]:
+    def going(self, note: Callable[[Attempt, Permit], None] | None) -> Callable[[Attempt, Permit], None]:
         """*note*, told each attempt just before it goes, as a function that lets the till know as well."""
 
-        def told(attempt: Attempt, amounts: Amounts) -> None:
+        def told(attempt: Attempt, permit: Permit) -> None:
             if note is not None:
-                note(attempt, amounts)
+                note(attempt, permit)
             del self._unsent[id(attempt)]
 
         return told
@@ -139,8 +140,7 @@ class Till:
         self._book.charged(attempt, worst if charge is None else charge)
 
 
-@dataclass(frozen=True, slots=True)
-class Afford:
+class Afford(msgspec.Struct, frozen=True):
     """Have money set aside for exactly as long as one attempt is under way."""
 
     inner: Service

@@ -12,6 +12,8 @@ import asyncio
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
+import msgspec
+
 from brim.transport import Phase
 from brim.values import Failure, FailureKind
 
@@ -50,10 +52,21 @@ class Clocks:
         self._timer: asyncio.TimerHandle | None = None
         self._rings_at = _NEVER
 
-    def add(self, watch: Watch, now: float) -> None:
-        """Look at *watch* from *now* on."""
+    def watch(self, *, is_stream: bool = False) -> Watch:
+        """A watch for the exchange that the present task begins now.
+
+        *is_stream*: the answer is read in pieces. Then it has begun when a piece of content is `heard`, not at its head
+        or a keep-alive.
+        """
+        task = asyncio.current_task(self.loop)
+        assert task is not None, "an exchange runs in a task"
+        now = self.loop.time()
+        return Watch(self, task, task.cancelling(), now, now, is_stream)
+
+    def add(self, watch: Watch) -> None:
+        """Look at *watch* from now on."""
         self._watches[watch] = None
-        first = now + self._first_s
+        first = watch.started_at + self._first_s
         if first < self._rings_at:
             self._set(first)
 
@@ -76,37 +89,25 @@ class Clocks:
             self._set(min(due, now + min(_LOOK_AGAIN_S, self.timeouts.silence)))
 
 
-class Watch:
+class Watch(msgspec.Struct, eq=False):
     """Watches one exchange, as a context around it, and is the `Phases` that its transport reports to.
 
     When a clock runs out the exchange is cancelled, the context swallows that cancellation, and `expired` says what
     happened. A cancellation from outside passes through untouched. It also keeps what the head of the answer said about
     the server's limits, as `levels`.
 
-    Args:
-        clocks: its lane's.
-        is_stream: is the answer read in pieces? Then it has begun when a piece of content is `heard`, not at its head
-            or a keep-alive.
+    See `Clocks.watch` for how to get one.
     """
 
-    __slots__ = (
-        "_awaits_piece",
-        "_cancelling",
-        "_clocks",
-        "_moved_at",
-        "_task",
-        "expired",
-        "levels",
-        "phase",
-        "started_at",
-    )
-
-    def __init__(self, clocks: Clocks, *, is_stream: bool = False) -> None:
-        self._clocks = clocks
-        self._awaits_piece = is_stream
-        self.phase = _CONNECTING
-        self.expired: Failure | None = None
-        self.levels: Sequence[LimitLevel] = ()
+    _clocks: Clocks
+    _task: asyncio.Task[object]
+    _cancelling: int
+    started_at: float
+    _moved_at: float
+    _awaits_piece: bool
+    phase: Phase = _CONNECTING
+    expired: Failure | None = None
+    levels: Sequence[LimitLevel] = ()
 
     def reached(self, phase: Phase) -> None:
         """See `brim.transport.Phases`."""
@@ -119,13 +120,7 @@ class Watch:
         self._awaits_piece = False
 
     def __enter__(self) -> Self:
-        clocks = self._clocks
-        task = asyncio.current_task(clocks.loop)
-        assert task is not None, "an exchange runs in a task"
-        self._task = task
-        self._cancelling = task.cancelling()
-        self.started_at = self._moved_at = now = clocks.loop.time()
-        clocks.add(self, now)
+        self._clocks.add(self)
         return self
 
     def __exit__(

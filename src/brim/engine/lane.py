@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -20,8 +19,8 @@ from brim.engine.budget import Afford
 from brim.engine.clocks import Clocks
 from brim.engine.limiter import Limiter
 from brim.engine.path import Admit, Path, Prepared, Send, Service
+from brim.engine.strategies import Strategies
 from brim.engine.stream import StreamSend, WhileUnheard
-from brim.engine.tenacity_retry import Strategies, TenacityRetry
 from brim.errors import ConfigError
 from brim.policies.health import Health
 from brim.policies.retry import MAX_ATTEMPTS, Backoff, RetryPolicy, StandardRetry
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from brim.engine.budget import Till
+    from brim.engine.permits import Permit
     from brim.policies.tokens import Amounts, Cost, Spent
     from brim.protocols import Dialect
     from brim.transport import Transport
@@ -106,8 +106,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     seed: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Line(msgspec.Struct, frozen=True, kw_only=True):
     """What the stages of a lane are made from."""
 
     endpoint: Endpoint
@@ -115,7 +114,7 @@ class Line:
     transport: Transport
     limiter: Limiter
     clocks: Clocks
-    note: Callable[[Attempt, Amounts], None] | None = None
+    note: Callable[[Attempt, Permit], None] | None = None
     till: Till | None = None
 
 
@@ -161,7 +160,11 @@ def build_retry(settings: Settings, rng: Random, health: Health) -> RetryPolicy:
         backoff=settings.backoff,
         health=health,
     )
-    return TenacityRetry(settings.strategies, standard) if settings.strategies else standard
+    if not settings.strategies:
+        return standard
+    from brim.engine.tenacity_retry import TenacityRetry  # noqa: PLC0415 - takes as long as a hundred calls
+
+    return TenacityRetry(settings.strategies, standard)
 
 
 class Lane:
@@ -208,18 +211,18 @@ class Lane:
             charging=charging,
             on_admitted=self._admitted if settings.trace else None,
         )
-        note: Callable[[Attempt, Amounts], None] | None = None
+        note: Callable[[Attempt, Permit], None] | None = None
         self._ledger = ledger
         self._till = till
         if ledger is not None:
             ledger.stated(settings.limits)
             self.limiter.recall(ledger.spent(model, wall()))
 
-            def note(attempt: Attempt, amounts: Amounts) -> None:
+            def note(attempt: Attempt, permit: Permit) -> None:
                 if ledger.marks:
                     keeps = charging is Charging.RESERVES_CAP and attempt.request.max_tokens is not None
                     worst = 0 if till is None else till.worst_of(attempt)
-                    ledger.sent(attempt, amounts, wall(), keeps=keeps, worst=worst)
+                    ledger.sent(attempt, permit.amounts, wall(), keeps=keeps, worst=worst)
 
         self.alive = 0
         self.held: deque[Prepared] = deque()
@@ -257,7 +260,7 @@ class Lane:
             ConfigError: the dialect has no streams.
         """
         service = build_service(self._line, on_piece)
-        return replace(self.path, service=service, retry=WhileUnheard(self.path.retry, take_back))
+        return msgspec.structs.replace(self.path, service=service, retry=WhileUnheard(self.path.retry, take_back))
 
     def prepare(self, request: Request) -> Prepared:
         """Encode *request*. Raises `InputError` for what the dialect can't express, or no budget can bound."""
@@ -266,7 +269,6 @@ class Lane:
             self._till.bill.worst(body)
         return Prepared(request, body, fingerprint(self._dialect.name, body))
 
-    @property
     def room(self) -> int:
         """How many requests more may come alive; below 0 if the window has shrunk, so that too many are.
 
@@ -274,8 +276,8 @@ class Lane:
         place to others, within bounds.
         """
         if not self._resting:
-            return self.limiter.window - self.alive
-        return min(self.limiter.window + len(self._resting), self._most_alive) - self.alive
+            return self.limiter.window.size - self.alive
+        return min(self.limiter.window.size + len(self._resting), self._most_alive) - self.alive
 
     def bound(self) -> Bound:
         """What keeps the lane from sending more just now."""
@@ -293,7 +295,7 @@ class Lane:
     @property
     def _is_full_of_rest(self) -> bool:
         """Do so many rest out a backoff that no other may come alive?"""
-        return self.alive >= self._most_alive and self.alive - len(self._resting) < self.limiter.window
+        return self.alive >= self._most_alive and self.alive - len(self._resting) < self.limiter.window.size
 
     @property
     def _most_alive(self) -> int:

@@ -108,22 +108,15 @@ class Learner:
 
     def heed(self, answer: Answer, charge: Charge, now: float, *, used: Amounts | None, is_first: bool) -> Answer:
         """Learn from an attempt that came back, and true up its charge. Returns it as it counts for its request."""
-        answer = self._taken(answer, charge, now)
         outcome = answer.outcome
+        if not isinstance(outcome, Reply):
+            answer = self._taken(outcome, answer, charge, now)
+            outcome = answer.outcome
         self._admission.answered(charge, answer, now, used=used)
-        if self._admission.is_rate_known:
+        if answer.levels and self._admission.is_rate_known:
             self._window.open()
         if isinstance(outcome, Reply):
-            self._stalled_since = None
-            self._gate.passed(sent_at=answer.sent_at)
-            tokens = outcome.usage.output_tokens if outcome.usage is not None else 0
-            self._window.replied(charge.among, sent_at=charge.at, now=now, tokens=tokens)
-            if self._health.replied(sent_at=charge.at, now=now):
-                self._window.restart()
-            if self._overloads.passed(sent_at=charge.at):
-                self._window.grow_again()
-            if self._held_for is not None:
-                self._tell_open()
+            self._replied(outcome, answer, charge, now)
             return answer
         if outcome.kind.parks_lane:
             return self._denied(outcome, answer, charge, now, is_first=is_first)
@@ -135,10 +128,21 @@ class Learner:
             self._push_back(outcome, answer, now)
         return self._failed(outcome, answer, charge, now, is_first=is_first)
 
-    def _taken(self, answer: Answer, charge: Charge, now: float) -> Answer:
-        """An answer as it is to be taken: some limits say that the server is overloaded."""
-        failure = answer.outcome
-        if not isinstance(failure, Failure) or failure.kind is not FailureKind.OVERLOADED:
+    def _replied(self, reply: Reply, answer: Answer, charge: Charge, now: float) -> None:
+        self._stalled_since = None
+        self._gate.passed(sent_at=answer.sent_at)
+        tokens = reply.usage.output_tokens if reply.usage is not None else 0
+        self._window.replied(charge.among, sent_at=charge.at, now=now, tokens=tokens)
+        if self._health.replied(sent_at=charge.at, now=now):
+            self._window.restart()
+        if self._overloads.passed(sent_at=charge.at):
+            self._window.grow_again()
+        if self._held_for is not None:
+            self._tell_open()
+
+    def _taken(self, failure: Failure, answer: Answer, charge: Charge, now: float) -> Answer:
+        """A failure as it is to be taken: some limits say that the server is overloaded."""
+        if failure.kind is not FailureKind.OVERLOADED:
             return answer
         is_storm = self._overloads.met(
             failure.status,

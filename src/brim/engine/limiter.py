@@ -60,6 +60,7 @@ class Limiter:
 
     Attributes:
         limits: what the user states at present; `retune` changes it.
+        window: attempts that may be on the wire at once, as things stand.
         on_room: called when more may be on the wire than are.
         in_flight: attempts on the wire.
         parked: why the lane is closed for good; None while it is not.
@@ -79,15 +80,15 @@ class Limiter:
         self.limits = limits
         self._loop = asyncio.get_running_loop()
         self._admission = Admission(limits, charging=charging, now=self._loop.time())
-        self._window = AdaptiveWindow(ceiling=limits.concurrency)
+        self.window = AdaptiveWindow(ceiling=limits.concurrency)
         if self._admission.is_rate_known:
-            self._window.open()
+            self.window.open()
         self._gate = Gate(rng)
         self.health = Health(limits.concurrency)
         self._learner = Learner(
             self,
             admission=self._admission,
-            window=self._window,
+            window=self.window,
             gate=self._gate,
             health=self.health,
             on_pause=on_pause,
@@ -101,11 +102,6 @@ class Limiter:
         self.in_flight = 0
         self.parked: Failure | None = None
         self.is_held = False
-
-    @property
-    def window(self) -> int:
-        """Attempts that may be on the wire at once, as things stand."""
-        return self._window.size
 
     @property
     def can_park(self) -> bool:
@@ -129,9 +125,10 @@ class Limiter:
         failure = self.parked or self._admission.too_large(cost)
         if failure is not None:
             return failure
-        if not self._queue and self._delay(cost) == 0.0:
-            return self._grant(cost, max_tokens)
-        return await self._wait(Waiter(cost, max_tokens, attempt, self._loop.create_future(), self._loop.time()))
+        now = self._loop.time()
+        if not self._queue and self._delay(cost, now) == 0.0:
+            return self._grant(cost, max_tokens, now)
+        return await self._wait(Waiter(cost, max_tokens, attempt, self._loop.create_future(), now))
 
     def recall(self, spent: Sequence[Spent]) -> None:
         """Go on where an earlier process left off. *spent* is what it sent, in the order of time.
@@ -142,7 +139,7 @@ class Limiter:
         now = self._loop.time()
         self._admission.recall(spent, now)
         if not self._admission.is_rate_known and any(each.ago < _LATELY_S for each in spent):
-            self._window.ramp()
+            self.window.ramp()
 
     def move(self, loop: asyncio.AbstractEventLoop) -> None:
         """Go on in *loop*, on the same clock. The old one is closed, and whoever waited there will never come."""
@@ -166,14 +163,14 @@ class Limiter:
             return _DOWN if self.health.is_down else _DENIED
         if self._gate.opens_at > now:
             return _OUTAGE
-        if self.in_flight >= self._window.size:
+        if self.in_flight >= self.window.size:
             return _CROWD
         cost = self._queue[0].cost if self._queue else self._admission.cost(b"", None)
         return self._admission.binding(cost, now)
 
     def gauges(self) -> tuple[Gauge, ...]:
         """How full each limit is that is stated, shown by the server or learnt; concurrency comes last."""
-        size = self._window.size
+        size = self.window.size
         crowd = Gauge(
             name=_CROWD.name,
             limit=size,
@@ -195,7 +192,7 @@ class Limiter:
         self.limits = limits
         self._admission.restate(limits, now)
         is_open = self._admission.is_rate_known or self._admission.is_paced
-        self._window.restate(limits.concurrency, is_open=is_open, in_flight=self.in_flight)
+        self.window.restate(limits.concurrency, is_open=is_open, in_flight=self.in_flight)
         for waiter in tuple(self._queue):
             waiter.cost = self._admission.renew(waiter.cost, waiter.max_tokens)
             failure = self._admission.too_large(waiter.cost)
@@ -203,7 +200,7 @@ class Limiter:
                 self._queue.remove(waiter)
                 waiter.tell(failure)
         self._pump()
-        if self.in_flight < self._window.size:
+        if self.in_flight < self.window.size:
             self.on_room()
 
     def hold(self) -> None:
@@ -256,36 +253,37 @@ class Limiter:
             first = self._queue[0]
             # A queue may be long: what an attempt will take is known better than when it came.
             first.cost = self._admission.renew(first.cost, first.max_tokens)
-            delay = self._delay(first.cost)
+            now = self._loop.time()
+            delay = self._delay(first.cost, now)
             if delay != 0.0 and self._waits is not None:
-                self._waits.looked(self.bound(), self._loop.time(), since=first.since)
+                self._waits.looked(self.bound(), now, since=first.since)
             if delay is None:
                 return
             if delay > 0.0:
                 self._timer = self._loop.call_later(max(delay, _TICK_S), self._pump)
                 return
             waiter = self._queue.popleft()
-            permit = self._grant(waiter.cost, waiter.max_tokens)
+            permit = self._grant(waiter.cost, waiter.max_tokens, now)
             if self._waits is not None and isinstance(permit, Permit):
-                self._waits.admitted(waiter, self._loop.time())
+                self._waits.admitted(waiter, now)
             waiter.tell(permit)
 
-    def _delay(self, cost: Cost) -> float | None:
+    def _delay(self, cost: Cost, now: float) -> float | None:
         """Seconds until an attempt of *cost* may go: 0 if now, None if only a returning permit can tell."""
-        if self.in_flight >= self._window.size or self.is_held:
+        if self.in_flight >= self.window.size or self.is_held:
             return None
-        now = self._loop.time()
         delay = self._admission.ready_in(cost, now)
-        cap = self._window.cap
+        cap = self.window.cap
         if delay > 0.0 and cap.lets(self.in_flight, now):
             delay = self._admission.ready_in(cost, now, is_paced=False)
         if cap.gap_s:
             delay = max(delay, cap.ready_in(now))
-        paused = max(self._gate.opens_at, self.health.opens_at) - now
-        return max(delay, paused)
+        opens_at, probes_at = self._gate.opens_at, self.health.opens_at
+        if opens_at > now or probes_at > now:
+            return max(delay, opens_at - now, probes_at - now)
+        return delay
 
-    def _grant(self, cost: Cost, max_tokens: int | None) -> Permit | Failure:
-        now = self._loop.time()
+    def _grant(self, cost: Cost, max_tokens: int | None, now: float) -> Permit | Failure:
         over = self._admission.day_over(cost, now)
         if over is not None:
             self._loop.call_soon(self.park, over)
@@ -295,20 +293,20 @@ class Limiter:
         if self.health.is_held:
             self.health.went(now)
         charge = self._admission.take(cost, now, among=self.in_flight, max_tokens=max_tokens)
-        self._window.granted(self.in_flight, now)
+        self.window.granted(self.in_flight, now)
         self._watch_growth()
         return Permit(self, charge)
 
     def _watch_growth(self) -> None:
-        if self._growth is None and self.in_flight >= self._window.size and self._window.grows_by_time:
+        if self._growth is None and self.in_flight >= self.window.size and self.window.grows_by_time():
             self._growth = self._loop.call_later(GROWS_EACH_S, self._grow)
 
     def _grow(self) -> None:
         self._growth = None
-        self._window.ticked(self.in_flight, self._loop.time())
+        self.window.ticked(self.in_flight, self._loop.time())
         self._watch_growth()  # a step may be less than a whole attempt
         self._pump()
-        if self.in_flight < self._window.size:
+        if self.in_flight < self.window.size:
             self.on_room()
 
     def _disarm(self) -> None:
@@ -330,7 +328,7 @@ class Limiter:
             self._pump()
 
     def __repr__(self) -> str:
-        return f"Limiter(in_flight={self.in_flight}, waiting={len(self._queue)}, window={self._window})"
+        return f"Limiter(in_flight={self.in_flight}, waiting={len(self._queue)}, window={self.window})"
 
 
 def _nothing() -> None:

@@ -8,13 +8,12 @@ balancing over endpoints) are new classes between the two. A failed attempt is a
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from brim.engine.clocks import Clocks, Watch
+from brim.engine.permits import Permit
 from brim.policies.retry import Tries
 from brim.protocols import WireRequest
 from brim.protocols.levels import LevelReader
@@ -24,9 +23,9 @@ from brim.values import Answer, Attempt, AttemptEnded, Event, Failure, FailureKi
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from brim.engine.clocks import Clocks, Watch
     from brim.engine.limiter import Limiter
     from brim.policies.retry import RetryPolicy
-    from brim.policies.tokens import Amounts
     from brim.protocols import Dialect
     from brim.transport import Transport
     from brim.values import Request
@@ -49,8 +48,7 @@ class Service(Protocol):
         """Carry *attempt* as far as it goes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Path:
+class Path(msgspec.Struct, frozen=True, kw_only=True):
     """What `fulfil` needs of a lane: its stages, its retry policy, its prices, and who is told."""
 
     lane: str
@@ -79,30 +77,30 @@ async def fulfil(prepared: Prepared, path: Path) -> Result:
     raise AssertionError("counting never ends")
 
 
-@dataclass(frozen=True, slots=True)
-class Admit:
+class Admit(msgspec.Struct, frozen=True):
     """Hold a permit for exactly as long as one attempt is on the wire."""
 
     inner: Service
     limiter: Limiter
-    note: Callable[[Attempt, Amounts], None] | None = None
-    """Told each attempt just before it goes, with what it took."""
+    note: Callable[[Attempt, Permit], None] | None = None
+    """Told each attempt just before it goes, with its permit."""
 
     async def __call__(self, attempt: Attempt) -> Answer:
         """Wait for admission, send, settle."""
         permit = await self.limiter.admit(attempt)
-        if isinstance(permit, Failure):
+        if not isinstance(permit, Permit):
             now = asyncio.get_running_loop().time()
             return Answer(permit, now, now, was_sent=False)
-        with permit:
+        try:
             if self.note is not None:
-                self.note(attempt, permit.amounts)
+                self.note(attempt, permit)
             answer = await self.inner(attempt)
             return permit.settle(answer, is_first=attempt.number == 1)
+        finally:
+            permit.release()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Send:
+class Send(msgspec.Struct, frozen=True, kw_only=True):
     """Exchange one attempt with the far end under its clocks, and read what comes back."""
 
     dialect: Dialect
@@ -110,13 +108,13 @@ class Send:
     url: str
     headers: Mapping[str, str]
     clocks: Clocks
-    levels: LevelReader = field(default_factory=LevelReader)
+    levels: LevelReader = msgspec.field(default_factory=LevelReader)
 
     async def __call__(self, attempt: Attempt) -> Answer:
         """Encode, exchange, decode."""
         wire = WireRequest(url=self.url, headers=self.headers, body=attempt.body)
         outcome: Outcome | None = None
-        with Watch(self.clocks) as watch:
+        with self.clocks.watch() as watch:
             try:
                 response = await self.transport.exchange(wire, watch)
                 watch.levels = self.levels.read(response.status, response.headers, response.received_at)
@@ -146,15 +144,15 @@ def broken(error: TransportError) -> Failure:
 
 
 def _result(prepared: Prepared, answer: Answer, tries: Tries, path: Path) -> Result:
-    outcome = answer.outcome
+    outcome, latency_s = answer.outcome, answer.latency_s
     return Result(
         request=prepared.request,
         outcome=outcome,
         attempts=tries.attempts,
         throttles=tries.throttles,
         perhaps_paid=tries.perhaps_paid,
-        latency_s=answer.latency_s,
-        started_at=path.wall() - answer.latency_s,
+        latency_s=latency_s,
+        started_at=path.wall() - latency_s,
         cost_usd=path.price(outcome) if isinstance(outcome, Reply) else None,
         fingerprint=prepared.fingerprint,
     )

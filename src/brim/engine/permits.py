@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, Self
 
+import msgspec
+
 if TYPE_CHECKING:
     import asyncio
     from types import TracebackType
@@ -29,14 +31,14 @@ class Issuer(Protocol):
         """Take back a slot."""
 
 
-class Permit:
-    """The right to have one attempt on the wire, as a context: leaving it gives the slot back."""
+class Permit(msgspec.Struct, eq=False, gc=False):
+    """The right to have one attempt on the wire, as a context: leaving it gives the slot back.
 
-    __slots__ = ("_charge", "_limiter")
+    A struct, since one is made for every call, and that is the cheapest class of one's own to make.
+    """
 
-    def __init__(self, limiter: Issuer, charge: Charge) -> None:
-        self._limiter: Issuer | None = limiter
-        self._charge = charge
+    _limiter: Issuer | None
+    _charge: Charge
 
     @property
     def amounts(self) -> Amounts:

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from brim.engine.path import Prepared, fulfil
-from brim.values import Failure, Result
+from brim.values import Failure, Reply, Result
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -106,7 +106,7 @@ class Run:
 
     def _start(self, lane: Lane) -> None:
         """Bring as many of the lane's requests alive as there is room for."""
-        while lane.held and lane.room > 0:
+        while lane.held and lane.room() > 0:
             lane.alive += 1
             self._tasks.create_task(self._work(lane, self._take(lane)))
 
@@ -121,7 +121,7 @@ class Run:
         try:
             while True:
                 self._close(lane, await fulfil(prepared, lane.path))
-                room = lane.room
+                room = lane.room()
                 if not lane.held or room < 0:
                     return
                 prepared = self._take(lane)
@@ -132,7 +132,7 @@ class Run:
 
     def _close(self, lane: Lane, result: Result) -> None:
         """Enter a result where it belongs: what stands is recorded at the end of this turn of the loop."""
-        if result.is_untouched:
+        if not isinstance(result.outcome, Reply) and result.is_untouched:
             self._leave(result)
             return
         if not self._ended:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from brim.engine.clocks import Clocks, Watch
+import msgspec
+
 from brim.engine.path import answer_of, broken
 from brim.protocols import Piece, WireRequest
 from brim.protocols.levels import LevelReader
@@ -22,6 +22,7 @@ from brim.values import Reply
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from brim.engine.clocks import Clocks, Watch
     from brim.policies.retry import RetryPolicy, Tries
     from brim.protocols import StreamingDialect, StreamReader
     from brim.transport import Stream, Transport
@@ -34,8 +35,7 @@ _LINGER_S: Final = 0.05
 reusable; a server that never sends it must not hold up an answer that is here."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamSend:
+class StreamSend(msgspec.Struct, frozen=True, kw_only=True):
     """Send one attempt and read its answer piece by piece under its clocks.
 
     *on_piece* is told every piece that has something to show, the moment it comes; it must not block.
@@ -47,13 +47,13 @@ class StreamSend:
     headers: Mapping[str, str]
     clocks: Clocks
     on_piece: Callable[[Piece], None]
-    levels: LevelReader = field(default_factory=LevelReader)
+    levels: LevelReader = msgspec.field(default_factory=LevelReader)
 
     async def __call__(self, attempt: Attempt) -> Answer:
         """Encode, exchange, decode."""
         wire = WireRequest(url=self.url, headers=self.headers, body=self.dialect.streamed(attempt.body))
         outcome: Outcome | None = None
-        with Watch(self.clocks, is_stream=True) as watch:
+        with self.clocks.watch(is_stream=True) as watch:
             try:
                 async with self.transport.open(wire, watch) as stream:
                     outcome = await self._read(stream, watch)
@@ -95,8 +95,7 @@ async def _linger(stream: Stream) -> None:
                 pass
 
 
-@dataclass(frozen=True, slots=True)
-class WhileUnheard:
+class WhileUnheard(msgspec.Struct, frozen=True):
     """Retry as *inner* says, as long as the pieces that came can be taken back.
 
     Attributes:

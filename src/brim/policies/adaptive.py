@@ -54,6 +54,9 @@ _WORK_BESIDES: Final = 8.0
 """Tokens that an answer takes beside its own."""
 _GLANCE: Final = 8
 """Where all that may be is on the wire and nothing resists, one in so many answers is looked at."""
+_MOST_LOOKS: Final = 64
+_LOOKS_S: Final = 0.25
+"""So many answers are looked at in so many seconds: where more come, more would tell nothing new."""
 _VOTES: Final = 4
 _STRAYS: Final = 0.1
 """Overloads up to this share of the answers are strays."""
@@ -73,8 +76,11 @@ class AdaptiveWindow:
         "_crowd",
         "_curve",
         "_exact",
+        "_fitted",
         "_is_open",
         "_is_ramping",
+        "_looks",
+        "_looks_until",
         "_most_unanswered",
         "_overloads",
         "_resisted_at",
@@ -90,7 +96,8 @@ class AdaptiveWindow:
         self._exact = float(min(start, ceiling))
         self._is_ramping = True
         self._is_open = False
-        self._resisted_at = float("-inf")
+        self._resisted_at = self._looks_until = float("-inf")
+        self._looks = 0
         self._most_unanswered = _MOST_UNANSWERED
         self._crowd = 0
         self.cap = CallCap(ceiling)
@@ -100,11 +107,6 @@ class AdaptiveWindow:
         self._climb = Climb(self._curve)
         self._resize()
 
-    @property
-    def _bound(self) -> int:
-        return self.cap.size if self.cap.is_believed else self.ceiling
-
-    @property
     def grows_by_time(self) -> bool:
         """Would a full window grow by itself?"""
         return self._is_ramping and not self._is_open and self.size < self._most_ahead
@@ -125,14 +127,12 @@ class AdaptiveWindow:
     def granted(self, in_flight: int, now: float) -> None:
         """One more attempt is on the wire, *in_flight* with it."""
         self._crowd = in_flight
-        before = self._bound
         self.cap.granted(in_flight, now)
-        if self._bound != before:
-            self._resize()
+        self._refit()
 
     def ticked(self, in_flight: int, now: float) -> None:
         """The time of one step has passed in which *in_flight* were on the wire."""
-        if not self.grows_by_time or in_flight < self.size or now - self._resisted_at <= _CALM_S:
+        if not self.grows_by_time() or in_flight < self.size or now - self._resisted_at <= _CALM_S:
             return
         if self._curve.answers:
             doubles_s = max(self._curve.seconds, _DOUBLES_S)
@@ -153,18 +153,21 @@ class AdaptiveWindow:
             now: when the answer was there.
             tokens: its length.
         """
-        before = self._bound
         self.cap.replied(among, sent_at=sent_at, now=now)
-        if self._bound != before:
-            self._resize()
+        self._refit()
         self._answers += 1
+        if self._is_open:
+            if self._exact < self.ceiling:
+                self._exact += 1.0 / self._exact
+                self._resize()
+            return
         if self._is_ramping and self._exact >= self.ceiling and self._answers % _GLANCE:
             return  # there is nothing to grow to, and nothing became slower
-        if not self._is_open:
+        if now >= self._looks_until:
+            self._looks, self._looks_until = 0, now + _LOOKS_S
+        self._looks += 1
+        if self._looks <= _MOST_LOOKS:
             self._measure(among, now - sent_at, tokens + _WORK_BESIDES, now)
-        elif self._exact < self.ceiling:
-            self._exact += 1.0 / self._exact
-            self._resize()
 
     def _measure(self, among: int, seconds: float, work: float, now: float) -> None:
         at_once = sqrt(among * max(1, self._crowd))
@@ -200,25 +203,19 @@ class AdaptiveWindow:
     def refused(self, number: int, now: float) -> None:
         """A limit refused an attempt as the *number*-th that was there; told once for each burst of refusals."""
         self._resisted_at = now
-        before = self._bound
         self.cap.refused(number, now)
-        if self._bound != before:
-            self._resize()
+        self._refit()
 
     def echoed(self, number: int, *, sent_at: float, now: float) -> None:
         """One more was refused as the *number*-th, in the same burst, or too few to say anything about a rate."""
-        before = self._bound
         self.cap.echoed(number, sent_at=sent_at, now=now)
-        if self._bound != before:
-            self._resize()
+        self._refit()
 
     def uncapped(self, now: float) -> None:
         """What is refused is refused for another reason than how many there are at once."""
         self._resisted_at = now
-        before = self._bound
         self.cap.give_up()
-        if self._bound != before:
-            self._resize()
+        self._refit()
 
     def ramp(self) -> None:
         """Others of ours were sent just before: begin with one, and grow from there."""
@@ -276,9 +273,17 @@ class AdaptiveWindow:
         self._fit()
         self._overloads = self._answers = 0
 
+    def _refit(self) -> None:
+        """The cap may be another now."""
+        cap = self.cap
+        if self._fitted != (cap.size if cap.is_believed else self.ceiling):
+            self._resize()
+
     def _fit(self) -> None:
+        cap = self.cap
+        self._fitted = cap.size if cap.is_believed else self.ceiling
         self._exact = min(max(self._exact, 1.0), float(self.ceiling))
-        self.size = min(int(self._exact + _ROUNDING), self._bound)
+        self.size = min(int(self._exact + _ROUNDING), self._fitted)
 
     def __repr__(self) -> str:
         return f"AdaptiveWindow({self.size}/{self.ceiling})"

@@ -167,7 +167,8 @@ class Admission:
         """An attempt goes: take its cost everywhere."""
         amounts = cost.amounts
         totals = self._move(amounts, now)
-        self._explained -= self._explained * _RECENT
+        if self._explained:
+            self._explained -= self._explained * _RECENT
         for pace in self._paces:
             pace.took(amounts[pace.place], now)
         return Charge(cost, now, among, max_tokens, totals)

@@ -64,6 +64,10 @@ class _State(Enum):
     BELIEVED = "a number is believed"
 
 
+_TRIED: Final = _State.TRIED
+_BELIEVED: Final = _State.BELIEVED
+
+
 class CallCap:
     """What is known of a cap on calls at once.
 
@@ -73,6 +77,7 @@ class CallCap:
     Attributes:
         size: the number that is believed or tried; the ceiling if there is none.
         gap_s: seconds between two attempts while one more is tried; 0 at other times.
+        is_believed: does it hold back?
     """
 
     __slots__ = (
@@ -104,6 +109,7 @@ class CallCap:
         "_votes",
         "ceiling",
         "gap_s",
+        "is_believed",
         "size",
     )
 
@@ -121,7 +127,7 @@ class CallCap:
         self._free()
 
     def _free(self) -> None:
-        self.size, self._state, self.gap_s = self.ceiling, _State.FREE, 0.0
+        self.size, self._state, self.is_believed, self.gap_s = self.ceiling, _State.FREE, False, 0.0
         self._credit = self._through = self._good = self._full = self._anchor = self._strikes = 0
         self._step, self._hold = 1, _HOLD
         self._is_binding = self._is_moved = self._is_proven = self._is_sole = False
@@ -137,11 +143,6 @@ class CallCap:
             self._needed = max(_VOTES, self._needed * _MISTAKEN)
         self._free()
 
-    @property
-    def is_believed(self) -> bool:
-        """Does it hold back?"""
-        return self._state is _State.BELIEVED or self._is_binding
-
     def restate(self, ceiling: int) -> None:
         """Another number is never passed anyway."""
         if self._state is _State.FREE:
@@ -154,7 +155,7 @@ class CallCap:
         """May one more go beside *in_flight*, whatever rate was learnt?"""
         if in_flight >= self.size:
             return False
-        if self._state is not _State.TRIED:
+        if self._state is not _TRIED:
             return self._is_sole
         return self._credit > 0 or (bool(self._under_way) and now - self._under_way[0][0] > _LET_THROUGH_S)
 
@@ -173,9 +174,9 @@ class CallCap:
             self._settle_latest(now)
             if self._latest[0] <= self._accepted < in_flight:
                 self._latest = (in_flight, now)
-        if self._state is _State.TRIED:
+        if self._state is _TRIED:
             self._try_one(in_flight, now)
-        elif self._state is _State.BELIEVED and in_flight >= self.size:
+        elif self._state is _BELIEVED and in_flight >= self.size:
             self._full += 1
             if self._full >= (self._hold if self._step == 1 else max(_HOLD, self.size)):
                 self._full = 0
@@ -193,11 +194,11 @@ class CallCap:
         self._typical_s += (now - sent_at - self._typical_s) * (_USUAL if self._typical_s else 1.0)
         if among > self._accepted:
             self._accepted = max(self._accepted, among - self._gone(sent_at))
-        if self._state is _State.BELIEVED or sent_at < self._open_since:
+        if self._state is _BELIEVED or sent_at < self._open_since:
             return
-        if self._state is _State.TRIED and self._under_way and among <= self.size:
+        if self._state is _TRIED and self._under_way and among <= self.size:
             self._got_through()
-        if among > self._lowest + _slack(self._lowest):
+        if among > self._lowest and among > self._lowest + _slack(self._lowest):
             among -= self._gone(sent_at)
             self._against += among > self._lowest + _slack(self._lowest)
             if self._against > _DOUBTS + self._votes or self._lowest * _LOOSE + _DOUBTS < among:
@@ -285,7 +286,7 @@ class CallCap:
         elif number > self.size:
             self._votes += 1
             if not self._against and self._votes >= _REFUSED_ABOVE and now - self._open_since > _REFUSED_ABOVE_S:
-                self._is_binding = True
+                self._is_binding = self.is_believed = True
         elif number > self._good > 0:
             self._believe(number - 1)
         elif number > max(1.0, self.size - _slack(self.size)) and not self._is_moved:
@@ -296,7 +297,7 @@ class CallCap:
 
     def _believe(self, size: int) -> None:
         self._state, self._is_sole, self._is_proven = _State.BELIEVED, True, False
-        self._is_binding, self.gap_s = False, 0.0
+        self._is_binding, self.is_believed, self.gap_s = False, True, 0.0
         self.size = self._anchor = size
         self._hold, self._full, self._step, self._strikes = _HOLD, 0, 1, 0
         self._below.clear()

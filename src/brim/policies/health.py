@@ -111,7 +111,9 @@ class Health:
     def lives(self, *, sent_at: float) -> bool:
         """The endpoint did its work, be it by calling a request invalid. Returns whether that ended an outage."""
         self.was_up = True
-        self._alive_at = max(self._alive_at, sent_at)
+        if sent_at <= self._alive_at:
+            return False  # what failed since was sent later
+        self._alive_at = sent_at
         if sent_at < self._first_at:
             return False
         was_down = self.is_down

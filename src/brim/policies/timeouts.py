@@ -44,7 +44,9 @@ class LearntTotal:
         if self._fixed is not None:
             return
         self._answered_at = now
-        self._passed(now - latency_s, now)
+        sent_at, passed = now - latency_s, self._overtaken
+        if not passed or sent_at > passed[-1][0] + _APART_S:
+            self._overtake(sent_at, now)
         self._recent.append(latency_s)
         self._count += 1
         if self._count % _EVERY == 0:
@@ -61,13 +63,12 @@ class LearntTotal:
         turn = self._overtaken[first][1] if first < len(self._overtaken) else self._answered_at
         return max(sent_at, turn) + self.seconds
 
-    def _passed(self, sent_at: float, now: float) -> None:
+    def _overtake(self, sent_at: float, now: float) -> None:
         """What was sent before *sent_at* and is not answered *now* has been overtaken."""
         passed = self._overtaken
-        if not passed or sent_at > passed[-1][0] + _APART_S:
-            passed.append((sent_at, now))
-            while now - passed[0][1] > _CEILING_S and len(passed) > 1:
-                passed.popleft()
+        passed.append((sent_at, now))
+        while now - passed[0][1] > _CEILING_S and len(passed) > 1:
+            passed.popleft()
 
 
 def _sent_at(passed: tuple[float, float]) -> float:

@@ -21,7 +21,10 @@ from brim.values import Usage
 __all__ = ["CHARGING", "FIRST_GUESS", "Amounts", "Charging", "Cost", "Spent", "TokenCosts", "estimate_tokens"]
 
 _PLAIN: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ "
-_ASCII: Final = bytes(range(128))
+_SYMBOL: Final = b"s"
+_OTHER: Final = b"o"
+_CLASSES: Final = bytes(b"p"[0] if byte in _PLAIN else (_SYMBOL if byte < 128 else _OTHER)[0] for byte in range(256))
+"""The class of each byte."""
 _PER_PLAIN: Final = 1 / 4.4
 _PER_SYMBOL: Final = 1 / 1.9
 _PER_OTHER_BYTE: Final = 0.8 / 3
@@ -70,13 +73,10 @@ class Spent(msgspec.Struct, frozen=True, gc=False):
 
 def estimate_tokens(text: bytes) -> float:
     """Tokens in *text*, which is UTF-8."""
-    unusual = text.translate(None, _PLAIN)
-    symbols = len(unusual)
-    plain = (len(text) - symbols) * _PER_PLAIN
-    if unusual.isascii():
-        return plain + symbols * _PER_SYMBOL
-    others = len(unusual.translate(None, _ASCII))
-    return plain + (symbols - others) * _PER_SYMBOL + others * _PER_OTHER_BYTE
+    classes = text.translate(_CLASSES)
+    symbols = classes.count(_SYMBOL)
+    others = 0 if text.isascii() else classes.count(_OTHER)
+    return (len(text) - symbols - others) * _PER_PLAIN + symbols * _PER_SYMBOL + others * _PER_OTHER_BYTE
 
 
 class Calibration:
@@ -116,10 +116,10 @@ class Calibration:
 class TokenCosts:
     """Reserves tokens for an attempt and learns from what answers used."""
 
-    __slots__ = ("_charging", "_input", "_output")
+    __slots__ = ("_counts_output", "_input", "_output")
 
     def __init__(self, charging: Charging = Charging.RESERVES_CAP) -> None:
-        self._charging = charging
+        self._counts_output = charging is Charging.COUNTS_OUTPUT
         self._output: float | None = None
         self._input = Calibration()
 
@@ -137,8 +137,7 @@ class TokenCosts:
     def _reserve(self, guessed: float, max_tokens: int | None) -> Cost:
         output = FIRST_GUESS if self._output is None else self._output
         if max_tokens is not None:
-            keeps = self._charging is Charging.RESERVES_CAP
-            output = float(max_tokens) if keeps else min(output, float(max_tokens))
+            output = min(output, float(max_tokens)) if self._counts_output else float(max_tokens)
         given = self._input.corrected(guessed)
         return Cost((1.0, given + output, given, output), guessed)
 
@@ -149,7 +148,7 @@ class TokenCosts:
         self._output = made if output is None else output + (made - output) * _WEIGHT
         if guessed > 0.0 and said > 0:
             self._input.saw(guessed, float(said))
-        if self._charging is Charging.COUNTS_OUTPUT:
+        if self._counts_output:
             said = max(0, said - usage.cache_read_tokens)
         elif max_tokens is not None and max_tokens > made:
             made = float(max_tokens)

@@ -11,7 +11,6 @@ in tests/protocols/corpus spells out body by body.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from http import HTTPStatus
 from typing import Final
 
 import msgspec
@@ -187,6 +186,8 @@ class _Phrase(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     statuses: frozenset[int] | None = None
 
 
+_NOT_FOUND: Final = 404
+_TOO_MANY_REQUESTS: Final = 429
 _BAD: Final = frozenset({200, 400, 413, 422, 500})
 _LIMITED: Final = frozenset({200, 413, 429, 500, 502, 503})
 _MISSING: Final = frozenset({200, 400, 404})
@@ -246,7 +247,7 @@ def classify(status: int, headers: Mapping[str, str], fault: Fault) -> FailureKi
     if is_success(status) and not fault.is_error:
         return None
     # A 429 means itself: whatever its body says, being throttled must not cost a row.
-    stated = status if fault.number is None or status == HTTPStatus.TOO_MANY_REQUESTS else fault.number
+    stated = status if fault.number is None or status == _TOO_MANY_REQUESTS else fault.number
     kind = next((kind for weigh in _EVIDENCE if (kind := weigh(stated, fault)) is not None), _K.MALFORMED)
     return _SHOULD_RETRY.get((headers.get("x-should-retry", "").lower(), kind), kind)
 
@@ -313,6 +314,8 @@ def _describe(response: WireResponse) -> str:
 
 
 def _status_name(status: int) -> str:
+    from http import HTTPStatus  # noqa: PLC0415 - only for answers that nobody understands
+
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
@@ -346,7 +349,7 @@ def _by_phrase(status: int, fault: Fault) -> FailureKind | None:
 
 def _by_missing(status: int, fault: Fault) -> FailureKind | None:
     """A 404 is the model's or the address's fault, unless it names another thing the request asked for."""
-    if status != HTTPStatus.NOT_FOUND:
+    if status != _NOT_FOUND:
         return None
     is_wide = _is_no_address(fault) or "model" in fault.message.lower()
     return _K.UNKNOWN_MODEL if is_wide else _K.INVALID

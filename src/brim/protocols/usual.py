@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 
 from brim.protocols import WireResponse
-from brim.protocols.reading import TOO_MANY, request_id, text_or_none
+from brim.protocols.reading import TOO_MANY, request_id
 from brim.values import FinishReason, Reply, Usage
 
 __all__ = ["usual_reply"]
@@ -57,8 +57,8 @@ class _Choice(msgspec.Struct, gc=False):
 class _Chat(msgspec.Struct, gc=False):
     choices: Annotated[list[_Choice], msgspec.Meta(min_length=1)]
     usage: _Usage
-    model: Any = None
-    id: Any = None
+    model: str | None = None
+    id: str | None = None
 
 
 _DECODE: Final = msgspec.json.Decoder(_Chat).decode
@@ -76,7 +76,7 @@ def usual_reply(response: WireResponse) -> Reply | None:
         text=choice.message.content,
         finish_reason=_ENDS[choice.finish_reason],
         usage=_read(chat.usage),
-        model=text_or_none(chat.model),
+        model=chat.model or None,
         request_id=request_id(response, chat.id),
     )
 

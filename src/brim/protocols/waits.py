@@ -12,7 +12,6 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from brim.protocols.faults import Fault
@@ -114,6 +113,8 @@ def _from_number(number: float, now: float) -> float | None:
 
 def _timestamp(value: str) -> float | None:
     """The seconds since the epoch of an RFC 3339 time or an HTTP date. One without a zone is in UTC."""
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - dates are rare, and it is slow to load
+
     for parse in (datetime.fromisoformat, parsedate_to_datetime):
         try:
             moment = parse(value)

@@ -95,8 +95,12 @@ class Index:
 
     def add(self, position: int, offset: int) -> None:
         """The line at *offset*, the last of the file, answers *position*."""
+        entry = len(self._lines)
         self._lines.append(offset << _STATE_BITS)
-        self._bind(position, len(self._lines) - 1)
+        if position < len(self._entry_at):  # as rows end nearly in order, this is where most belong
+            self._entry_at[position] = entry
+        else:
+            self._bind(position, entry)
 
     def move(self, position: int, entry: int) -> None:
         """*entry* answers *position*."""

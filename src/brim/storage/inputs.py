@@ -7,7 +7,6 @@ from 0; blank lines are no rows.
 
 from __future__ import annotations
 
-import gzip
 import io
 import os
 import zlib
@@ -154,11 +153,15 @@ def _open(path: str, stdin: BinaryIO) -> AbstractContextManager[BinaryIO]:
     if path == _STDIN:
         return nullcontext(stdin)
     if path.lower().endswith(".gz"):
+        import gzip  # noqa: PLC0415 - most inputs are not packed
+
         return io.BufferedReader(gzip.open(path, "rb"), _CHUNK)
     return Path(path).open("rb", buffering=_CHUNK)
 
 
 def _row(raw: bytes, where: tuple[str, int], parser: RowParser, *, position: int, is_text: bool) -> Request | Result:
+    if not is_text and (request := parser.read(raw, position=position)) is not None:
+        return request
     row: object = None
     try:
         if is_text:

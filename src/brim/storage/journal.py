@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -80,6 +79,7 @@ class Journal:
         self.torn_bytes = 0
         self._fd = fd
         self._size = os.fstat(fd).st_size
+        self._is_resumed = index.is_resumed
         self._is_torn = False
         self._is_closed = False
         self._reader = path.open("rb", buffering=_READ_AHEAD)
@@ -95,6 +95,7 @@ class Journal:
         retry_failed: bool = False,
         sync_every_s: float | None = 0.05,
         hear: Callable[[Line, bytes], None] = ignore,
+        brim: str = "",
     ) -> Journal:
         """Create the journal *path*, or go on with it.
 
@@ -105,6 +106,7 @@ class Journal:
             retry_failed: recorded failures answer no row, so that their rows run again.
             sync_every_s: seconds until a line is on disk; None: only `close` syncs (for virtual time).
             hear: told every line that is read back, see `brim.storage.use`.
+            brim: the version that writes, for whoever reads the journal.
 
         Raises:
             JournalError: another run is writing to it, it was written with other settings, it is no journal or too
@@ -115,8 +117,9 @@ class Journal:
                 fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
                 undo.callback(os.close, fd)
                 _lock(path, fd)
-                begin = partial(_begin, path, fd, settings=_plain(settings), input_name=input_name)
-                index, torn = _restore(path, fd, begin, settings=_plain(settings), retry_failed=retry_failed, hear=hear)
+                header = Header(journal="brim", version=VERSION, brim=brim, input=input_name, settings=_plain(settings))
+                begin = partial(_begin, path, fd, header)
+                index, torn = _restore(path, fd, begin, settings=header.settings, retry_failed=retry_failed, hear=hear)
                 journal = cls(path, fd, index, sync_every_s=sync_every_s)
                 undo.pop_all()
         except OSError as error:
@@ -147,21 +150,21 @@ class Journal:
         Raises:
             JournalError: the disk is full or broken. Nothing of the line is left, so the call may be repeated.
         """
-        self.record_all((result,))
+        if not result.is_untouched:
+            self.record_all((result,))
 
     def record_all(self, results: Sequence[Result]) -> None:
-        """The same for several, in one piece.
+        """The same for several that all stand, in one piece.
 
         Raises:
             JournalError: the disk is full or broken. As many of the lines are left as were written whole.
         """
-        told = [result for result in results if not result.is_untouched]
-        lines = [seal(answer_to(result)) for result in told]
+        lines = [seal(answer_to(result)) for result in results]
         offset = self._size
         try:
             self._write(lines, is_synced=True)
         finally:
-            for result, line in zip(told, lines, strict=True):
+            for result, line in zip(results, lines, strict=True):
                 if offset >= self._size:
                     break
                 self.index.add(result.request.position, offset)
@@ -208,7 +211,7 @@ class Journal:
         be. Each result answers one row, so of three rows that ask the same, two are found if two were recorded. The
         row keeps its own id and extra fields, whatever they were when the answer came.
         """
-        if not self.index.is_resumed:
+        if not self._is_resumed:
             return None
         position, name = request.position, fingerprint.hex()
         key = key_of(name)
@@ -344,8 +347,7 @@ def _restore(
     return index, torn
 
 
-def _begin(path: Path, fd: int, *, settings: dict[str, Any], input_name: str) -> None:
-    header = Header(journal="brim", version=VERSION, brim=version("brim"), input=input_name, settings=settings)
+def _begin(path: Path, fd: int, header: Header) -> None:
     _write(fd, seal(header))
     sync(fd)
     sync_directory(path.absolute().parent)

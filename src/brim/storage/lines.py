@@ -38,7 +38,7 @@ import msgspec
 
 from brim.errors import JournalError
 from brim.storage.results import OutputLine, RowId, output_of, row_digest, to_json, to_millis
-from brim.values import Failure, FailureKind, FinishReason, Result, Usage
+from brim.values import FailureKind, FinishReason, Reply, Result, Usage
 
 __all__ = [
     "REPLY",
@@ -202,7 +202,7 @@ _formats: Final = msgspec.json.Decoder(_Format)
 def answer_to(result: Result) -> Told:
     """The line that records *result*."""
     outcome, request = result.outcome, result.request
-    kind, model = (outcome.kind, None) if isinstance(outcome, Failure) else (REPLY, outcome.model)
+    kind, model = (REPLY, outcome.model) if isinstance(outcome, Reply) else (outcome.kind, None)
     return Told(
         position=request.position,
         fingerprint=result.fingerprint.hex(),

@@ -72,10 +72,10 @@ def result_line(result: Result) -> bytes:
 def output_of(result: Result) -> OutputLine | msgspec.Raw:
     """The same for `to_json`, which spares the plain ones a step: what has further fields is JSON already."""
     outcome, extra = result.outcome, result.request.extra
-    if isinstance(outcome, Failure):
-        line, calls = _failed(result, outcome), None
-    else:
+    if isinstance(outcome, Reply):
         line, calls = _answered(result, outcome), outcome.tool_calls
+    else:
+        line, calls = _failed(result, outcome), ()
     if not calls and not extra:
         return line
     joined = to_json(line)
@@ -99,7 +99,7 @@ def with_row(line: bytes, row_id: RowId, extra: Mapping[str, Any]) -> bytes:
 def row_digest(request: Request) -> str:
     """Names what a row brings along beside its question (id, own fields), in 8 hexadecimal digits."""
     row_id, extra = request.id, request.extra
-    return _NOTHING if row_id is None and not extra else f"{crc32(to_json((row_id, extra))):08x}"
+    return _NOTHING if row_id is None and not extra else crc32(to_json((row_id, extra))).to_bytes(4).hex()
 
 
 def to_json(value: object) -> bytes:
@@ -117,7 +117,7 @@ def _plain(value: object) -> object:
 
 def to_millis(seconds: float) -> float:
     """*seconds*, from 0 on, to the millisecond. `round` takes eight times as long."""
-    return int(seconds * 1_000 + 0.5) / 1_000
+    return (seconds * 1_000 + 0.5) // 1 / 1_000
 
 
 def _answered(result: Result, reply: Reply) -> OutputLine:

@@ -18,7 +18,7 @@ field that is wrong, whatever the row.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -78,12 +78,37 @@ class _Ask(msgspec.Struct):
     params: Mapping[str, Any] = {}
 
 
+class _Plain(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A row as most are: a prompt, and perhaps its own name."""
+
+    prompt: Annotated[str, msgspec.Meta(min_length=1)]
+    id: RowId = None
+
+
+_plain: Final = msgspec.json.Decoder(_Plain)
+
+
 class RowParser:
     """Makes requests of rows of one shape."""
 
     def __init__(self, shape: RowShape) -> None:
         self._shape = shape
         self._template = None if shape.template is None else Template(shape.template)
+        self._may_be_plain = shape == RowShape()
+
+    def read(self, raw: bytes, *, position: int) -> Request | None:
+        """The request of a row that is as most are, read in one step; None if it is to be read closely.
+
+        It is what `parse` would make of it. Rows of one input are alike, so after one that is not, none is tried.
+        """
+        if not self._may_be_plain:
+            return None
+        try:
+            row = _plain.decode(raw)
+        except (ValueError, RecursionError):
+            self._may_be_plain = False
+            return None
+        return Request(position=position, messages=[_said("user", row.prompt)], id=row.id)
 
     def parse(self, row: object, *, position: int) -> Request:
         """The request of *row*. Raises `InputError` that says which field is wrong, and how."""

@@ -7,20 +7,23 @@ interrupt, a deadline, a parked lane) leaves the journal whole, so that the same
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import IntEnum
+from itertools import chain, islice
 from pathlib import Path
 from threading import Semaphore, Thread
 from typing import Any, BinaryIO, Final, TypeAlias
 
 import msgspec
 
+from brim import __version__
 from brim.config import Limits
 from brim.engine.lane import Lane
 from brim.engine.path import Prepared
@@ -37,12 +40,13 @@ from brim.storage.use import DAY_S, Book, Ledger, reach_of
 from brim.surfaces.client import Client, Options
 from brim.surfaces.controls import controlled
 from brim.surfaces.endpoints import split_model
+from brim.surfaces.loops import run_loop
 from brim.surfaces.progress import Progress
 from brim.surfaces.report import print_report
 from brim.surfaces.tally import Tally
 from brim.values import Failure, FailureKind, Request, RequestEnded, Result, Sent
 
-__all__ = ["Exit", "Job", "carry_out", "journal_path"]
+__all__ = ["Exit", "Job", "carry_out", "carry_out_alone", "journal_path"]
 
 _Hear: TypeAlias = Callable[[Line, bytes], None]
 
@@ -103,6 +107,12 @@ def journal_path(output: Path) -> Path:
     return output.with_name(output.name + ".journal")
 
 
+def carry_out_alone(job: Job) -> Exit:
+    """`carry_out` for a process that does nothing else."""
+    gc.freeze()  # what is loaded by now lives to the end: nobody need look whether it is garbage
+    return run_loop(carry_out(job))
+
+
 async def carry_out(job: Job, *, stdin: BinaryIO | None = None) -> Exit:
     """Carry out *job*, showing progress on standard error.
 
@@ -125,6 +135,7 @@ async def carry_out(job: Job, *, stdin: BinaryIO | None = None) -> Exit:
             input_name=", ".join(job.inputs),
             retry_failed=job.retry_failed,
             hear=book.read if purse is None else _both(book.read, outlay.read),
+            brim=__version__,
         ) as journal:
             default = split_model(job.model)[1]
             client.ledger = Ledger(journal, book, default=default, marks=purse is not None)
@@ -158,8 +169,8 @@ async def _carry(run: Run, rows: AsyncIterator[tuple[Lane, Prepared]], *, deadli
     return interrupts()
 
 
-def _rows(job: Job, stdin: BinaryIO) -> AsyncIterator[Request | Result]:
-    """The rows of the input as they are read; what can't be read as a row is a failed result."""
+def _rows(job: Job, stdin: BinaryIO) -> AsyncIterator[Iterable[Request | Result]]:
+    """The rows of the input as they are read, turn by turn; what can't be read as a row is a failed result."""
     rows = read_rows(job.inputs, shape=job.shape, stdin=stdin)
     return _from_pipe(rows) if "-" in job.inputs else _in_turns(rows)
 
@@ -171,34 +182,37 @@ def _reach_of(options: Options) -> float:
 
 
 async def _unrecorded(
-    rows: AsyncIterator[Request | Result], client: Client, journal: Journal, tally: Tally
+    turns: AsyncIterator[Iterable[Request | Result]], client: Client, journal: Journal, tally: Tally
 ) -> AsyncIterator[tuple[Lane, Prepared]]:
     """The rows still to be sent. One that can't be is recorded as failed; one recorded before is passed over."""
     count = 0
-    async for row in rows:
-        count += 1
-        item = row if isinstance(row, Result) else client.prepare(row)
-        asked = item if isinstance(item, Result) else item[1]
-        claimed = journal.claim(asked.request, asked.fingerprint)
-        if claimed is not None:
-            tally.resumed(claimed)
-        elif isinstance(item, Result):
-            journal.record(item)
-            tally.on_event(RequestEnded("", item))
-        else:
-            yield item
+    async for rows in turns:
+        for row in rows:
+            count += 1
+            item = client.prepare(row) if isinstance(row, Request) else row
+            asked = item[1] if isinstance(item, tuple) else item
+            claimed = journal.claim(asked.request, asked.fingerprint)
+            if claimed is not None:
+                tally.resumed(claimed)
+            elif isinstance(item, tuple):
+                yield item
+            else:
+                journal.record(item)
+                tally.on_event(RequestEnded("", item))
     journal.finish_input(count)
 
 
-async def _in_turns(rows: Iterator[Request | Result]) -> AsyncIterator[Request | Result]:
-    """Read *rows* from files, letting the event loop have its turn however many need no sending."""
-    for number, row in enumerate(rows, 1):
-        yield row
-        if number % _TURN == 0:
-            await asyncio.sleep(0)
+async def _in_turns(rows: Iterator[Request | Result]) -> AsyncIterator[Iterable[Request | Result]]:
+    """Read *rows* from files, letting the event loop have its turn however many need no sending.
+
+    Each turn reads its rows as they are taken, so it has to be used up before the next.
+    """
+    for row in rows:
+        yield chain((row,), islice(rows, _TURN - 1))
+        await asyncio.sleep(0)
 
 
-async def _from_pipe(rows: Iterator[Request | Result]) -> AsyncIterator[Request | Result]:
+async def _from_pipe(rows: Iterator[Request | Result]) -> AsyncIterator[Iterable[Request | Result]]:
     """Read *rows* from a pipe that may be silent for long, in a thread that nobody waits for at the end."""
     loop = asyncio.get_running_loop()
     waiting: deque[Request | Result | BaseException | None] = deque()
@@ -229,7 +243,7 @@ async def _from_pipe(rows: Iterator[Request | Result]) -> AsyncIterator[Request 
             return
         if isinstance(item, BaseException):
             raise item
-        yield item
+        yield (item,)
 
 
 @contextmanager

@@ -6,15 +6,14 @@ Progress and messages go to standard error; standard output is data.
 from __future__ import annotations
 
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from brim import __version__
 from brim.errors import BrimError
 from brim.surfaces.lazy_group import LazyGroup
-from brim.surfaces.loops import run_loop
 from brim.surfaces.options import takes
 from brim.surfaces.run_options import RunOptions, job_of
 
@@ -42,7 +41,7 @@ def main() -> None:
 
 def _version(asked: bool) -> None:  # noqa: FBT001 - the shape of a typer callback
     if asked:
-        typer.echo(f"brim {version('brim')}")
+        typer.echo(f"brim {__version__}")
         raise typer.Exit
 
 
@@ -64,11 +63,11 @@ def run(ctx: typer.Context, asked: RunOptions) -> None:
     Run the same command again to go on after whatever stopped it: answered rows are never sent twice.
     Exit status: 0 all answered, 1 some failed, 2 wrong command or input, 3 parked, 130 interrupted.
     """
-    from brim.surfaces.bulk import Exit, carry_out  # noqa: PLC0415 - `brim --help` needs none of the run
+    from brim.surfaces.bulk import Exit, carry_out_alone  # noqa: PLC0415 - `brim --help` needs none of the run
 
     job = job_of(ctx, asked)
     try:
-        status = run_loop(carry_out(job))
+        status = carry_out_alone(job)
     except KeyboardInterrupt:  # before the run could take interrupts itself
         status = Exit.INTERRUPTED
     raise typer.Exit(status)

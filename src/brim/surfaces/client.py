@@ -21,9 +21,8 @@ from brim.engine.lane import Lane, Settings
 from brim.engine.path import Path, Prepared, fulfil
 from brim.engine.run import Run
 from brim.engine.sampler import Sampler
-from brim.engine.tenacity_retry import Strategies
+from brim.engine.strategies import Strategies
 from brim.errors import CallFailed, ConfigError, InputError
-from brim.local import LocalModel
 from brim.policies.prices import Price, price_of
 from brim.policies.retry import MAX_ATTEMPTS
 from brim.protocols import fingerprint
@@ -41,6 +40,7 @@ from brim.values import Event, Failure, FailureKind, Message, Reply, Request, Re
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from brim.local import LocalModel
     from brim.transport import Transport
 
 __all__ = ["Client", "Options", "Prompt", "complete", "complete_many"]
@@ -85,6 +85,8 @@ class Client:
         environ = options.get("environ", os.environ)
         spec, base_url = self._spec, options.get("base_url")
         if split_model(spec)[0] == LOCAL:
+            from brim.local import LocalModel  # noqa: PLC0415 - a server of our own is the exception
+
             self._local = await LocalModel.start_async(split_model(spec)[1] or "")
             spec, base_url = self._local.model, self._local.base_url
         self._endpoint, self._dialect = resolve(

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from brim.config import Limits, Timeouts
-from brim.engine.tenacity_retry import RetryState
 from brim.errors import ConfigError
 from brim.surfaces.figures import FIGURES
 from brim.surfaces.lane_limits import LimitsOf
 from brim.surfaces.presets import did_you_mean
 from brim.transport import Transport
 from brim.values import Event
+
+if TYPE_CHECKING:
+    from brim.engine.strategies import RetryState
 
 __all__ = ["Options", "check_names"]
 
@@ -43,7 +45,7 @@ class Options(TypedDict, total=False):
         prices: those of single models, in the place of *price*, by model, with or without the word before the colon.
         timeouts: the clocks of one attempt.
         max_attempts: how often a request is sent at most, throttled attempts not counted.
-        wait, stop, retry, before_sleep: tenacity's strategies, see `brim.engine.tenacity_retry`; `stop` takes the place
+        wait, stop, retry, before_sleep: tenacity's strategies, see `brim.engine.strategies`; `stop` takes the place
             of *max_attempts*.
         stream: have answers come in pieces under the hood, so that a long one keeps its connection alive and the clocks
             see whether the far end still writes. The results are the same.

@@ -13,7 +13,6 @@ import socket
 import stat
 import struct
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -148,7 +147,9 @@ def _open(path: Path, made: list[Path]) -> socket.socket:
 
 
 def _bind_elsewhere(path: Path, made: list[Path]) -> socket.socket:
-    folder = Path(tempfile.mkdtemp(prefix=_FOLDER, dir=_short_folder()))
+    import tempfile  # noqa: PLC0415 - seldom needed, and slow to load
+
+    folder = Path(tempfile.mkdtemp(prefix=_FOLDER, dir=_short_folder(tempfile.gettempdir())))
     made.append(folder)
     listener = _bind(folder / "socket", made)
     try:
@@ -162,11 +163,11 @@ def _bind_elsewhere(path: Path, made: list[Path]) -> socket.socket:
     return listener
 
 
-def _short_folder() -> str:
-    """Where a private folder may be made whose paths are short enough for a socket."""
-    folders = (os.environ.get("XDG_RUNTIME_DIR", ""), tempfile.gettempdir(), "/tmp")  # noqa: S108 - mkdtemp's is private
+def _short_folder(usual: str) -> str:
+    """Where a private folder may be made whose paths are short enough for a socket; the *usual* one if nowhere."""
+    folders = (os.environ.get("XDG_RUNTIME_DIR", ""), usual, "/tmp")  # noqa: S108 - mkdtemp's is private
     fitting = (each for each in folders if os.access(each, os.W_OK | os.X_OK) and len(os.fsencode(each)) < 70)
-    return next(fitting, tempfile.gettempdir())
+    return next(fitting, usual)
 
 
 def _bind(path: Path, made: list[Path]) -> socket.socket:

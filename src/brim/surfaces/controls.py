@@ -190,7 +190,7 @@ def _lane_state(lane: Lane, wait: tuple[float, Failure] | None) -> LaneStatus:
         why=None if failure is None else failure.kind,
         waits_s=seconds,
         in_flight=limiter.in_flight,
-        window=limiter.window,
+        window=limiter.window.size,
         queued=len(lane.held) + lane.alive - limiter.in_flight,
         binding=lane.bound().name,
         limits=limiter.limits,

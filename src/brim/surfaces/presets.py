@@ -5,12 +5,9 @@ A preset is only ever what somebody wrote down on some day: each has its source 
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cache
-from importlib.resources import files
 from typing import Final
 
 import msgspec
@@ -92,6 +89,9 @@ _WITHOUT: Final = "name no preset, and brim finds the limits out, or state those
 @cache
 def all_presets() -> Mapping[str, Preset]:
     """Every preset by its name, in the order of the file."""
+    import tomllib  # noqa: PLC0415 - with these three the module would take longer to load than all others of ours
+    from importlib.resources import files  # noqa: PLC0415
+
     sheets = tomllib.loads(files("brim.surfaces").joinpath("presets.toml").read_text(encoding="utf-8"))
     presets = {}
     for sheet in sheets.values():
@@ -120,5 +120,7 @@ def preset(name: str, model: str) -> Limits:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A question that names the nearest of *known*, with a mark behind it, or nothing where none is near."""
+    from difflib import get_close_matches  # noqa: PLC0415
+
     near = get_close_matches(name, list(known), n=3)
     return f"did you mean {' or '.join(near)}? " if near else ""

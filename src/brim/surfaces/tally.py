@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Pause", "Rates", "Tally"]
 
+_LENGTH: Final = FinishReason.LENGTH
 _WINDOW: Final = 60
 """Seconds over which the present rates are taken."""
 
@@ -212,7 +213,7 @@ class Tally:
         self._recent.at(self.clock())[2] += 1
         if isinstance(outcome, Reply):
             self.answered += 1
-            if outcome.finish_reason is FinishReason.LENGTH:
+            if outcome.finish_reason is _LENGTH:
                 self.truncated += 1
             if result.cost_usd is not None:
                 self.cost_usd = (self.cost_usd or 0.0) + result.cost_usd
