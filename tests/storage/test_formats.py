@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from brim.errors import ConfigError
@@ -188,6 +188,7 @@ FIELDS = st.dictionaries(
 
 @settings(max_examples=50, deadline=None)
 @given(extras=st.lists(FIELDS, min_size=1, max_size=4))
+@example(extras=[{"weight": 2**53 + 1}, {"weight": 0.5}])
 def test_any_fields_go_into_a_table_and_none_is_lost(
     extras: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -35,6 +35,14 @@ _OWN: Final = {
 
 _KINDS: Final = {bool: "truth", int: "whole", float: "number", str: "text"}
 _MOST: Final = 1 << 63
+_EXACT: Final = 1 << 53
+"""Further from zero a whole number may be none of those that other numbers are written as."""
+_TOGETHER: Final = (
+    ("truth", {"truth"}),
+    ("whole", {"whole", "long"}),
+    ("number", {"whole", "number"}),
+)
+"""What a column is said to hold if it holds no more than these; all else is text."""
 _line: Final = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -85,8 +93,7 @@ class Columns:
             if kinds is None:
                 kinds = self._kinds[name] = set()
             if value is not None:
-                is_huge = isinstance(value, int) and not -_MOST <= value < _MOST
-                kinds.add("text" if is_huge else _KINDS[type(value)])
+                kinds.add(_kind(value))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._kinds)
@@ -96,9 +103,13 @@ class Columns:
         if name in _OWN and name != "id":
             return _OWN[name]
         kinds = self._kinds[name]
-        if kinds == {"whole", "number"}:
-            return "number"
-        return next(iter(kinds)) if len(kinds) == 1 else "text"
+        return next((kind for kind, hold in _TOGETHER if kinds and kinds <= hold), "text")
+
+
+def _kind(value: object) -> str:
+    if type(value) is int and not -_EXACT <= value <= _EXACT:
+        return "long" if -_MOST <= value < _MOST else "text"
+    return _KINDS[type(value)]
 
 
 def as_text(value: object) -> str:
