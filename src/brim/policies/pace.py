@@ -195,17 +195,20 @@ class Pace:
             self._empty_at = now if self._evidence.hint is None else max(due, now - self._evidence.largest / self.rate)
         passed = self._passed[self.place]
         self._evidence.saw(amount, passed, now)
-        blocks = self._evidence.blocks
-        if blocks.rate and self.mode is Mode.CRUISING and not blocks.is_fixed:
-            # What was sent too fast a while ago is still in a window that slides.
-            room_at = blocks.room_at(amount, blocks.amount * self.rate / self._base)
-            self._empty_at = max(self._empty_at, min(room_at, now + _PAUSE_SHARE * blocks.span))
+        self._wait_for_room(amount, now)
         self._since_mark += 1
         if self._since_mark >= _LATELY:
             self._since_mark = 0
             self._lately = self._lately[1], (now, passed)
         if self._strays.sent():
             self._tested()
+
+    def _wait_for_room(self, amount: float, now: float) -> None:
+        """What was sent too fast a while ago is still in a window that slides."""
+        blocks = self._evidence.blocks
+        if blocks.rate and self.mode is Mode.CRUISING and not blocks.is_fixed:
+            room_at = blocks.room_at(amount, blocks.amount * self.rate / self._base)
+            self._empty_at = max(self._empty_at, min(room_at, now + _PAUSE_SHARE * blocks.span))
 
     def relieved(self) -> None:
         """The server shows that nearly all of the limit is left: the rate is more than this."""
