@@ -167,6 +167,20 @@ def build_retry(settings: Settings, rng: Random, health: Health) -> RetryPolicy:
     return TenacityRetry(settings.strategies, standard)
 
 
+def _noting(
+    ledger: Ledger, till: Till | None, wall: Callable[[], float], *, reserves: bool
+) -> Callable[[Attempt, Permit], None]:
+    """Tells *ledger* each attempt just before it goes. *reserves*: the provider counts the whole cap on output."""
+
+    def note(attempt: Attempt, permit: Permit) -> None:
+        if ledger.marks:
+            worst = 0 if till is None else till.worst_of(attempt)
+            keeps = reserves and attempt.request.max_tokens is not None
+            ledger.sent(attempt, permit.amounts, wall(), keeps=keeps, worst=worst)
+
+    return note
+
+
 class Lane:
     """A lane in a running event loop.
 
@@ -211,19 +225,12 @@ class Lane:
             charging=charging,
             on_admitted=self._admitted if settings.trace else None,
         )
-        note: Callable[[Attempt, Permit], None] | None = None
         self._ledger = ledger
         self._till = till
         if ledger is not None:
             ledger.stated(settings.limits)
             self.limiter.recall(ledger.spent(model, wall()))
-
-            def note(attempt: Attempt, permit: Permit) -> None:
-                if ledger.marks:
-                    keeps = charging is Charging.RESERVES_CAP and attempt.request.max_tokens is not None
-                    worst = 0 if till is None else till.worst_of(attempt)
-                    ledger.sent(attempt, permit.amounts, wall(), keeps=keeps, worst=worst)
-
+        note = None if ledger is None else _noting(ledger, till, wall, reserves=charging is Charging.RESERVES_CAP)
         self.alive = 0
         self.held: deque[Prepared] = deque()
         self._resting: set[asyncio.Future[None]] = set()

@@ -16,13 +16,13 @@ from brim.config import Limits
 from brim.policies.level import ServerLevel
 from brim.policies.pace import Pace
 from brim.policies.past import Past
+from brim.policies.spans import MINUTE_S
 from brim.policies.stated import CONSTRAINTS, WORDS, any_minute, ceilings, minutes, state_days, state_rates
 from brim.policies.tokens import Amounts, Charging, Cost, Spent, TokenCosts
 from brim.values import Answer, Bound, Dimension, Failure, FailureKind, Gauge, GaugeSource, Sent
 
 __all__ = ["Admission", "Charge"]
 
-_MINUTE_S: Final = 60.0
 _PROVES_MINUTES: Final = 2
 """So many refusals of a stated limit prove that it is not a bucket that it is counted with."""
 _PLACES: Final = {
@@ -306,7 +306,7 @@ class Admission:
 
     def _ceiling(self, place: int) -> float | None:
         limit = self._minutes[place]
-        return None if limit is None else limit / _MINUTE_S
+        return None if limit is None else limit / MINUTE_S
 
     def binding(self, cost: Cost, now: float) -> Bound | None:
         """The limit that holds up an attempt of *cost* the longest; None if none does."""
@@ -330,20 +330,20 @@ class Admission:
         gauges = [each.shown(self._past, now) for each in (*self._stated, *self._days)]
         for (dimension, _), level in self._levels.items():
             if level.is_known and level.limit:
-                used = self._used(level.place, level.rate * _MINUTE_S, now)
+                used = self._used(level.place, level.rate * MINUTE_S, now)
                 if level.remaining is not None:
                     used = 1.0 - level.level(now) / level.limit
                 gauges.append(_gauge(_shown(dimension), level.place, level.limit, used, GaugeSource.HEADERS))
         for pace in self._paces:
             if pace.holds:
-                limit = pace.rate * _MINUTE_S
+                limit = pace.rate * MINUTE_S
                 used = self._used(pace.place, limit, now)
                 gauges.append(_gauge(_learnt(pace), pace.place, limit, used, GaugeSource.REFUSALS))
         return gauges
 
     def _used(self, place: int, per_minute: float, now: float) -> float:
         """Which share of a rate the last minute used."""
-        return self._past.rate(place, _MINUTE_S, now) * _MINUTE_S / per_minute
+        return self._past.rate(place, MINUTE_S, now) * MINUTE_S / per_minute
 
 
 def _blame(failure: Failure) -> int:
@@ -361,7 +361,7 @@ def _shown(dimension: Dimension) -> str:
 
 def _gauge(name: str, place: int, limit: float, used: float, source: GaugeSource) -> Gauge:
     share = min(1.0, max(0.0, used))
-    return Gauge(name=name, limit=limit, used=share, unit=WORDS[place], period_s=_MINUTE_S, source=source)
+    return Gauge(name=name, limit=limit, used=share, unit=WORDS[place], period_s=MINUTE_S, source=source)
 
 
 def _too_large(cost: float, limit: float, place: int, span: str) -> Failure:

@@ -12,6 +12,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import Final
 
+from brim.policies.spans import MINUTE_S
+
 __all__ = ["NO_TRAIL", "Blocks", "Trail"]
 
 Trail = tuple[Sequence[float], Sequence[float]]
@@ -19,7 +21,6 @@ Trail = tuple[Sequence[float], Sequence[float]]
 
 NO_TRAIL: Final[Trail] = ((), ())
 
-_MINUTE_S: Final = 60.0
 _SPANS_S: Final = (10.0, 15.0, 60.0, 180.0, 300.0, 600.0, 3_600.0)
 """Lengths of windows. Shorter ones need no telling: their blocks are over before anyone knows of them."""
 _SHORTEST_S: Final = 3.0
@@ -238,9 +239,9 @@ class Blocks:
         if distance < self.span / 2:
             return
         if distance > _LONGER * self.span:
-            is_minute = abs(distance - _MINUTE_S) < _LATE * _MINUTE_S
+            is_minute = abs(distance - MINUTE_S) < _LATE * MINUTE_S
             if is_minute or abs(distance - self._distance) < _ALIKE * distance:
-                self.span, self._edge, self._regular = _MINUTE_S if is_minute else distance, ended, 0
+                self.span, self._edge, self._regular = MINUTE_S if is_minute else distance, ended, 0
         self._distance = distance
         late = (ended - self._edge + self.span / 2) % self.span - self.span / 2
         if abs(late) <= _PUNCTUAL * self.span:

@@ -17,12 +17,12 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from brim.policies.blocks import NO_TRAIL, Blocks, Trail
+from brim.policies.spans import MINUTE_S
 
 __all__ = ["Evidence", "Refusal"]
 
 _SHORTEST_S: Final = 1.0
 _TOWARDS_HIGHEST: Final = 0.4
-_MINUTE_S: Final = 60.0
 _MARKS: Final = 8
 _SAMPLES: Final = 128
 _SAMPLE_S: Final = 0.02
@@ -133,7 +133,7 @@ class Evidence:
         passed, took, least = self._first
         if self.blocks.rate:
             return self.blocks.rate
-        lowest, highest = passed / (_MINUTE_S + took), passed / max(took, _SHORTEST_S)
+        lowest, highest = passed / (MINUTE_S + took), passed / max(took, _SHORTEST_S)
         guess = lowest * (highest / lowest) ** _TOWARDS_HIGHEST if lowest > 0.0 else 0.0
         return max(guess, least, self._seen)
 
@@ -189,7 +189,7 @@ class Evidence:
                 doubt = _WINDOW * (_OFTEN - min(blocks.alike, _OFTEN - 1))
                 self.believe((1.0 - doubt) * blocks.rate, (1.0 + doubt) * blocks.rate)
             return is_new
-        if blocks.count > 1 and now - self._marks[0].at < _MINUTE_S:
+        if blocks.count > 1 and now - self._marks[0].at < MINUTE_S:
             return False  # what lets nothing through says nothing of a rate
         new = _Mark(sent_at, self._passed_by(sent_at, passed), amount)
         found = self._bounds(new, mean, _LEAST_S)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from brim.values import Usage
 
-__all__ = ["FREE", "Price", "Rates", "parse_price", "price_of"]
+__all__ = ["FREE", "LIST_PRICE", "Price", "Rates", "parse_price", "price_of"]
 
 _PER: Final = Decimal(1_000_000)
 _MOST: Final = 1.0
@@ -76,6 +76,8 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         )
 
 
+LIST_PRICE: Final = "list price"
+"""What costs are told at where the user states no price."""
 FREE: Final = Price(base=Rates(fresh=0.0, cache_read=0.0, cache_write=0.0, output=0.0))
 """A model that runs on this machine."""
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from brim.policies.limits import BURST_SECONDS, Bucket, Sliding
+from brim.policies.spans import MINUTE_S
 from brim.values import Constraint, Gauge, GaugeSource
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ CONSTRAINTS: Final = (
 
 _MARGIN: Final = 0.997
 """Stated rates are used up to this share: what is over pays for clocks that differ and for windows cut elsewhere."""
-_MINUTE_S: Final = 60.0
 _DAY_S: Final = 86_400.0
 
 
@@ -94,11 +94,11 @@ def state_rates(limits: Limits, now: float, *, past: Past, before: Iterable[Stat
     rates = [
         Stated(
             place,
-            _bucket(amount / _MINUTE_S * _MARGIN, now, before=buckets.get(place), is_fresh=not past),
+            _bucket(amount / MINUTE_S * _MARGIN, now, before=buckets.get(place), is_fresh=not past),
             f"{WORDS[place]} a minute",
             CONSTRAINTS[place],
             amount=amount,
-            period_s=_MINUTE_S,
+            period_s=MINUTE_S,
         )
         for place, amount in enumerate(minutes(limits))
         if amount is not None
@@ -109,9 +109,9 @@ def state_rates(limits: Limits, now: float, *, past: Past, before: Iterable[Stat
 
 def any_minute(place: int, amount: float, now: float, *, past: Past) -> Stated:
     """A limit a minute that holds in every stretch of a minute, wherever it begins: for servers that count so."""
-    sliding = _recalled(place, amount, _MINUTE_S / _MARGIN, past, now)
+    sliding = _recalled(place, amount, MINUTE_S / _MARGIN, past, now)
     name = f"{WORDS[place]} in any minute"
-    return Stated(place, sliding, name, CONSTRAINTS[place], amount=amount, period_s=_MINUTE_S)
+    return Stated(place, sliding, name, CONSTRAINTS[place], amount=amount, period_s=MINUTE_S)
 
 
 def state_days(limits: Limits, now: float, *, past: Past, before: Iterable[Stated] = ()) -> list[Stated]:

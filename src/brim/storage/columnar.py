@@ -84,7 +84,9 @@ def _opened(path: str) -> Any:
     try:
         return pq.ParquetFile(Path(path))
     except _UNREADABLE as error:
-        raise InputError(f"input {path} is no Parquet file: {error}") from error
+        raise InputError(
+            f"input {path} is no Parquet file: {error}; name another, or give it the ending of what it is"
+        ) from error
 
 
 def _filled(value: Any) -> Any:

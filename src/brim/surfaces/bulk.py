@@ -138,6 +138,7 @@ async def carry_out(job: Job, *, stdin: BinaryIO | None = None) -> Exit:
             brim=__version__,
         ) as journal:
             default = split_model(job.model)[1]
+            tally.price_basis = client.costs.basis
             client.ledger = Ledger(journal, book, default=default, marks=purse is not None)
             if purse is not None:
                 purse.account.recall(outlay.spent, outlay.unsure)

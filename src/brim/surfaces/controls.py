@@ -161,6 +161,7 @@ class Controls:
             input_tokens=tally.input_tokens,
             output_tokens=tally.output_tokens,
             cost_usd=tally.cost_usd,
+            price_basis=tally.price_basis,
             budget_usd=None if account is None else account.cap_usd,
             spent_usd=None if account is None else account.spent_usd,
             lanes=lanes,

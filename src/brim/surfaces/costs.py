@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from brim.engine.budget import Purse, Till
 from brim.errors import ConfigError, InputError
 from brim.policies.budget import Account, Bill, read_cap
-from brim.policies.prices import FREE, Price, parse_price
+from brim.policies.prices import FREE, LIST_PRICE, Price, parse_price
 from brim.surfaces.lane_limits import of_lane
 
 if TYPE_CHECKING:
@@ -59,6 +59,13 @@ class Costs:
         self._prefix = prefix
         self._default = default
         self._is_own = is_own
+
+    @property
+    def basis(self) -> str:
+        """At which prices costs are told, in words."""
+        if self._general is not None:
+            return "the stated price"
+        return "stated and list prices" if self._prices else LIST_PRICE
 
     def price(self, model: str | None) -> Price | None:
         """What calls to *model* cost, or to the default; None if nobody knows."""

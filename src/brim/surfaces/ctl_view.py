@@ -6,7 +6,7 @@ from typing import Final
 
 from brim.surfaces.orders import LaneStatus, State, Status
 from brim.surfaces.params import spell_limits
-from brim.surfaces.screen import compact, counted, duration, money, one_line
+from brim.surfaces.screen import budget, compact, counted, duration, money, one_line
 from brim.values import FailureKind, Gauge
 
 __all__ = ["after", "view"]
@@ -61,15 +61,14 @@ def _trouble(status: Status) -> str:
 
 
 def _tokens(status: Status) -> str:
-    cost = f", {money(status.cost_usd)} at list price" if status.cost_usd is not None else ""
+    cost = f", {money(status.cost_usd)} at {status.price_basis}" if status.cost_usd is not None else ""
     return f"{compact(status.rates.tokens)}/min; {status.input_tokens:,} in, {status.output_tokens:,} out{cost}"
 
 
 def _budget(status: Status) -> list[tuple[str, str]]:
     if status.spent_usd is None:
         return []
-    cap = "no budget" if status.budget_usd is None else money(status.budget_usd)
-    return [("budget", f"{money(status.spent_usd)} of {cap} spent")]
+    return [("budget", budget(status.spent_usd, status.budget_usd))]
 
 
 def _lane(lane: LaneStatus) -> str:

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from brim.config import Limits, Window
+from brim.policies.prices import LIST_PRICE
 from brim.surfaces.tally import Rates
 from brim.values import Gauge
 
@@ -143,7 +144,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, tag_field="answer", tag=
         total: rows of the input; None if nobody knows yet.
         seconds: since it began.
         left_s: seconds until its last row is done, at the pace of the last minute; None if nobody can say.
-        cost_usd: list price of this run's answers; None if no price is known.
+        cost_usd: price of this run's answers; None if no price is known.
+        price_basis: at which prices, in words.
         budget_usd: what may be spent; None if nothing caps it.
         spent_usd: what is spent, earlier runs included; None if there is no budget.
         rates: of the last minute.
@@ -167,6 +169,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, tag_field="answer", tag=
     input_tokens: int
     output_tokens: int
     cost_usd: float | None
+    price_basis: str = LIST_PRICE
     budget_usd: float | None = None
     spent_usd: float | None = None
     lanes: tuple[LaneStatus, ...]

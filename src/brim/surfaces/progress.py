@@ -114,7 +114,7 @@ def plain_lines(tally: Tally) -> list[str]:
         f"{rates.tokens:.0f} tokens/min",
     ]
     if tally.account is not None:
-        pieces.append(f"{budget(tally.account)} spent")
+        pieces.append(budget(tally.account.spent_usd, tally.account.cap_usd))
     elif tally.cost_usd is not None:
         pieces.append(money(tally.cost_usd))
     if left:

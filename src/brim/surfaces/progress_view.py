@@ -80,7 +80,7 @@ def _pieces(tally: Tally) -> list[Text]:
         Text(f"{compact(rates.tokens)} tokens/min"),
     ]
     if tally.account is not None:
-        pieces.append(Text(f"{budget(tally.account)} spent", "green"))
+        pieces.append(Text(budget(tally.account.spent_usd, tally.account.cap_usd), "green"))
     elif tally.cost_usd is not None:
         pieces.append(Text(money(tally.cost_usd), "green"))
     return pieces

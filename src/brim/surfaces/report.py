@@ -70,7 +70,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         success_rate: answered rows among those with a result, 0 to 1; None if there are none.
         earlier: rows, among all, that an earlier run had recorded.
         requests_per_minute, input_tokens_per_minute, output_tokens_per_minute: averages over the whole run.
-        cost_usd: list price of this run's answers; None if no price is known.
+        cost_usd: price of this run's answers; None if no price is known.
+        price_basis: at which prices, in words.
         budget: the cap and what is spent of it; None without one.
         parked: by lane, why it stopped.
         bound: by lane, what held it up for which share of the time, 0 to 1, the largest first.
@@ -95,6 +96,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     input_tokens_per_minute: float
     output_tokens_per_minute: float
     cost_usd: float | None
+    price_basis: str
     budget: Spending | None
     failures: list[FailureCount]
     parked: dict[str, Failure]
@@ -124,6 +126,7 @@ def summarize(tally: Tally) -> Summary:
         input_tokens_per_minute=tally.input_tokens * per_minute,
         output_tokens_per_minute=tally.output_tokens * per_minute,
         cost_usd=tally.cost_usd,
+        price_basis=tally.price_basis,
         budget=None if tally.account is None else Spending.of(tally.account),
         failures=[
             FailureCount(kind=kind, count=count, example=tally.examples.get(kind))
@@ -211,7 +214,7 @@ def _tokens(summary: Summary) -> Words:
         (f", {summary.output_tokens:,} out ({summary.output_tokens_per_minute:,.0f}/min)", ""),
     ]
     if summary.cost_usd is not None:
-        words.append((f", {money(summary.cost_usd)} at list price", "green"))
+        words.append((f", {money(summary.cost_usd)} at {summary.price_basis}", "green"))
     return words
 
 

@@ -15,7 +15,6 @@ from brim.values import Failure, FailureKind
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from brim.policies.budget import Account
 
 __all__ = ["Screen", "budget", "compact", "counted", "duration", "money", "one_line", "reason"]
 
@@ -100,10 +99,9 @@ def compact(number: float) -> str:
     return f"{number / 1e3:,.1f}k" if number < 999_950 else f"{number / 1e6:,.2f}M"
 
 
-def budget(account: Account) -> str:
-    """How much of a budget is spent: `$1.20 of $5.00`."""
-    cap = "no budget" if account.cap_usd is None else money(account.cap_usd)
-    return f"{money(account.spent_usd)} of {cap}"
+def budget(spent_usd: float, cap_usd: float | None) -> str:
+    """How much of a budget is spent: `$1.20 of $5.00 spent`."""
+    return f"{money(spent_usd)} of {'no budget' if cap_usd is None else money(cap_usd)} spent"
 
 
 def money(usd: float) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from brim.policies.prices import LIST_PRICE
 from brim.values import (
     AttemptAdmitted,
     AttemptEnded,
@@ -73,7 +74,8 @@ class Tally:
         throttled: attempts that were waited out.
         perhaps_paid: attempts that brought nothing and may be billed all the same.
         input_tokens, output_tokens: as billed in this run.
-        cost_usd: list price of this run's answers; None as long as no answer had a price.
+        cost_usd: price of this run's answers; None as long as no answer had one.
+        price_basis: at which prices, in words.
         paused: by lane; a pause stays here when it is over.
         parked: by lane, and why.
         lanes: how each lane stood when it was looked at last.
@@ -97,6 +99,7 @@ class Tally:
         self.input_tokens = 0
         self.output_tokens = 0
         self.cost_usd: float | None = None
+        self.price_basis = LIST_PRICE
         self.paused: dict[str, Pause] = {}
         self.parked: dict[str, Failure] = {}
         self.lanes: dict[str, LaneState] = {}
