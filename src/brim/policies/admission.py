@@ -177,6 +177,8 @@ class Admission:
         """Add *amounts* to all that was sent. Returns that."""
         if now >= self._past.due:
             self._past.note(now)
+            for each in self._stated:
+                each.relax(now)
         requests, tokens, given, made = amounts
         had_requests, had_tokens, had_given, had_made = self._totals
         requests += had_requests
@@ -274,11 +276,17 @@ class Admission:
         if shown and not explained:
             for level in self._known:
                 level.contradicted()
-        self._hold_in_every_minute(self._blamed(failure).place, now)
+        if place == 0 and not self._known and not self._paces and self._is_early(charge, failure, now):
+            return Verdict(is_strike=False, is_explained=True)
+        self._hold_in_every_minute(place, now)
         pace = self._blamed(failure)
         amount = charge.cost.amounts[pace.place]
         strike = pace.refused(amount, sent_at=charge.at, now=now, wait=failure.retry_after or 0.0)
         return Verdict(is_strike=strike, is_explained=False)
+
+    def _is_early(self, charge: Charge, failure: Failure, now: float) -> bool:
+        wait = failure.retry_after or 0.0
+        return any(each.refused(sent_at=charge.at, now=now, wait=wait) for each in self._stated)
 
     def _hold_in_every_minute(self, place: int, now: float) -> None:
         """A stated limit was refused though paced evenly: large attempts may not fit into a minute that slides.

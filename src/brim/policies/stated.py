@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from brim.policies.limits import BURST_SECONDS, Bucket, Sliding
+from brim.policies.slack import Slack
 from brim.policies.spans import MINUTE_S
 from brim.values import Constraint, Gauge, GaugeSource
 
@@ -32,6 +33,8 @@ CONSTRAINTS: Final = (
 _MARGIN: Final = 0.997
 """Stated rates are used up to this share: what is over pays for clocks that differ and for windows cut elsewhere."""
 _DAY_S: Final = 86_400.0
+_LONGEST_WAIT_S: Final = 2.0
+"""Who came just too early is not told to wait for longer."""
 
 
 class Stated:
@@ -41,7 +44,7 @@ class Stated:
         amount: units in *period_s* seconds.
     """
 
-    __slots__ = ("amount", "constraint", "gauge", "name", "period_s", "place")
+    __slots__ = ("_spaced", "amount", "constraint", "gauge", "name", "period_s", "place")
 
     def __init__(
         self, place: int, gauge: Bucket | Sliding, name: str, constraint: Constraint, *, amount: float, period_s: float
@@ -52,6 +55,27 @@ class Stated:
         self.constraint = constraint
         self.amount = amount
         self.period_s = period_s
+        self._spaced: tuple[Bucket, Slack] | None = None
+        if place == 0 and isinstance(gauge, Bucket) and gauge.burst <= 1.0:
+            self._spaced = gauge, Slack(1.0 / gauge.rate)
+
+    def refused(self, *, sent_at: float, now: float, wait: float) -> bool:
+        """A call was refused that this let go. Was it just too early, as the limit is enforced without any slack?
+
+        If so, calls keep further apart from now on. *wait* is what the server asks for in seconds, 0 if it does not
+        say.
+        """
+        if self._spaced is None or wait > _LONGEST_WAIT_S:
+            return False
+        is_early = self._spaced[1].refused(sent_at=sent_at, now=now)
+        self.relax(now)
+        return is_early
+
+    def relax(self, now: float) -> None:
+        """Time passed: calls that keep further apart than stated may come closer again."""
+        if self._spaced is not None and self._spaced[1].is_kept:
+            bucket, slack = self._spaced
+            bucket.restate(rate=1.0 / slack.gap(now), burst=bucket.burst, now=now)
 
     def shown(self, past: Past, now: float) -> Gauge:
         """How full it is: of a window what was sent in it, of a rate what the last minute used of it."""
