@@ -276,7 +276,7 @@ class Admission:
         if shown and not explained:
             for level in self._known:
                 level.contradicted()
-        if place == 0 and not self._known and not self._paces and self._is_early(charge, failure, now):
+        if self._is_early(place, charge, failure, now):
             return Verdict(is_strike=False, is_explained=True)
         self._hold_in_every_minute(place, now)
         pace = self._blamed(failure)
@@ -284,7 +284,10 @@ class Admission:
         strike = pace.refused(amount, sent_at=charge.at, now=now, wait=failure.retry_after or 0.0)
         return Verdict(is_strike=strike, is_explained=False)
 
-    def _is_early(self, charge: Charge, failure: Failure, now: float) -> bool:
+    def _is_early(self, place: int, charge: Charge, failure: Failure, now: float) -> bool:
+        """Does a stated limit of requests, the only one that is known, make up for this by itself?"""
+        if place or self._known or self._paces:
+            return False
         wait = failure.retry_after or 0.0
         return any(each.refused(sent_at=charge.at, now=now, wait=wait) for each in self._stated)
 
