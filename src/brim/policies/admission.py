@@ -276,13 +276,16 @@ class Admission:
         if shown and not explained:
             for level in self._known:
                 level.contradicted()
+        return Verdict(is_strike=self._strikes(place, charge, failure, now), is_explained=False)
+
+    def _strikes(self, place: int, charge: Charge, failure: Failure, now: float) -> bool:
+        """Does a refusal that no level explains say anything about the rate?"""
         if self._is_early(place, charge, failure, now):
-            return Verdict(is_strike=False, is_explained=True)
+            return False
         self._hold_in_every_minute(place, now)
         pace = self._blamed(failure)
         amount = charge.cost.amounts[pace.place]
-        strike = pace.refused(amount, sent_at=charge.at, now=now, wait=failure.retry_after or 0.0)
-        return Verdict(is_strike=strike, is_explained=False)
+        return pace.refused(amount, sent_at=charge.at, now=now, wait=failure.retry_after or 0.0)
 
     def _is_early(self, place: int, charge: Charge, failure: Failure, now: float) -> bool:
         """Does a stated limit of requests, the only one that is known, make up for this by itself?"""
