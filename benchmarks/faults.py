@@ -18,9 +18,10 @@ from typing import Final
 
 import brim
 from brim import testing
+from brim.events import AttemptEnded, Event, LanePaused
 from brim.protocols import WireRequest
 from brim.protocols.openai import OpenAIChat
-from brim.values import AttemptEnded, Event, Failure, LanePaused, Request
+from brim.values import Failure, Request
 
 __all__ = ["MIX", "SLOTS", "TIMEOUT_S", "oracle", "play", "scenario"]
 

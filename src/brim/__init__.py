@@ -18,6 +18,7 @@ A single call that fails raises `CallFailed`; of many calls each has its own `Re
 
 from brim.config import Limits, Timeouts, Window
 from brim.errors import BrimError, CallFailed, ConfigError, InputError, JournalError
+from brim.events import Event
 from brim.protocols import Piece
 from brim.surfaces.client import Client, Options, Prompt, complete, complete_many
 from brim.surfaces.conversation import Conversation
@@ -25,16 +26,7 @@ from brim.surfaces.limiter import Limiter
 from brim.surfaces.permit import Permit, Spend
 from brim.surfaces.presets import preset
 from brim.surfaces.streaming import AnswerStream
-from brim.values import (
-    Event,
-    Failure,
-    FailureKind,
-    FinishReason,
-    Reply,
-    Request,
-    Result,
-    Usage,
-)
+from brim.values import Failure, FailureKind, FinishReason, Reply, Request, Result, Usage
 
 __version__ = "0.1.0"
 

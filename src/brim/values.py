@@ -1,8 +1,9 @@
 """The words of the house: what flows between the layers, frozen.
 
 Nothing here does anything. A request becomes attempts, an attempt ends as an outcome (a `Reply` or a `Failure`), and
-the last outcome makes the request's `Result`. Observers are told by events. Token counts are whole tokens, durations
-are seconds as floats, and the names are the field's own: the same word means the same thing in every layer.
+the last outcome makes the request's `Result`; what observers are told stands in `brim.events`. Token counts are whole
+tokens, durations are seconds as floats, and the names are the field's own: the same word means the same thing in every
+layer.
 """
 
 from __future__ import annotations
@@ -16,28 +17,19 @@ import msgspec
 __all__ = [
     "Answer",
     "Attempt",
-    "AttemptAdmitted",
-    "AttemptEnded",
     "Bound",
     "Constraint",
     "Dimension",
-    "Event",
     "Failure",
     "FailureKind",
     "FinishReason",
     "Gauge",
     "GaugeSource",
-    "Hold",
-    "LaneParked",
-    "LanePaused",
-    "LaneRetuned",
-    "LaneState",
     "LimitLevel",
     "Message",
     "Outcome",
     "Reply",
     "Request",
-    "RequestEnded",
     "Result",
     "Sent",
     "Usage",
@@ -407,94 +399,3 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def is_untouched(self) -> bool:
         """Was the request left for another run, because its lane parked?"""
         return not isinstance(self.outcome, Reply) and self.outcome.kind.parks_lane
-
-
-class AttemptEnded(msgspec.Struct, frozen=True, gc=False):
-    """An attempt came back. *retry_in* is the wait before the next one in seconds, or None if it was the last."""
-
-    lane: str
-    attempt: Attempt
-    outcome: Outcome
-    latency_s: float
-    retry_in: float | None
-
-
-class RequestEnded(msgspec.Struct, frozen=True, gc=False):
-    """A request has its result, and the result is recorded."""
-
-    lane: str
-    result: Result
-
-
-class LanePaused(msgspec.Struct, frozen=True, gc=False):
-    """A lane sends nothing for *seconds*, because of *failure*; 0 when that is over sooner than was said."""
-
-    lane: str
-    seconds: float
-    failure: Failure
-
-
-class LaneParked(msgspec.Struct, frozen=True, gc=False):
-    """A lane sends nothing more in this run. Its rows are untouched."""
-
-    lane: str
-    failure: Failure
-
-
-class LaneState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """How a lane stands; told four times a second while there is work.
-
-    Attributes:
-        lane: its name.
-        bound: what keeps it from sending more.
-        gauges: how full each of its limits is.
-        seconds: since it was told the last time.
-        in_flight: attempts on the wire.
-        waiting: requests and attempts that could be sent but for *bound*.
-    """
-
-    lane: str
-    bound: Bound
-    gauges: tuple[Gauge, ...]
-    seconds: float
-    in_flight: int
-    waiting: int
-
-
-class Hold(msgspec.Struct, frozen=True, gc=False):
-    """What kept an attempt waiting, and for how many seconds."""
-
-    bound: Bound
-    seconds: float
-
-
-class AttemptAdmitted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """An attempt that had to wait may go. Told where a trace is asked for.
-
-    Attributes:
-        lane: its lane's name.
-        attempt: the attempt.
-        waited_s: how long it waited for admission.
-        holds: what it waited for, in order; together as long as *waited_s*.
-        input_tokens, output_tokens: what it is charged until its answer says what it used.
-        gauge: the limit that held it longest as it stood when the attempt went; None where that was no limit.
-    """
-
-    lane: str
-    attempt: Attempt
-    waited_s: float
-    holds: tuple[Hold, ...]
-    input_tokens: float
-    output_tokens: float
-    gauge: Gauge | None
-
-
-class LaneRetuned(msgspec.Struct, frozen=True):
-    """Somebody changed a lane's limits. *changed* has the fields of `brim.Limits` that changed, with the new values."""
-
-    lane: str
-    changed: Mapping[str, Any]
-
-
-Event: TypeAlias = AttemptEnded | RequestEnded | LanePaused | LaneParked | LaneState | LaneRetuned | AttemptAdmitted
-"""What observers are told. They are called synchronously and must not block."""

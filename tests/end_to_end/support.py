@@ -6,8 +6,8 @@ import asyncio
 
 import brim
 from brim import testing
+from brim.events import Event
 from brim.surfaces.client import Options
-from brim.values import Event
 
 MIX = {
     "hang": 0.02,

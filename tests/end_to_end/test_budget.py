@@ -18,13 +18,14 @@ from brim.engine.budget import Purse, Till
 from brim.engine.lane import Lane, Settings
 from brim.engine.path import Prepared
 from brim.engine.run import Run
+from brim.events import LaneState
 from brim.policies.budget import Account, Bill, nanos, read_cap
 from brim.policies.prices import parse_price
 from brim.storage.journal import Journal
 from brim.storage.outlay import Outlay
 from brim.storage.use import Book, Ledger
 from brim.surfaces.client import Options
-from brim.values import Constraint, FailureKind, LaneState, Request
+from brim.values import Constraint, FailureKind, Request
 from end_to_end.support import MIX, Played, scenario
 from end_to_end.test_cli import Shell
 from engine.support import open_lane

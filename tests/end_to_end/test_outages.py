@@ -9,7 +9,8 @@ import pytest
 
 from brim import testing
 from brim.config import Limits, Timeouts
-from brim.values import AttemptEnded, FailureKind, LaneParked, LanePaused
+from brim.events import AttemptEnded, LaneParked, LanePaused
+from brim.values import FailureKind
 from end_to_end.support import Played
 
 K = FailureKind

@@ -8,9 +8,10 @@ from random import Random
 
 from brim.config import Limits
 from brim.engine.limiter import Limiter, Permit
+from brim.events import Hold
 from brim.policies.tokens import Cost
 from brim.simulator.clock import run_virtual
-from brim.values import Answer, Attempt, Failure, FailureKind, Hold, Outcome, Reply, Request
+from brim.values import Answer, Attempt, Failure, FailureKind, Outcome, Reply, Request
 
 OK = Reply(text="")
 

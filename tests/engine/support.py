@@ -12,12 +12,13 @@ from brim.engine.budget import Till
 from brim.engine.lane import Lane, Ledger, Settings
 from brim.engine.path import Prepared, fulfil
 from brim.engine.run import Run
+from brim.events import Event
 from brim.protocols import Dialect
 from brim.protocols.openai import OpenAIChat
 from brim.simulator.clock import run_virtual
 from brim.transport import Transport
 from brim.transport.scripted import Answers
-from brim.values import Event, Reply, Request, Result
+from brim.values import Reply, Request, Result
 
 ENDPOINT = Endpoint(dialect="openai", base_url="http://127.0.0.1:1", model="m")
 

@@ -16,12 +16,13 @@ from brim.engine.lane import Lane, Settings
 from brim.engine.path import Prepared
 from brim.engine.run import READ_AHEAD, Run
 from brim.errors import JournalError
+from brim.events import AttemptEnded, Event, LaneParked, RequestEnded
 from brim.policies.adaptive import START
 from brim.protocols import WireRequest
 from brim.simulator.clock import run_virtual
 from brim.transport import Phase
 from brim.transport.scripted import Answers, Breaks, Hangs, Scripted, Step
-from brim.values import AttemptEnded, Event, Failure, FailureKind, LaneParked, Request, RequestEnded, Result
+from brim.values import Failure, FailureKind, Request, Result
 from engine.support import Played, ask, open_lane, play, refusal, reply
 
 

@@ -13,11 +13,12 @@ from brim.engine.lane import Lane, Settings
 from brim.engine.path import Prepared
 from brim.engine.run import Run
 from brim.engine.sampler import PERIOD_S, Sampler
+from brim.events import Event, LaneState
 from brim.simulator import Capacity, Headers, Latency, Limit, Provider, Scenario, SimTransport
 from brim.simulator.clock import VirtualLoop, run_virtual
 from brim.transport import Transport
 from brim.transport.scripted import Scripted
-from brim.values import Bound, Constraint, Event, Failure, FailureKind, LaneState
+from brim.values import Bound, Constraint, Failure, FailureKind
 from engine.lanes import Gatekeeper, now, virtual
 from engine.support import ask, open_lane, refusal, reply
 

@@ -8,9 +8,10 @@ from brim.config import Limits
 from brim.engine.lane import Settings
 from brim.engine.permits import Permit, Waiter
 from brim.engine.waits import WaitLog
+from brim.events import AttemptAdmitted, Hold
 from brim.policies.tokens import Cost
 from brim.transport.scripted import Scripted
-from brim.values import AttemptAdmitted, Bound, Constraint, Failure, Hold
+from brim.values import Bound, Constraint, Failure
 from engine.lanes import Gatekeeper, attempt, settle, throttled, virtual
 from engine.support import ask, play, refusal, reply
 

@@ -10,20 +10,9 @@ import msgspec
 import pytest
 
 from brim.errors import ConfigError
+from brim.events import AttemptAdmitted, AttemptEnded, Event, Hold
 from brim.storage.trace import TraceFile
-from brim.values import (
-    Attempt,
-    AttemptAdmitted,
-    AttemptEnded,
-    Bound,
-    Constraint,
-    Event,
-    Gauge,
-    GaugeSource,
-    Hold,
-    Reply,
-    Request,
-)
+from brim.values import Attempt, Bound, Constraint, Gauge, GaugeSource, Reply, Request
 
 REQUEST = Request(id="a1", position=7, messages=[{"role": "user", "content": "the secret of life"}])
 ATTEMPT = Attempt(request=REQUEST, number=2, body=b"the secret of life")

@@ -13,6 +13,7 @@ from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 from brim.errors import CallFailed, ConfigError
+from brim.events import Event
 from brim.protocols import Piece
 from brim.surfaces.chat import ChatExit, converse
 from brim.surfaces.chat_keys import Piped, Reader, Typed
@@ -20,7 +21,7 @@ from brim.surfaces.chat_screen import ChatScreen
 from brim.surfaces.chat_slash import COMMANDS
 from brim.surfaces.chat_talk import Talk
 from brim.surfaces.conversation import Conversation
-from brim.values import Event, Failure, Message, Reply, Request, Result, Usage
+from brim.values import Failure, Message, Reply, Request, Result, Usage
 
 KEY = "sk-never-shown-0123456789abcdef"
 CTRL_C, CTRL_D, ALT_ENTER = "\x03", "\x04", "\x1b\r"

@@ -9,11 +9,12 @@ import msgspec
 import pytest
 
 import brim
+from brim.events import AttemptEnded, LanePaused
 from brim.protocols import Piece
 from brim.surfaces.chat import ChatExit
 from brim.surfaces.chat_keys import Piped
 from brim.surfaces.chat_slash import COMMANDS, full_name, parse
-from brim.values import AttemptEnded, Failure, FailureKind, LanePaused, Request
+from brim.values import Failure, FailureKind, Request
 from surfaces.chat_support import CTRL_C, CTRL_D, Scripted, Shown, pipe_of, piped, typed, users
 
 

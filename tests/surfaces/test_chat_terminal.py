@@ -11,11 +11,12 @@ import pytest
 from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.input import PipeInput
 
+from brim.events import LanePaused
 from brim.protocols import Piece
 from brim.surfaces.chat import ChatExit
 from brim.surfaces.chat_keys import history_in, state_folder
 from brim.surfaces.chat_markdown import Blocks, clean
-from brim.values import Failure, FailureKind, LanePaused
+from brim.values import Failure, FailureKind
 from surfaces.chat_support import ALT_ENTER, CTRL_C, CTRL_D, KEY, Scripted, Shown, Terminal, piped, typed, users
 
 

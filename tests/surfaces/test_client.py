@@ -12,11 +12,11 @@ import pytest
 
 import brim
 from brim.errors import ConfigError
+from brim.events import AttemptAdmitted, AttemptEnded, Event, LaneState, RequestEnded
 from brim.protocols import WireRequest
 from brim.simulator.clock import run_virtual
 from brim.surfaces.client import Options
 from brim.transport.scripted import Answers, Scripted
-from brim.values import AttemptAdmitted, AttemptEnded, Event, LaneState, RequestEnded
 from engine.support import refusal, reply
 
 URL = "http://127.0.0.1:1"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from brim.config import Limits, Window
 from brim.engine.lane import Settings
 from brim.engine.run import Run
+from brim.events import Event, LaneRetuned
 from brim.surfaces.controls import Controls
 from brim.surfaces.orders import (
     Drain,
@@ -31,7 +32,7 @@ from brim.surfaces.orders import (
 from brim.surfaces.tally import Tally
 from brim.transport import Transport
 from brim.transport.scripted import Hangs, Scripted
-from brim.values import Constraint, Event, FailureKind, LaneRetuned, Request
+from brim.values import Constraint, FailureKind, Request
 from engine.support import Played, ask, play, refusal, reply
 
 TEN_A_SECOND = Settings(seed=1, limits=Limits(requests_per_minute=600))

@@ -16,7 +16,7 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[1]), int(sys.argv[2])))
 import brim
 from brim.surfaces.files import most_connections
 from brim.surfaces.loops import run_loop
-from brim.values import AttemptEnded
+from brim.events import AttemptEnded
 
 async def main():
     seen, events = most_connections(), []

@@ -7,20 +7,11 @@ import io
 import pytest
 from rich.console import Console
 
+from brim.events import LaneParked, LanePaused, LaneState
 from brim.surfaces.progress import plain_lines
 from brim.surfaces.progress_view import view
 from brim.surfaces.tally import Tally
-from brim.values import (
-    Bound,
-    Constraint,
-    Failure,
-    FailureKind,
-    Gauge,
-    GaugeSource,
-    LaneParked,
-    LanePaused,
-    LaneState,
-)
+from brim.values import Bound, Constraint, Failure, FailureKind, Gauge, GaugeSource
 
 REQUESTS = Bound(Constraint.REQUESTS, "requests a minute")
 HALF = "requests ████░░░░ 50% of 40/20 s"

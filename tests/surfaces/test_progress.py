@@ -11,24 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from brim.events import LaneParked, LanePaused, LaneRetuned, LaneState, RequestEnded
 from brim.surfaces.progress import Progress, plain_lines
 from brim.surfaces.progress_view import view
 from brim.surfaces.screen import compact, duration, money, one_line
 from brim.surfaces.tally import Tally
-from brim.values import (
-    Bound,
-    Constraint,
-    Failure,
-    FailureKind,
-    LaneParked,
-    LanePaused,
-    LaneRetuned,
-    LaneState,
-    Reply,
-    Request,
-    RequestEnded,
-    Result,
-)
+from brim.values import Bound, Constraint, Failure, FailureKind, Reply, Request, Result
 
 REPLY = Reply(text="x")
 

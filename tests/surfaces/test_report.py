@@ -8,23 +8,20 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from brim.events import AttemptEnded, LaneParked, LaneState, RequestEnded
 from brim.storage.journal import Recorded
 from brim.surfaces.report import print_report, summarize
 from brim.surfaces.tally import Tally
 from brim.values import (
     Attempt,
-    AttemptEnded,
     Bound,
     Constraint,
     Failure,
     FailureKind,
     FinishReason,
-    LaneParked,
-    LaneState,
     Outcome,
     Reply,
     Request,
-    RequestEnded,
     Result,
     Usage,
 )

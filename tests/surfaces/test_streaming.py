@@ -10,13 +10,14 @@ import pytest
 import brim
 from brim.config import Timeouts
 from brim.errors import CallFailed
+from brim.events import RequestEnded
 from brim.protocols import Piece
 from brim.simulator.clock import run_virtual
 from brim.surfaces.client import Client
 from brim.surfaces.streaming import AnswerStream
 from brim.transport import Phase
 from brim.transport.scripted import Breaks, Hangs, Scripted, Streams
-from brim.values import FailureKind, RequestEnded, Usage
+from brim.values import FailureKind, Usage
 from engine.streams import ENDING, FAULT, options, said, with_client, words
 from engine.support import refusal, reply
 

@@ -6,24 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from brim.events import AttemptEnded, LaneParked, LanePaused, RequestEnded
 from brim.storage.journal import Recorded
 from brim.surfaces.tally import Rates, Tally
-from brim.values import (
-    Attempt,
-    AttemptEnded,
-    Failure,
-    FailureKind,
-    FinishReason,
-    LaneParked,
-    LanePaused,
-    Outcome,
-    Reply,
-    Request,
-    RequestEnded,
-    Result,
-    Sent,
-    Usage,
-)
+from brim.values import Attempt, Failure, FailureKind, FinishReason, Outcome, Reply, Request, Result, Sent, Usage
 
 REQUEST = Request(messages=[])
 REPLY = Reply(text="x", usage=Usage(input_tokens=10, output_tokens=5))

@@ -22,36 +22,25 @@ from brim.engine.path import Admit, Path, Prepared, Send, Service
 from brim.engine.strategies import Strategies
 from brim.engine.stream import StreamSend, WhileUnheard
 from brim.errors import ConfigError
+from brim.events import AttemptAdmitted, Event, LaneParked, LanePaused, LaneRetuned, RequestEnded
 from brim.policies.health import Health
 from brim.policies.retry import MAX_ATTEMPTS, Backoff, RetryPolicy, StandardRetry
 from brim.policies.same_fault import SameFault
 from brim.policies.timeouts import LearntTotal
 from brim.policies.tokens import CHARGING, Charging
 from brim.protocols import Piece, StreamingDialect, fingerprint
-from brim.values import (
-    AttemptAdmitted,
-    Bound,
-    Constraint,
-    Event,
-    Failure,
-    LaneParked,
-    LanePaused,
-    LaneRetuned,
-    Reply,
-    Request,
-    RequestEnded,
-    Result,
-)
+from brim.values import Bound, Constraint, Failure, Reply, Request, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from brim.engine.budget import Till
     from brim.engine.permits import Permit
+    from brim.events import Hold
     from brim.policies.tokens import Amounts, Cost, Spent
     from brim.protocols import Dialect
     from brim.transport import Transport
-    from brim.values import Attempt, Hold
+    from brim.values import Attempt
 
 __all__ = ["Lane", "Ledger", "Settings", "build_service"]
 

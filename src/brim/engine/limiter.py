@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
     from random import Random
 
-    from brim.values import Hold
+    from brim.events import Hold
 
 __all__ = ["Limiter", "Permit"]
 

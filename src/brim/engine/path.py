@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from brim.engine.permits import Permit
+from brim.events import AttemptEnded, Event
 from brim.policies.retry import Tries
 from brim.protocols import WireRequest
 from brim.protocols.levels import LevelReader
 from brim.transport import TransportError
-from brim.values import Answer, Attempt, AttemptEnded, Event, Failure, FailureKind, Outcome, Reply, Result
+from brim.values import Answer, Attempt, Failure, FailureKind, Outcome, Reply, Result
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

@@ -11,7 +11,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from brim.values import Bound, Constraint, Event, LaneState
+from brim.events import Event, LaneState
+from brim.values import Bound, Constraint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from brim.values import Hold
+from brim.events import Hold
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from brim.errors import ConfigError
-from brim.values import AttemptAdmitted, Event
+from brim.events import AttemptAdmitted, Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -29,6 +29,7 @@ from brim.engine.lane import Lane
 from brim.engine.path import Prepared
 from brim.engine.run import Run
 from brim.errors import ConfigError
+from brim.events import RequestEnded
 from brim.storage.export import export
 from brim.storage.formats import form_of
 from brim.storage.inputs import count_rows, read_rows
@@ -44,7 +45,7 @@ from brim.surfaces.loops import run_loop
 from brim.surfaces.progress import Progress
 from brim.surfaces.report import print_report
 from brim.surfaces.tally import Tally
-from brim.values import Failure, FailureKind, Request, RequestEnded, Result, Sent
+from brim.values import Failure, FailureKind, Request, Result, Sent
 
 __all__ = ["Exit", "Job", "carry_out", "carry_out_alone", "journal_path"]
 

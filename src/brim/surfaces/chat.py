@@ -18,6 +18,7 @@ import msgspec
 from prompt_toolkit.output import create_output
 
 from brim.errors import BrimError, ConfigError
+from brim.events import Event
 from brim.local.models import MODELS
 from brim.local.models import Model as EmbeddedModel
 from brim.protocols.registry import DIALECT_NAMES, find_dialect
@@ -28,7 +29,6 @@ from brim.surfaces.chat_talk import Talk
 from brim.surfaces.client import Client, Options
 from brim.surfaces.conversation import DEFAULT_BOUND, Conversation
 from brim.surfaces.endpoints import LOCAL, split_model
-from brim.values import Event
 
 __all__ = ["DEFAULT_MODEL", "ChatExit", "ChatSettings", "chat_with", "converse"]
 

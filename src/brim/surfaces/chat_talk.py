@@ -12,10 +12,11 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, Asyn
 from typing import Any, Final, Protocol, Self, TypeAlias
 
 from brim.errors import BrimError, CallFailed
+from brim.events import AttemptEnded, Event, LanePaused
 from brim.surfaces.chat_screen import Answering, ChatScreen
 from brim.surfaces.conversation import Conversation
 from brim.surfaces.screen import duration, money, one_line, reason
-from brim.values import AttemptEnded, Event, Failure, LanePaused, Message, Reply, Result, Usage
+from brim.values import Failure, Message, Reply, Result, Usage
 
 __all__ = ["Connect", "Model", "Piece", "Streaming", "Talk", "Totals"]
 

@@ -23,6 +23,7 @@ from brim.engine.run import Run
 from brim.engine.sampler import Sampler
 from brim.engine.strategies import Strategies
 from brim.errors import CallFailed, ConfigError, InputError
+from brim.events import Event
 from brim.policies.prices import Price, price_of
 from brim.policies.retry import MAX_ATTEMPTS
 from brim.protocols import fingerprint
@@ -35,7 +36,7 @@ from brim.surfaces.files import most_connections
 from brim.surfaces.lane_limits import limits_of
 from brim.surfaces.loops import run_loop
 from brim.surfaces.streaming import AnswerStream, Inbox
-from brim.values import Event, Failure, FailureKind, Message, Reply, Request, Result, Sent
+from brim.values import Failure, FailureKind, Message, Reply, Request, Result, Sent
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from brim.config import Limits, Timeouts
 from brim.errors import ConfigError
+from brim.events import Event
 from brim.surfaces.figures import FIGURES
 from brim.surfaces.lane_limits import LimitsOf
 from brim.surfaces.presets import did_you_mean
 from brim.transport import Transport
-from brim.values import Event
 
 if TYPE_CHECKING:
     from brim.engine.strategies import RetryState

@@ -13,22 +13,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from brim.policies.prices import LIST_PRICE
-from brim.values import (
+from brim.events import (
     AttemptAdmitted,
     AttemptEnded,
-    Constraint,
     Event,
-    Failure,
-    FailureKind,
-    FinishReason,
     LaneParked,
     LanePaused,
     LaneRetuned,
     LaneState,
-    Reply,
     RequestEnded,
 )
+from brim.policies.prices import LIST_PRICE
+from brim.values import Constraint, Failure, FailureKind, FinishReason, Reply
 
 if TYPE_CHECKING:
     from brim.policies.budget import Account
