@@ -80,7 +80,7 @@ class Admission:
         self._past = Past(self._totals, now)
         self._minutes = minutes(limits)
         self._ceilings = ceilings(limits)
-        self._stated = state_rates(limits, now, past=self._past)
+        self._stated = self._kept = state_rates(limits, now, past=self._past)
         self._days = state_days(limits, now, past=self._past)
         self._costs = TokenCosts(charging)
         self._levels: dict[tuple[Dimension, float | None], ServerLevel] = {}
@@ -98,7 +98,7 @@ class Admission:
         self._minutes = minutes(limits)
         self._surprises = [0, 0, 0, 0]
         self._ceilings = ceilings(limits)
-        self._stated = state_rates(limits, now, past=self._past, before=self._stated)
+        self._stated = self._kept = state_rates(limits, now, past=self._past, before=self._stated)
         self._days = state_days(limits, now, past=self._past, before=self._days)
         self._paces = [pace for pace in self._paces if pace.restated(self._ceiling(pace.place))]
 
@@ -157,7 +157,7 @@ class Admission:
         amounts = cost.amounts
         for pace in self._paces if is_paced else ():
             wait = max(wait, pace.ready_in(amounts[pace.place], now))
-        for each in self._stated:
+        for each in self._kept:
             wait = max(wait, each.gauge.ready_in(amounts[each.place], now))
         for level in self._known:
             wait = max(wait, level.ready_in(amounts[level.place], now))
@@ -245,6 +245,17 @@ class Admission:
         if len(self._known) != sum(level.is_known for level in self._levels.values()):
             self._known = [level for level in self._levels.values() if level.is_known]
             self._shown_at = min(self._shown_at, now)
+        if self._stated:
+            self._yield(now)
+
+    def _yield(self, now: float) -> None:
+        """A stated limit of tokens does not hold back while the server, which alone knows its count, shows plenty."""
+        self._kept = []
+        for each in self._stated:
+            if each.place and any(each.is_shown_by(level) and level.shows_plenty for level in self._known):
+                each.forgive(now)
+            else:
+                self._kept.append(each)
 
     def refused(
         self, charge: Charge, answer: Answer, failure: Failure, now: float, *, is_crowd: bool = False
@@ -303,6 +314,7 @@ class Admission:
         self._surprises[place] += 1
         if limit is not None and self._surprises[place] == _PROVES_MINUTES:
             self._stated.append(any_minute(place, limit, now, past=self._past))
+            self._kept = self._stated
             self._paces = [pace for pace in self._paces if pace.place != place]
 
     def _blamed(self, failure: Failure) -> Pace:
@@ -326,7 +338,7 @@ class Admission:
         """The limit that holds up an attempt of *cost* the longest; None if none does."""
         amounts = cost.amounts
         longest, bound = 0.0, None
-        waits = [(each.gauge.ready_in(amounts[each.place], now), each.constraint, each.name) for each in self._stated]
+        waits = [(each.gauge.ready_in(amounts[each.place], now), each.constraint, each.name) for each in self._kept]
         waits += [
             (pace.ready_in(amounts[pace.place], now), CONSTRAINTS[pace.place], _learnt(pace)) for pace in self._paces
         ]

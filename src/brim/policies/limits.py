@@ -60,6 +60,10 @@ class Bucket:
         """Take *cost* out, into debt if need be. A negative cost gives back what was reserved in excess."""
         self._level = self.level(now) - cost
 
+    def forgive(self, now: float) -> None:
+        """From *now* on there is no debt."""
+        self._level = max(0.0, self.level(now))
+
     def restate(self, *, rate: float, burst: float, now: float) -> None:
         """From *now* on it refills by *rate*, up to *burst*; what was taken stays taken."""
         self._level = min(burst, self.level(now))

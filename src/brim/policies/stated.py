@@ -16,6 +16,7 @@ from brim.values import Constraint, Gauge, GaugeSource
 
 if TYPE_CHECKING:
     from brim.config import Limits
+    from brim.policies.level import ServerLevel
     from brim.policies.past import Past
 
 __all__ = ["CONSTRAINTS", "WORDS", "Stated", "any_minute", "ceilings", "minutes", "state_days", "state_rates"]
@@ -33,6 +34,8 @@ CONSTRAINTS: Final = (
 _MARGIN: Final = 0.997
 """Stated rates are used up to this share: what is over pays for clocks that differ and for windows cut elsewhere."""
 _DAY_S: Final = 86_400.0
+_SAME: Final = 0.01
+"""Limits that differ by less are the same."""
 _LONGEST_WAIT_S: Final = 2.0
 """Who came just too early is not told to wait for longer."""
 
@@ -70,6 +73,15 @@ class Stated:
         is_early = self._spaced[1].refused(sent_at=sent_at, now=now)
         self.relax(now)
         return is_early
+
+    def is_shown_by(self, level: ServerLevel) -> bool:
+        """Does the server show this very limit?"""
+        return level.place == self.place and abs(level.rate * self.period_s - self.amount) <= _SAME * self.amount
+
+    def forgive(self, now: float) -> None:
+        """Somebody else keeps the account: what this counted too much is no debt."""
+        if isinstance(self.gauge, Bucket):
+            self.gauge.forgive(now)
 
     def relax(self, now: float) -> None:
         """Time passed: calls that keep further apart than stated may come closer again."""
