@@ -49,6 +49,7 @@ class Score:
     fill: float
     recovery: list[float] = field(default_factory=list)
     worst: int = 0
+    behind: float = 0.0
     seconds: float = 0.0
     fault: str = ""
 
@@ -82,7 +83,7 @@ def play(world: World) -> Score:
             settings=Settings(limits=world.limits, seed=world.seed),
             price=lambda _: None,
             emit=lambda _: None,
-            wall=lambda: 0.0,
+            wall=asyncio.get_running_loop().time,
         )
 
         async def source() -> AsyncIterator[tuple[Lane, Prepared]]:
@@ -116,6 +117,7 @@ def play(world: World) -> Score:
         fill=fill(world.scenario, steady),
         recovery=_recovery(world.scenario, samples, accepts[-1]),
         worst=max((result.throttles for result in results), default=0),
+        behind=_behind(results),
         seconds=time.perf_counter() - started,
         fault=fault,
     )
@@ -203,6 +205,15 @@ def _spans(samples: Sequence[Sample], begin: float, until: float) -> Iterable[tu
     return zip(later, later[10:], strict=False)
 
 
+def _behind(results: Sequence[Result]) -> float:
+    """Seconds by which a row that was answered went after one that came later in the input, at most."""
+    earliest, longest = float("inf"), 0.0
+    for result in sorted(results, key=lambda result: result.request.position, reverse=True):
+        longest = max(longest, result.started_at - earliest)
+        earliest = min(earliest, result.started_at)
+    return longest
+
+
 def _is_good(scenario: Scenario, first: Sample, last: Sample) -> bool:
     refused = last.refused - first.refused
     arrived = max(1, last.arrived - first.arrived)
@@ -243,6 +254,8 @@ _COLUMNS: Final = (
     "p10",
     "recovery: median",
     "p90",
+    "longest a row went after a later one: median",
+    "worst",
     "most throttles of a row",
 )
 _HEAD: Final = f"| {' | '.join(_COLUMNS)} |\n{'|---' * len(_COLUMNS)}|"
@@ -257,7 +270,8 @@ def _table(scores: Sequence[Score]) -> str:
         fill = _at([score.fill for score in group if score.fill == score.fill], "{:.1%}", 0.5, 0.1)
         recovery = _at([seconds for score in group for seconds in score.recovery], "{:.0f} s", 0.5, 0.9)
         worst = max(score.worst for score in group)
-        lines.append(f"| {kind} | {len(group)} | {ratios} | {refused} | {fill} | {recovery} | {worst} |")
+        behind = _at([score.behind for score in group], "{:.1f} s", 0.5, 1.0)
+        lines.append(f"| {kind} | {len(group)} | {ratios} | {refused} | {fill} | {recovery} | {behind} | {worst} |")
     faults = [f"{score.seed}: {score.fault}" for score in scores if score.fault]
     return "\n".join(lines) + "\n\nRows lost or permits not given back: " + ("; ".join(faults) or "none") + ".\n"
 
@@ -274,7 +288,8 @@ _PAGE: Final = """# The proof: admission against random providers
 every property follows from a seed (`benchmarks/worlds.py`). The oracle knows the limit and paces evenly on the same
 seed; on hardware without limits it is the best fixed window, on a ramp the client that is told the server's state.
 Steady state is from a quarter of the run to the last admission. Recovery is the time after a change (limit halved or
-doubled, another client comes or goes) until ten seconds in a row bring 90 % of the new refill.
+doubled, another client comes or goes) until ten seconds in a row bring 90 % of the new refill. No row starves: the
+longest that one went after a row which comes later in the input is what a refusal and the wait after it take.
 How admission works, and what the figures mean: [limits](limits.md).
 
 {parts}"""

@@ -16,9 +16,9 @@ from brim.simulator.clock import run_virtual
 from brim.values import Answer, Attempt, Failure, FailureKind, Outcome, Reply, Request, Usage
 
 
-def attempt(position: int = 0, body: bytes = b"{}", max_tokens: int | None = None) -> Attempt:
+def attempt(position: int = 0, body: bytes = b"{}", max_tokens: int | None = None, number: int = 1) -> Attempt:
     request = Request(position=position, messages=(), max_tokens=max_tokens)
-    return Attempt(request=request, number=1, body=body)
+    return Attempt(request=request, number=number, body=body)
 
 
 class Lane:
@@ -113,6 +113,29 @@ def test_first_in_first_out_whatever_the_size() -> None:
             for position in range(6):
                 tasks.create_task(go(position, b"x" * (15_000 if position == 1 else 40)))
         assert order == list(range(6))
+
+    virtual(test)
+
+
+def test_who_was_turned_away_keeps_its_turn() -> None:
+    """
+    Requests that come again go before those that were never sent, in the order in which they came again; one that was
+    turned away five times waits behind the others.
+    """
+
+    async def test() -> None:
+        lane = Lane(Limits(requests_per_minute=60))
+        await lane.enter()
+        order: list[tuple[int, int]] = []
+
+        async def go(position: int, number: int) -> None:
+            await lane.enter(position=position, number=number)
+            order.append((position, number))
+
+        async with asyncio.TaskGroup() as tasks:
+            for position, number in ((3, 1), (4, 1), (2, 2), (0, 6), (1, 5)):
+                tasks.create_task(go(position, number))
+        assert order == [(2, 2), (1, 5), (3, 1), (4, 1), (0, 6)]
 
     virtual(test)
 

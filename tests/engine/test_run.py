@@ -63,6 +63,22 @@ def test_ramps_up_to_the_ceiling_and_no_further() -> None:
     assert 13.0 <= played.ended_at <= 14.0
 
 
+def test_goes_in_order_when_the_window_opens() -> None:
+    """
+    Answers that come together and open the window wide let nobody jump the queue.
+    """
+    sent: list[int] = []
+
+    def far_end(request: WireRequest) -> Answers:
+        sent.append(int(msgspec.json.decode(request.body)["messages"][0]["content"]))
+        shown = {"x-ratelimit-limit-requests": "600", "x-ratelimit-remaining-requests": "5"}
+        return msgspec.structs.replace(reply(after=1.0), headers=shown)
+
+    play(Scripted(then=far_end), (ask(n, str(n)) for n in range(300)))
+
+    assert sent == sorted(sent)
+
+
 def test_reads_no_further_ahead_than_it_must() -> None:
     """
     However long the source, only the window and the read-ahead are held at once.

@@ -220,7 +220,7 @@ class Lane:
             ledger.stated(settings.limits)
             self.limiter.recall(ledger.spent(model, wall()))
         note = None if ledger is None else _noting(ledger, till, wall, reserves=charging is Charging.RESERVES_CAP)
-        self.alive = 0
+        self.alive = self.starting = 0
         self.held: deque[Prepared] = deque()
         self._resting: set[asyncio.Future[None]] = set()
         self._bound = _CROWD

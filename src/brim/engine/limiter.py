@@ -1,15 +1,17 @@
 """Admission: the one place that waits for capacity.
 
 A lane's limiter lets attempts go first in, first out, as its limits, its window and its gate allow, and nothing else
-does. A permit is the right to have one attempt on the wire; it is settled once, with the answer, and given back when
-the attempt is over, however it ended. An attempt that is cancelled gives back its slot and keeps its charge, because
-the provider may count it. All arithmetic is in policies; here are the queue, the timer and the hand-off.
+does. A request that was turned away keeps its turn: for a few attempts it goes before those that were never sent. A
+permit is the right to have one attempt on the wire; it is settled once, with the answer, and given back when the
+attempt is over, however it ended. An attempt that is cancelled gives back its slot and keeps its charge, because the
+provider may count it. All arithmetic is in policies; here are the queue, the timer and the hand-off.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final
 
 from brim.config import Limits
@@ -226,13 +228,20 @@ class Limiter:
         self._disarm()
 
     async def _wait(self, waiter: Waiter) -> Permit | Failure:
-        self._queue.append(waiter)
+        self._line_up(waiter)
         self._pump()
         try:
             return await waiter.told
         except asyncio.CancelledError:
             self._forget(waiter)
             raise
+
+    def _line_up(self, waiter: Waiter) -> None:
+        queue = self._queue
+        if waiter.goes_first:
+            queue.insert(sum(1 for _ in takewhile(_goes_first, queue)), waiter)
+        else:
+            queue.append(waiter)
 
     def _forget(self, waiter: Waiter) -> None:
         """*waiter* was cancelled: out of the queue, or, if its permit was already on the way, back with that."""
@@ -256,7 +265,8 @@ class Limiter:
             now = self._loop.time()
             delay = self._delay(first.cost, now)
             if delay != 0.0 and self._waits is not None:
-                self._waits.looked(self.bound(), now, since=first.since)
+                longest = next((each.since for each in self._queue if not each.goes_first), now)
+                self._waits.looked(self.bound(), now, since=min(first.since, longest))
             if delay is None:
                 return
             if delay > 0.0:
@@ -329,6 +339,10 @@ class Limiter:
 
     def __repr__(self) -> str:
         return f"Limiter(in_flight={self.in_flight}, waiting={len(self._queue)}, window={self.window})"
+
+
+def _goes_first(waiter: Waiter) -> bool:
+    return waiter.goes_first
 
 
 def _nothing() -> None:

@@ -6,7 +6,7 @@ itself.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 import msgspec
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from brim.values import Answer, Attempt, Failure
 
 __all__ = ["Permit", "Waiter"]
+
+
+_KEEPS_ITS_TURN: Final = 5
+"""Up to this attempt a request keeps the turn that it had."""
 
 
 class Issuer(Protocol):
@@ -70,9 +74,14 @@ class Permit(msgspec.Struct, eq=False, gc=False):
 
 
 class Waiter:
-    """One cost in the queue, and whose it is if it is an attempt's."""
+    """One cost in the queue, and whose it is if it is an attempt's.
 
-    __slots__ = ("attempt", "cost", "max_tokens", "since", "told")
+    Attributes:
+        goes_first: does it go before those who wait for their first attempt? It was there before them. But one that is
+            turned away again and again must not hold up all others.
+    """
+
+    __slots__ = ("attempt", "cost", "goes_first", "max_tokens", "since", "told")
 
     def __init__(
         self,
@@ -87,6 +96,7 @@ class Waiter:
         self.attempt = attempt
         self.told = told
         self.since = since
+        self.goes_first = attempt is not None and 1 < attempt.number <= _KEEPS_ITS_TURN
 
     def tell(self, decision: Permit | Failure) -> None:
         """Hand over *decision*; a permit that nobody waits for any more goes back."""

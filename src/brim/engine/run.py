@@ -108,6 +108,7 @@ class Run:
         """Bring as many of the lane's requests alive as there is room for."""
         while lane.held and lane.room() > 0:
             lane.alive += 1
+            lane.starting += 1
             self._tasks.create_task(self._work(lane, self._take(lane)))
 
     def _take(self, lane: Lane) -> Prepared:
@@ -118,9 +119,12 @@ class Run:
 
     async def _work(self, lane: Lane, prepared: Prepared) -> None:
         """Carry *prepared*, then whatever is held for the lane."""
+        lane.starting -= 1
         try:
             while True:
                 self._close(lane, await fulfil(prepared, lane.path))
+                if lane.starting:
+                    await asyncio.sleep(0)  # those came first, and none of them has queued yet
                 room = lane.room()
                 if not lane.held or room < 0:
                     return
