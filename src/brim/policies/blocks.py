@@ -40,7 +40,8 @@ _LATE: Final = 0.15
 long it is. That they have ended is seen a little late."""
 _UNLIKE: Final = 0.25
 _REFUTED: Final = 2
-"""Measurements that differ so much from the one before, so many times in a row, are of no window."""
+"""Measurements so much less than the one before, so often without one alike in between, are of no window. One that is
+more may be of a limit that was raised."""
 _HARDLY: Final = 0.1
 """Refused again after so small a share of the span in which so little got through, it is no window."""
 _MORE: Final = 1.04
@@ -115,6 +116,10 @@ class Blocks:
         """What the window allows, a second; 0 while not measured, or so little that it says nothing."""
         return self.amount / self.span if self.span and self.amount >= _SHORTEST_SENDS * self._asked else 0.0
 
+    @property
+    def _spacing(self) -> float:
+        return max(_SPACING_S, self.span / 512)
+
     def saw(self, passed: float, now: float) -> None:
         """An attempt was sent, *passed* with it in all."""
         if now < self._next_at:
@@ -123,7 +128,7 @@ class Blocks:
             del self._times[: _MOST // 4], self._passed[: _MOST // 4]
         self._times.append(now)
         self._passed.append(passed)
-        self._next_at = now + max(_SPACING_S, self.span / 512)
+        self._next_at = now + self._spacing
 
     def took_back(self, amount: float, sent_at: float) -> None:
         """An attempt was refused: it is among what seemed to have passed since it was sent."""
@@ -136,7 +141,9 @@ class Blocks:
             if self.amount and abs(sent_at - self._began) <= _SPACING_S:
                 self.amount -= amount
 
-    def refused(self, amount: float, *, sent_at: float, now: float, passed: float, rate: float, wait: float) -> bool:
+    def refused(
+        self, amount: float, *, sent_at: float, now: float, passed: float, rate: float, pace: float, wait: float
+    ) -> bool:
         """An attempt was refused. Is there a new measurement?
 
         Args:
@@ -145,6 +152,7 @@ class Blocks:
             now: when it came back.
             passed: what has been let through in all.
             rate: what is believed to be let through a second.
+            pace: what was sent a second, on purpose.
             wait: for how long the server says to wait, or 0.
         """
         self._asked = amount
@@ -156,7 +164,7 @@ class Blocks:
                 self._lasted(max(now - self._began, wait), amount, rate)
             return False
         if self.span and self.count:
-            self._ends(sent_at)
+            self._ends(sent_at, is_asked=pace > rate)
         self.count, self._began, self.block = 1, sent_at, 0.0
         self._level, self._level_at = passed, now
         self._lasted(wait, amount, rate)
@@ -203,7 +211,10 @@ class Blocks:
             since = self._at(until) - self._at(self._began_at(until))
             if _LIKELY * measure < since < measure:
                 measure = (since * measure) ** 0.5  # they begin no later than that, and perhaps sooner
-        self._unlike = self._unlike + 1 if self.amount and abs(measure / self.amount - 1.0) > _UNLIKE else 0
+        if measure < (1.0 - _UNLIKE) * self.amount:
+            self._unlike += 1
+        elif measure < (1.0 + _UNLIKE) * self.amount:
+            self._unlike = 0
         if self._unlike >= _REFUTED:
             self.span = self.amount = self._unlike = 0
             return False
@@ -212,8 +223,11 @@ class Blocks:
         self.amount = measure
         return self.amount > 0.0
 
-    def _ends(self, until: float) -> None:
-        """A block has ended, since something got through before another was refused that was sent *until* then."""
+    def _ends(self, until: float, *, is_asked: bool) -> None:
+        """A block has ended, since something got through before another was refused that was sent *until* then.
+
+        *is_asked*: because more was sent than is believed to be allowed.
+        """
         ended = self._end()
         got = self._at(until) - self._at(ended)
         if self.block > _SHORTEST_S and until - ended < _HARDLY * self.span and got < _HARDLY * self.amount:
@@ -221,7 +235,7 @@ class Blocks:
             self._shortest_s = 2.0 * self.block
             self.span = self.amount = 0.0
         else:
-            self._follow(ended)
+            self._follow(ended, is_asked=is_asked)
 
     def _began_at(self, until: float) -> float:
         """When the window began in which something is refused that was sent *until* then, if windows are fixed."""
@@ -230,7 +244,7 @@ class Blocks:
         # Refused where a window is said to begin, it was the one before that was used up.
         return until - into - (self.span if into < _PUNCTUAL * self.span else 0.0)
 
-    def _follow(self, ended: float) -> None:
+    def _follow(self, ended: float, *, is_asked: bool) -> None:
         """A block has *ended*: if windows are fixed, they begin no later than that."""
         if self._edge is None:
             self._edge = self._ended = ended
@@ -238,7 +252,7 @@ class Blocks:
         distance, self._ended = ended - self._ended, ended
         if distance < self.span / 2:
             return
-        if distance > _LONGER * self.span:
+        if distance > _LONGER * self.span and not is_asked:
             is_minute = abs(distance - MINUTE_S) < _LATE * MINUTE_S
             if is_minute or abs(distance - self._distance) < _ALIKE * distance:
                 self.span, self._edge, self._regular = MINUTE_S if is_minute else distance, ended, 0
@@ -266,5 +280,8 @@ class Blocks:
         place = bisect_right(times, when)
         if place == 0 or place == len(times):
             return passed[max(0, place - 1)]
-        share = (when - times[place - 1]) / (times[place] - times[place - 1])
+        gap = times[place] - times[place - 1]
+        if gap > 2.0 * self._spacing:
+            return passed[place - 1]  # nothing was sent in between
+        share = (when - times[place - 1]) / gap
         return passed[place - 1] + share * (passed[place] - passed[place - 1])

@@ -41,8 +41,8 @@ _SOON: Final = 32
 _AT_ONCE: Final = 8
 _CERTAIN: Final = 4
 _LESS: Final = 0.9
-_FAR_LESS: Final = 0.6
-"""Refused four times in a row within so many attempts, or twice at once, a limit may be so much lower."""
+_FAR_LESS: Final = 0.4
+"""Refused four times in a row within so many attempts, or again at once, a limit may be so much lower."""
 
 
 class Doubt:
@@ -126,8 +126,10 @@ class Fall:
         if sent >= _SOON or not (is_known or (is_at_once and self._soon)):
             self._soon = 0
             return 1.0
-        self._soon += 2 if is_at_once else 1
+        self._soon += 1
+        if is_at_once:
+            return _FAR_LESS
         if self._soon < _CERTAIN:
             return 1.0
-        self._soon = _CERTAIN - 2 if is_at_once else 0
-        return _FAR_LESS if is_at_once else _LESS
+        self._soon = 0
+        return _LESS

@@ -39,6 +39,8 @@ _ASIDE: Final = 2.0
 _FASTEST: Final = 4.0
 _SLACK: Final = 1.01
 _HALVINGS: Final = 14
+_MIDDLE: Final = 0.5
+"""Where between the bounds a single refusal is believed."""
 
 
 class Refusal(NamedTuple):
@@ -110,6 +112,11 @@ class Evidence:
         """Is the rate known well enough to stay there?"""
         return self.high < _NARROW * self.low
 
+    @property
+    def middle(self) -> float:
+        """The rate in the middle of the bounds, in proportion; infinity as long as there are none."""
+        return self.between(_MIDDLE) if self.low else float("inf")
+
     def first(self, passed: float, refusal: Refusal, *, least: float) -> None:
         """The first refusal, when *passed* had been let through. A limit is *least* a second or more, most likely."""
         amount, _, now, wait = refusal
@@ -118,7 +125,7 @@ class Evidence:
         self._struck_at = now
         self._latest = (now, passed)
         self.blocks.saw(passed, now)
-        self.blocks.refused(amount, sent_at=now, now=now, passed=passed, rate=least, wait=wait)
+        self.blocks.refused(amount, sent_at=now, now=now, passed=passed, rate=least, pace=least, wait=wait)
 
     @property
     def guess(self) -> float:
@@ -181,7 +188,7 @@ class Evidence:
         amount, sent_at, now, wait = refusal
         blocks = self.blocks
         before = blocks.rate
-        is_new = blocks.refused(amount, sent_at=sent_at, now=now, passed=passed, rate=base, wait=wait)
+        is_new = blocks.refused(amount, sent_at=sent_at, now=now, passed=passed, rate=base, pace=pace, wait=wait)
         since, self._struck_at = now - self._struck_at, now
         if blocks.rate:
             is_new = is_new or blocks.rate != before

@@ -3,56 +3,41 @@
 Nothing is told here but refusals. Every two of them bound the rate from both sides (`brim.policies.evidence`), and what
 is believed is what the bounds have in common:
 
-- *searching*: they are far apart. The pace grows from their middle on, slower with every refusal.
-- *cruising*: the pace starts a little below what is believed, dwells around it and then grows ever faster (a cubic in
-  what was sent since), so that a refusal comes once in some hundred requests while the limit stays as it is, and a
-  limit that was raised is found within a minute or two.
+- *searching*: they are far apart. The pace grows from their middle on.
+- *cruising*: the pace stays a little below what is believed for some hundred attempts, and then rises sharply. So a
+  refusal comes that seldom while the limit stays as it is, and a limit that was raised is found as soon.
+
+How it rises is told by `brim.policies.probing`.
 
 The first refusal comes when a burst is used up. How large a bucket that was is not known: the search begins between the
 rate that a minute's worth would make and the one that no bucket at all would.
 
 A refusal that names no wait may be a stray one, of no limit at all. Strays are a small share at any rate, each by
 itself; a limit refuses a large share of what is beyond it. So while searching, the odds between the two are summed up
-(a sequential test), and a single refusal moves nothing. While cruising one is believed, unless it comes where it is all
-but impossible (just after a cut, below the measured rate). After several of those the rate is lowered to see whether
-they end (`brim.policies.strays`): if so the limit is lower than it was; if not, the search begins again, and single
-refusals are doubted from then on.
+(a sequential test), and a single refusal moves nothing below the middle of the bounds. Above it, and while cruising,
+one is believed, unless it comes where it is all but impossible (just after a cut, below the measured rate). After
+several of those the rate is lowered to see whether they end (`brim.policies.strays`): if so the limit is lower than it
+was; if not, the search begins again, and single refusals are doubted from then on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
-from math import log
 from typing import Final
 
 from brim.policies.blocks import NO_TRAIL, Trail
 from brim.policies.doubt import Doubt, Fall
 from brim.policies.evidence import Evidence, Refusal
+from brim.policies.probing import RAISED, crossing, cruising, dwell, patience, searching
 from brim.policies.strays import Strays
 
 __all__ = ["Mode", "Pace"]
 
 _BELOW: Final = 0.985
-_RISE: Final = 0.03
-_DWELL_S: Final = 40.0
-_DWELL_SENDS: Final = 180.0
-_LONGEST_DWELL_S: Final = 140.0
-_RAISED: Final = 1.1
-"""Cruising this far above the measured rate unrefused, the limit must have been raised: search."""
 _SEARCH_A_SECOND: Final = 0.35
 _CAREFUL: Final = 0.1
-_A_WINDOW: Final = 0.3
-_A_LARGER_WINDOW: Final = 3.0
 _SLOWEST_SEARCH: Final = 0.01
-_CROSSED_S: Final = 20.0
-"""From the rate that is believed to the highest that it may be takes no longer."""
-_SEARCH_A_SEND: Final = 0.125
-_WELL_KNOWN: Final = 0.06
-_LEAST_PATIENCE: Final = 0.25
-_RISEN: Final = 1.03
-_PLAUSIBLE: Final = 0.97
-"""A refusal this close to the highest rate that it may be is no stray one."""
 _SAFE: Final = 0.995
 _SUNK: Final = 0.97
 """Below so much of the lower bound, or of the highest that it has been since, a limit refuses nothing: strays, each
@@ -89,6 +74,7 @@ _LATELY: Final = 32
 _TESTED: Final = 0.93
 """Below so much of what got through nothing is refused, unless at random."""
 _NO_MORE: Final = 1.03
+_IMPATIENT: Final = 0.25
 
 
 class Mode(Enum):
@@ -114,6 +100,7 @@ class Pace:
     __slots__ = (
         "_base",
         "_ceiling",
+        "_cost",
         "_doubt",
         "_empty_at",
         "_evidence",
@@ -153,6 +140,7 @@ class Pace:
         self._evidence = Evidence(now, hint, trail)
         self._fall = Fall()
         self._base = 0.0
+        self._cost = 0
         self._doubt = Doubt()
         self._is_passed_by = False
         self._lately = ((now, 0.0), (now, 0.0))
@@ -207,7 +195,8 @@ class Pace:
         """What was sent too fast a while ago is still in a window that slides."""
         blocks = self._evidence.blocks
         if blocks.rate and self.mode is Mode.CRUISING and not blocks.is_fixed:
-            room_at = blocks.room_at(amount, blocks.amount * self.rate / self._base)
+            budget = max(blocks.amount * self.rate / self._base, blocks.amount - _MIDDLE * amount)
+            room_at = blocks.room_at(amount, budget)
             self._empty_at = max(self._empty_at, min(room_at, now + _PAUSE_SHARE * blocks.span))
 
     def relieved(self) -> None:
@@ -244,18 +233,14 @@ class Pace:
     def _grow(self, amount: float, now: float) -> None:
         if self._strays.left:
             return
+        evidence, mean = self._evidence, self._mean
         if self.mode is Mode.SEARCHING:
-            search = self._search
-            blocks = self._evidence.blocks
-            if blocks.span:
-                # Windows refuse nothing until they are used up.
-                search = min(search, (_A_LARGER_WINDOW if blocks.is_outdone(now) else _A_WINDOW) / blocks.span)
-            self.rate *= 1.0 + min(_SEARCH_A_SEND, search * amount / self.rate)
+            self.rate *= searching(evidence, self._search, amount, now, rate=self.rate, mean=mean)
         else:
             self._since += amount
-            dwell = max(self._base * _DWELL_S, min(self._mean * _DWELL_SENDS, self._base * _LONGEST_DWELL_S))
-            factor = _BELOW + _RISE * (self._since / (dwell * self._patience)) ** 3
-            if factor > _RAISED or (factor > 1.0 and self._evidence.blocks.is_outdone(now)):
+            wait = dwell(self._base, mean, cost=self._cost) * self._patience
+            factor = cruising(evidence, self._since / wait)
+            if factor > RAISED:
                 self.mode, self._search = Mode.SEARCHING, _CAREFUL
             self.rate = self._base * factor
         self.rate = min(self.rate, self._ceiling)
@@ -279,7 +264,7 @@ class Pace:
             low = self.rate
             self._base = low / _TESTED
             self._evidence.believe(low, self._base * _NO_MORE)
-            self.mode, self._patience = Mode.CRUISING, _LEAST_PATIENCE
+            self.mode, self._patience = Mode.CRUISING, _IMPATIENT
         self._proven = 0.0
         self._since = 0.0
         self._settle()
@@ -291,6 +276,7 @@ class Pace:
         """
         self._evidence.took_back(amount, sent_at)
         if sent_at <= self._struck_at:
+            self._cost += 1
             if self._evidence.is_fresh:
                 self._settle()
             return True  # of the same burst as the last strike
@@ -323,7 +309,7 @@ class Pace:
                 self._strays.forget()
             return is_open
         is_searching = self.mode is Mode.SEARCHING
-        if is_searching and not noise and self.rate > _PLAUSIBLE * self._evidence.high:
+        if is_searching and not noise and self.rate > self._evidence.middle:
             return False
         is_safe = not is_searching and self.rate < max(_SAFE * self._evidence.low, _SUNK * self._proven)
         if is_alone and self._strays.is_suspicious(self._doubt.recent, is_safe=is_safe):
@@ -340,7 +326,7 @@ class Pace:
         else:
             is_new = self._evidence.refused(refusal, passed, mean=self._mean, base=self._base, pace=pace)
             share = 1.0
-            if not self._evidence.blocks.rate:
+            if not self._evidence.blocks.rate and self._evidence.blocks.count == 1:
                 share = self._fall.refused_after(self._sends_since, is_known=self.mode is Mode.CRUISING)
             self._evidence.low *= share
             if is_new or share < 1.0:
@@ -354,6 +340,7 @@ class Pace:
         self._struck_at = now
         self._since = 0.0
         self._sends_since = 0
+        self._cost = self._cost + 1 if self._evidence.blocks.count > 1 else 1
         self._doubt.settle()
         self._is_passed_by = False
 
@@ -375,14 +362,9 @@ class Pace:
             base = max(base, self._base)  # most likely two strays in a row
         if self._sends_since > _SELDOM and pace > _BELOW_CEILING * _BELOW * self._ceiling:
             base = max(base, (_NEAR_CEILING if self._sends_since > _RARE else _BELOW_CEILING) * self._ceiling)
-        is_raised = base > _RISEN * self._base
+        self._patience = patience(evidence, self._patience, base / max(self._base, _LEAST_RATE))
         self._base = base
-        self._search = max(_SLOWEST_SEARCH, self._search / 2, log(evidence.high / self._base) / _CROSSED_S)
-        # The less is known, the sooner is more to be found out.
-        width = evidence.high / evidence.low - 1.0
-        self._patience = max(_LEAST_PATIENCE, _WELL_KNOWN / max(_WELL_KNOWN, width))
-        if is_raised:
-            self._patience = _LEAST_PATIENCE  # and may be raised on
+        self._search = crossing(evidence.high, base, self._mean)
         self.mode = Mode.CRUISING if evidence.is_narrow else Mode.SEARCHING
 
     def _hurry(self, wait: float) -> None:

@@ -1,0 +1,92 @@
+"""How a learnt rate asks for more: steadily while it is searched, seldom and shortly once it is known.
+
+A refusal costs one attempt, whatever the rate; so how soon to ask again is counted in attempts, not in seconds, and a
+question that is due is put quickly: a rate that creeps up for as long as it has waited finds a raised limit twice as
+late and is refused as often. A window can be asked outright, since it refuses nothing until it is used up and loses
+nothing by being used up early.
+"""
+
+from __future__ import annotations
+
+from math import log
+from typing import Final
+
+from brim.policies.evidence import Evidence
+
+__all__ = ["RAISED", "crossing", "cruising", "dwell", "patience", "searching"]
+
+RAISED: Final = 1.1
+"""Cruising this far above the measured rate unrefused, the limit must have been raised: search."""
+_OUTRIGHT: Final = 1.4
+"""So many times what a window is believed to allow is tried at once."""
+_BELOW: Final = 0.985
+_RISE: Final = 0.02
+_SHARPLY: Final = 6
+"""The power by which the pace rises at the end of a dwell."""
+_DWELL_S: Final = 32.0
+_DWELL_SENDS: Final = 125.0
+_LONGEST_DWELL_S: Final = 140.0
+_DEAREST: Final = 2
+"""A question that is refused so often or more is put as many times more seldom."""
+_A_NEW_WINDOW: Final = 0.3
+_A_WINDOW: Final = 1.0
+_A_LARGER_WINDOW: Final = 6.0
+"""Not a second, but in a window: a search grows by no more, or it would be far too fast when the window is used up;
+more once clearly more got through than was measured."""
+_A_SEND: Final = 0.125
+_CAREFUL_A_SEND: Final = 0.04
+_CROSSED_SENDS: Final = 25.0
+_CROSSED_S: Final = 8.0
+"""From the rate that is believed to the highest that it may be it takes so many attempts, and as long at least."""
+_SLOWEST: Final = 0.01
+_WELL_KNOWN: Final = 0.1
+_LEAST_PATIENCE: Final = 0.25
+_RISEN: Final = 1.03
+_FALLEN: Final = 0.9
+
+
+def dwell(base: float, mean: float, *, cost: int) -> float:
+    """After how many units, *mean* by each attempt, a rate of *base* units a second asks for more.
+
+    *cost*: how often the last question was refused. What is sent before the first refusal is back may be refused too,
+    and a window that does not say when it opens is asked several times.
+    """
+    whole = max(base * _DWELL_S, min(mean * _DWELL_SENDS, base * _LONGEST_DWELL_S))
+    return whole * max(1, min(cost, _DEAREST))
+
+
+def cruising(evidence: Evidence, part: float) -> float:
+    """How many times the believed rate the pace is after that *part* of a dwell.
+
+    It stays a little below, and rises ever more steeply at the end. Above `RAISED` the search begins.
+    """
+    factor = _BELOW + _RISE * part**_SHARPLY
+    return max(factor, _OUTRIGHT) if factor > 1.0 and evidence.blocks.rate else factor
+
+
+def searching(evidence: Evidence, search: float, amount: float, now: float, *, rate: float, mean: float) -> float:
+    """How many times *rate* the pace is after an attempt of *amount*, if it is to grow by *search* in a second."""
+    blocks = evidence.blocks
+    if blocks.span:
+        usual = _A_NEW_WINDOW if evidence.is_fresh else _A_WINDOW
+        search = min(search, (_A_LARGER_WINDOW if blocks.is_outdone(now) else usual) / blocks.span)
+    most = _A_SEND if evidence.is_fresh else _CAREFUL_A_SEND * amount / mean
+    return 1.0 + min(most, search * amount / rate)
+
+
+def crossing(high: float, base: float, mean: float) -> float:
+    """By how much a search from *base* on grows in a second so that it is at *high* in time."""
+    return max(_SLOWEST, log(high / base) / max(_CROSSED_S, _CROSSED_SENDS * mean / base))
+
+
+def patience(evidence: Evidence, before: float, changed: float) -> float:
+    """The part of a whole dwell after which to ask again, if the rate that is believed is *changed* times what it was.
+
+    The less is known, the sooner is more to be found out. But where the answer is the same again, the next time is
+    twice as far as the one *before*: how much small buckets and windows allow is never known closely.
+    """
+    if changed > _RISEN:
+        return _LEAST_PATIENCE  # and may be raised on
+    width = evidence.high / evidence.low - 1.0
+    known = max(_LEAST_PATIENCE, _WELL_KNOWN / max(_WELL_KNOWN, width))
+    return min(1.0, max(known, 2.0 * before)) if evidence.is_narrow and changed > _FALLEN else known

@@ -1,0 +1,111 @@
+"""How a learnt rate asks for more: seldom, then quickly; a window outright."""
+
+from __future__ import annotations
+
+from itertools import count
+
+import pytest
+
+from brim.policies.evidence import Evidence, Refusal
+from brim.policies.probing import RAISED, crossing, cruising, dwell, patience, searching
+
+
+def known(low: float, high: float) -> Evidence:
+    """A bucket of which so much is known."""
+    evidence = Evidence(0.0)
+    evidence.believe(low, high)
+    return evidence
+
+
+def window(amount: float, span: float) -> Evidence:
+    """A window that allowed *amount* until it was used up, and says that it opens in *span* seconds."""
+    evidence = known(0.99 * amount / span, 1.01 * amount / span)
+    evidence.blocks.saw(amount, 1.0)
+    evidence.blocks.refused(
+        1.0, sent_at=1.0, now=1.0, passed=amount, rate=amount / span, pace=amount / span, wait=span - 1.0
+    )
+    assert evidence.blocks.rate == pytest.approx(amount / span)
+    return evidence
+
+
+def factors(evidence: Evidence, base: float) -> list[float]:
+    """The pace of a cruise by attempts, until the search begins."""
+    found: list[float] = []
+    for sent in count(1):
+        found.append(cruising(evidence, sent / dwell(base, 1.0, cost=1)))
+        if found[-1] > RAISED:
+            break
+    return found
+
+
+@pytest.mark.parametrize("base", [1.0, 5.0, 20.0])
+def test_a_cruise_stays_below_and_rises_at_the_end(base: float) -> None:
+    """Below what is known for a hundred attempts and more; from there to the search takes half as many at most."""
+    pace = factors(known(0.98 * base, 1.02 * base), base)
+    below = sum(factor <= 1.0 for factor in pace)
+
+    assert below >= 100
+    assert len(pace) <= 1.5 * below
+    assert pace == sorted(pace)
+
+
+def test_a_dear_question_is_put_half_as_often() -> None:
+    """One that was refused twice or more waits for twice as many attempts, and no longer."""
+    cheap = dwell(5.0, 1.0, cost=1)
+
+    assert dwell(5.0, 1.0, cost=0) == cheap
+    assert dwell(5.0, 1.0, cost=2) == dwell(5.0, 1.0, cost=9) == 2.0 * cheap
+
+
+def test_a_window_is_asked_outright() -> None:
+    """The first step above what it is known to allow is one that tells within the window."""
+    pace = factors(window(300.0, 60.0), 5.0)
+
+    assert max(pace[:-1]) <= 1.0
+    assert pace[-1] == pytest.approx(1.4)
+
+
+def test_a_search_is_fast_only_while_nothing_is_known() -> None:
+    """An attempt a second: an eighth more by each while there are no bounds, a twenty-fifth where there are."""
+    unknown = Evidence(0.0)
+
+    assert searching(unknown, 0.35, 1.0, 5.0, rate=1.0, mean=1.0) == pytest.approx(1.125)
+    assert searching(known(1.0, 2.0), 0.35, 1.0, 5.0, rate=1.0, mean=1.0) == pytest.approx(1.04)
+
+
+def test_a_new_window_is_searched_slowly() -> None:
+    """It grows by less than a third in a window, since that says nothing until it is used up."""
+    evidence = Evidence(0.0)
+    refusal = Refusal(1.0, 1.0, 1.0, 59.0)
+    evidence.first(300.0, refusal, least=1.0)
+
+    assert evidence.blocks.span == 60.0
+    rate = 5.0
+    for step in range(300):
+        rate *= searching(evidence, 0.35, 1.0, 60.0 + step / 5, rate=rate, mean=1.0)
+    assert 6.0 <= rate <= 5.0 * 1.36
+
+
+@pytest.mark.parametrize(("base", "attempts"), [(0.5, 25), (2.0, 25), (20.0, 160)])
+def test_the_bounds_are_crossed_in_some_attempts(base: float, attempts: int) -> None:
+    """In 25 attempts, and in eight seconds at least."""
+    search = crossing(2.0 * base, base, 1.0)
+    seconds = 0.6931 / search
+
+    assert seconds * base == pytest.approx(attempts, rel=0.01)
+
+
+def test_the_same_answer_again_makes_patient() -> None:
+    """Twice as patient each time, whatever the width of the bounds, up to a whole dwell."""
+    evidence = known(1.0, 1.2)
+    found = [0.25]
+    for _ in range(3):
+        found.append(patience(evidence, found[-1], 1.0))
+
+    assert found == pytest.approx([0.25, 0.5, 1.0, 1.0])
+
+
+def test_a_change_makes_impatient() -> None:
+    """A rate that was raised may be raised on; one that fell is as uncertain as its bounds are wide."""
+    assert patience(known(1.0, 1.01), 1.0, 1.1) == 0.25
+    assert patience(known(1.0, 1.2), 1.0, 0.5) == pytest.approx(0.5)
