@@ -160,3 +160,26 @@ def test_a_refusal_that_fits_what_was_known_leaves_it_narrow() -> None:
     assert evidence.high / evidence.low <= before
     assert evidence.low <= 10.0 * 1.02
     assert evidence.high >= 10.0 * 0.98
+
+
+def test_a_volley_after_a_pause_is_not_taken_for_an_even_pace() -> None:
+    """
+    A bucket of twenty at 50 a second that was left alone for a second and emptied at once: the bound from above stays
+    above.
+    """
+    evidence, passed, now, pace = Evidence(0.0), 66.0, 2.0, 6.0
+    evidence.first(passed, refusal(1.0, wait=1.0), least=1.0)
+    while pace < 50.0:
+        passed += 1.0
+        evidence.saw(1.0, passed, now)
+        now, pace = now + 1.0 / pace, pace * 1.04
+    evidence.refused(refusal(now, wait=1.0), passed, mean=1.0, base=25.0, pace=50.0)
+    now += 1.07
+    for _ in range(21):
+        passed += 1.0
+        evidence.saw(1.0, passed, now)
+    evidence.took_back(1.0, now)
+    passed -= 1.0
+    evidence.refused(refusal(now, wait=1.0), passed, mean=1.0, base=30.0, pace=float("inf"))
+
+    assert evidence.low <= 50.0 <= evidence.high

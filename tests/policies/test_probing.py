@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 
 from brim.policies.evidence import Evidence, Refusal
-from brim.policies.probing import RAISED, crossing, cruising, dwell, patience, searching
+from brim.policies.probing import RAISED, crossing, cruising, dwell, patience, searching, setting_out, setting_out
 
 
 def known(low: float, high: float) -> Evidence:
@@ -109,3 +109,14 @@ def test_a_change_makes_impatient() -> None:
     """A rate that was raised may be raised on; one that fell is as uncertain as its bounds are wide."""
     assert patience(known(1.0, 1.01), 1.0, 1.1) == 0.25
     assert patience(known(1.0, 1.2), 1.0, 0.5) == pytest.approx(0.5)
+
+
+def test_sets_out_the_faster_the_sooner_refusals_are_back() -> None:
+    """
+    From a guess on the pace grows by a third in a second, by more where a refusal is back within half of one, and by
+    no more than twofold.
+    """
+    assert setting_out() == pytest.approx(0.35)
+    assert setting_out(30.0) == pytest.approx(0.35)
+    assert 0.35 < setting_out(0.2) < 1.0
+    assert setting_out(0.001) == setting_out(0.0) == 1.0

@@ -295,11 +295,12 @@ class Evidence:
         for at, by_then in (*self._samples, self._latest):
             if at > new.at:
                 break
+            took = by_then - passed
             if at > before:
                 # Attempts of *mean* are spread evenly; the last comes at the end.
-                took = by_then - passed
-                level = min(size + max(0.0, took - mean), level + rate * (at - before)) - took
-                before, passed = at, by_then
+                level = min(size + max(0.0, took - mean), level + rate * (at - before))
+                before = at
+            level, passed = level - took, by_then
         return min(size, level + rate * (new.at - before))
 
     def between(self, share: float) -> float:

@@ -29,13 +29,11 @@ from typing import Final
 from brim.policies.blocks import NO_TRAIL, Trail
 from brim.policies.doubt import Doubt, Fall
 from brim.policies.evidence import Evidence, Refusal
-from brim.policies.probing import RAISED, crossing, cruising, dwell, patience, searching
+from brim.policies.probing import BELOW, RAISED, crossing, cruising, dwell, patience, searching, setting_out
 from brim.policies.strays import Strays
 
 __all__ = ["Mode", "Pace"]
 
-_BELOW: Final = 0.985
-_SEARCH_A_SECOND: Final = 0.35
 _CAREFUL: Final = 0.1
 _SLOWEST_SEARCH: Final = 0.01
 _SAFE: Final = 0.995
@@ -148,7 +146,7 @@ class Pace:
         self._patience = 1.0
         self._proven = 0.0
         self._empty_at = 0.0
-        self._search = _SEARCH_A_SECOND
+        self._search = _CAREFUL
         self._sends_since = 0
         self._since = 0.0
         self._since_mark = 0
@@ -218,7 +216,7 @@ class Pace:
         A pace that was held by the old one says nothing about a higher one.
         """
         before, self._ceiling = self._ceiling, float("inf") if ceiling is None else ceiling
-        if self._ceiling > before and self.rate >= _BELOW * _NEAR_CEILING * before:
+        if self._ceiling > before and self.rate >= BELOW * _NEAR_CEILING * before:
             return False
         self._base = min(self._base, self._ceiling)
         if self.mode is not Mode.FREE:
@@ -259,7 +257,7 @@ class Pace:
     def _tested(self) -> None:
         if self._strays.share:
             # The bounds may come from some that were taken for a limit.
-            self.mode, self._search = Mode.SEARCHING, _SEARCH_A_SECOND
+            self.mode, self._search = Mode.SEARCHING, setting_out()
         else:
             low = self.rate
             self._base = low / _TESTED
@@ -322,7 +320,8 @@ class Pace:
             self._mean = max(1.0, passed / max(1.0, self._passed[0])) if self.place else 1.0
             self._evidence.first(passed, refusal._replace(now=now), least=self._mean)
             self.mode = Mode.SEARCHING
-            self._search = _SEARCH_A_SECOND if self._evidence.hint is None else _CAREFUL
+            is_guess = self._evidence.hint is None
+            self._search = setting_out(refusal.now - refusal.sent_at) if is_guess else _CAREFUL
         else:
             is_new = self._evidence.refused(refusal, passed, mean=self._mean, base=self._base, pace=pace)
             share = 1.0
@@ -348,7 +347,7 @@ class Pace:
         if self._evidence.is_fresh:
             self._base = self._evidence.guess
         self._base = min(max(self._base, _LEAST_RATE), self._ceiling)
-        self.rate = self._base * _BELOW
+        self.rate = self._base * BELOW
 
     def _measured(self, pace: float) -> None:
         """There is a new interval to believe in, since what went at *pace* was refused."""
@@ -360,7 +359,7 @@ class Pace:
         base = evidence.between(share) / (1.0 - noise)
         if self._doubt.is_noise(noise) and evidence.high >= self._base:
             base = max(base, self._base)  # most likely two strays in a row
-        if self._sends_since > _SELDOM and pace > _BELOW_CEILING * _BELOW * self._ceiling:
+        if self._sends_since > _SELDOM and pace > _BELOW_CEILING * BELOW * self._ceiling:
             base = max(base, (_NEAR_CEILING if self._sends_since > _RARE else _BELOW_CEILING) * self._ceiling)
         self._patience = patience(evidence, self._patience, base / max(self._base, _LEAST_RATE))
         self._base = base

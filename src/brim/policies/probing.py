@@ -13,13 +13,14 @@ from typing import Final
 
 from brim.policies.evidence import Evidence
 
-__all__ = ["RAISED", "crossing", "cruising", "dwell", "patience", "searching"]
+__all__ = ["BELOW", "RAISED", "crossing", "cruising", "dwell", "patience", "searching", "setting_out"]
 
+BELOW: Final = 0.985
+"""Cruising begins at this share of the measured rate."""
 RAISED: Final = 1.1
 """Cruising this far above the measured rate unrefused, the limit must have been raised: search."""
 _OUTRIGHT: Final = 1.4
 """So many times what a window is believed to allow is tried at once."""
-_BELOW: Final = 0.985
 _RISE: Final = 0.02
 _SHARPLY: Final = 6
 """The power by which the pace rises at the end of a dwell."""
@@ -33,6 +34,11 @@ _A_WINDOW: Final = 1.0
 _A_LARGER_WINDOW: Final = 6.0
 """Not a second, but in a window: a search grows by no more, or it would be far too fast when the window is used up;
 more once clearly more got through than was measured."""
+_A_SECOND: Final = 0.35
+_A_SECOND_AT_MOST: Final = 1.0
+_A_TRIP: Final = 0.15
+"""Where next to nothing is known the pace grows by so much a second, or until a refusal is back if that is sooner: in a
+short trip the first guess is left behind quickly."""
 _A_SEND: Final = 0.125
 _CAREFUL_A_SEND: Final = 0.04
 _CROSSED_SENDS: Final = 25.0
@@ -60,7 +66,7 @@ def cruising(evidence: Evidence, part: float) -> float:
 
     It stays a little below, and rises ever more steeply at the end. Above `RAISED` the search begins.
     """
-    factor = _BELOW + _RISE * part**_SHARPLY
+    factor = BELOW + _RISE * part**_SHARPLY
     return max(factor, _OUTRIGHT) if factor > 1.0 and evidence.blocks.rate else factor
 
 
@@ -72,6 +78,11 @@ def searching(evidence: Evidence, search: float, amount: float, now: float, *, r
         search = min(search, (_A_LARGER_WINDOW if blocks.is_outdone(now) else usual) / blocks.span)
     most = _A_SEND if evidence.is_fresh else _CAREFUL_A_SEND * amount / mean
     return 1.0 + min(most, search * amount / rate)
+
+
+def setting_out(trip_s: float = _A_TRIP / _A_SECOND) -> float:
+    """By how much a search grows in a second that begins with a guess, where a refusal is back after *trip_s*."""
+    return min(max(_A_SECOND, _A_TRIP / max(trip_s, _A_TRIP / _A_SECOND_AT_MOST)), _A_SECOND_AT_MOST)
 
 
 def crossing(high: float, base: float, mean: float) -> float:
