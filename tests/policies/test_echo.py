@@ -46,3 +46,13 @@ def test_forgets_what_is_older_than_any_window() -> None:
 
     assert echo.sum_at(3_300.0) == pytest.approx(33_000.0, abs=0.1)
     assert echo.sum_at(60.0) > 10_000.0
+
+
+def test_says_when_something_was_last_sent() -> None:
+    """
+    Nothing was sent after a minute, and before the beginning nobody knows.
+    """
+    echo = sending(10.0, 60.0)
+
+    assert echo.last_note(99.0) == pytest.approx(60.0, abs=0.3)
+    assert echo.last_note(-5.0) == -5.0

@@ -63,3 +63,25 @@ def test_an_edge_is_counted_once() -> None:
     assert edges.following(113.0, 54.0) == pytest.approx(114.0)
     assert edges.following(115.0, 54.0) == pytest.approx(174.0)
     assert edges.following(121.0, 54.0) == pytest.approx(174.0)
+
+
+def test_edges_move_with_what_is_thought_of_the_moment() -> None:
+    """
+    What is shown turned out to be two seconds old: all edges were two seconds earlier.
+    """
+    edges = Edges()
+    edges.saw(61.8, 62.2)
+    edges.moved(-2.0)
+
+    assert edges.following(100.0, NOBODY) == pytest.approx(120.2)
+
+
+def test_knows_which_edge_was_seen() -> None:
+    """
+    That of the first minute was, that of the second not yet.
+    """
+    edges = Edges()
+    edges.saw(59.0, 60.5)
+
+    assert edges.was_seen(60.0)
+    assert not edges.was_seen(120.0)

@@ -28,3 +28,11 @@ def test_a_reset_longer_than_what_was_left_means_a_minute() -> None:
     """
     assert span_of(240.0, 10.0, reset_in=50.0, cost=1.0) == (60.0, 240.0)
     assert span_of(240.0, 10.0, reset_in=None, cost=1.0) == (24.0, 240.0)
+
+
+def test_what_was_sent_before_anything_was_seen_is_missing() -> None:
+    """
+    Of 600 in a minute 90 had gone when the first answer came; of a bucket that holds few, what was sent came back.
+    """
+    assert span_of(510.0, 10.0, reset_in=None, cost=1.0, sent=90.0) == (60.0, 600.0)
+    assert span_of(40.0, 10.0, reset_in=None, cost=1.0, sent=60.0) == (4.0, 40.0)

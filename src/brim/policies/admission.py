@@ -21,7 +21,7 @@ from brim.policies.stated import CONSTRAINTS, WORDS, any_minute, ceilings, minut
 from brim.policies.tokens import Amounts, Charging, Cost, Spent, TokenCosts
 from brim.values import Answer, Bound, Dimension, Failure, FailureKind, Gauge, GaugeSource, Sent
 
-__all__ = ["Admission", "Charge"]
+__all__ = ["Admission", "Charge", "shows_less"]
 
 _PROVES_MINUTES: Final = 2
 """So many refusals of a stated limit prove that it is not a bucket that it is counted with."""
@@ -273,11 +273,8 @@ class Admission:
         for level in self._known:
             if level.place == place:
                 level.refused(charge.cost.amounts[place], now)
-        shown = [level for level in answer.levels if level.remaining is not None]
-        explained = any(
-            level.remaining is not None and level.remaining < charge.cost.amounts[_PLACES[level.dimension]]
-            for level in shown
-        )
+        shown = any(level.remaining is not None for level in answer.levels)
+        explained = shows_less(answer, charge)
         if explained and charge.at < self._shown_at:
             return Verdict(is_strike=True, is_explained=True)  # sent before anything was known
         self._explained += (explained - self._explained) * _RECENT
@@ -370,6 +367,12 @@ class Admission:
     def _used(self, place: int, per_minute: float, now: float) -> float:
         """Which share of a rate the last minute used."""
         return self._past.rate(place, MINUTE_S, now) * MINUTE_S / per_minute
+
+
+def shows_less(answer: Answer, charge: Charge) -> bool:
+    """Does *answer* show that less is left of a limit than its call asked for?"""
+    asked = charge.cost.amounts
+    return any(each.remaining is not None and each.remaining < asked[_PLACES[each.dimension]] for each in answer.levels)
 
 
 def _blame(failure: Failure) -> int:

@@ -49,6 +49,11 @@ class Echo:
         share = (at - before) / (after - before)
         return self._sums[place - 1] + share * (self._sums[place] - self._sums[place - 1])
 
+    def last_note(self, at: float) -> float:
+        """When something was last sent by then, about."""
+        place = bisect_right(self._times, at)
+        return self._times[place - 1] if place else at
+
     def time_of(self, total: float) -> float:
         """When so much had been sent; infinity if that is yet to come."""
         place = bisect_left(self._sums, total)

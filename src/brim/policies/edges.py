@@ -50,9 +50,19 @@ class Edges:
                 early = min(early, late)
         self._early, self._late, self._seen_at = early, late, by
 
+    def moved(self, seconds: float) -> None:
+        """All edges were so much later than they were thought to be."""
+        self._early += seconds
+        self._late += seconds
+        self._seen_at += seconds
+
     def is_known(self, now: float) -> bool:
         """Was an edge seen not long ago?"""
         return now - self._seen_at < _FRESH * self.span
+
+    def was_seen(self, at: float) -> bool:
+        """Was the edge seen that lies about there?"""
+        return self._seen_at >= at - self.span / 2
 
     def following(self, at: float, told: float) -> float:
         """The first edge after *at*; the one that the server *told*, where that is as likely as any."""

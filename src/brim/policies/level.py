@@ -16,8 +16,9 @@ from typing import Final
 
 from brim.policies.credit import Credit
 from brim.policies.inflow import Inflow
-from brim.policies.moment import Moment
+from brim.policies.moment import Course, Moment
 from brim.policies.refill import Look, Manner, Refill
+from brim.policies.reserve import reserve, spare
 from brim.policies.spans import MINUTE_S, span_of, written_span
 from brim.values import LimitLevel
 
@@ -26,13 +27,13 @@ __all__ = ["ServerLevel"]
 _LONGER_THAN_MINUTE_S: Final = 90.0
 _SETTLE_S: Final = 5.0
 """A burst is used up, and a reserve restored, over about so many seconds."""
-_RESERVE_S: Final = 4.0
-_RESERVE_SHARE: Final = 0.25
 _MARGIN: Final = 0.998
 _SLOWEST: Final = 0.5
 _WEIGHT: Final = 0.2
 _ROUNDED: Final = 1_000.0
 """Anthropic rounds what remains of tokens to so many; until a level is seen that is not, any may be."""
+_OUTPUT: Final = 3
+"""The place of output tokens, which are counted when they have been made."""
 _LOOK_AGAIN_S: Final = 30.0
 _LONGEST_S: Final = 600.0
 """A limit for longer than this sets no pace: a run may be over long before it matters."""
@@ -42,11 +43,6 @@ _SLACK: Final = 1e-9
 _SHORT_S: Final = 4.0
 """A limit that is used up sooner leaves no burst worth having, and is as good as one paced evenly."""
 _SLIDING_SETTLE_S: Final = 2.5
-_SPARE: Final = 0.004
-_MISJUDGED: Final = 0.03
-"""A call may cost so much more than was estimated."""
-_DOUBTS: Final = 2.0
-_HASTE_S: Final = 0.02
 _MADE_UP_S: Final = 0.05
 _SHY_S: Final = 0.01
 _SHYEST_S: Final = 0.05
@@ -57,7 +53,7 @@ _EAGER: Final = 0.4
 _NEAR: Final = 8.0
 """A refused call that asked for less than this part of what is shown says that something else is wrong."""
 _MUCH_BOLDER: Final = 20.0
-_FEW_CALLS: Final = 16.0
+_FEW_CALLS: Final = 5.0
 """A limit of fewer calls is too coarse to tell how it comes back."""
 
 
@@ -112,7 +108,7 @@ class ServerLevel:
         self._period = MINUTE_S
         self._credit = Credit()
         self._inflow = Inflow()
-        self._moment = Moment()
+        self._moment = Moment(may_lag=place != _OUTPUT)
         self._refill = Refill()
 
     @property
@@ -151,15 +147,8 @@ class ServerLevel:
         return min(self._cap, level + self._refill.back(since, now, full=self._cap))
 
     def _spare(self, cost: float) -> float:
-        """What is left alone beyond *cost*: tokens may be more than they seem, and what is left of them less.
-
-        Where a window slides, by a call or so one can always be wrong.
-        """
-        if self._refill.manner is Manner.AS_SENT:
-            return 1.0 + _SPARE * self._cap
-        if self._refill.manner is Manner.AT_ONCE or not self.place:
-            return 0.0
-        return _MISJUDGED * cost + _DOUBTS * self._doubt + _HASTE_S * self.rate
+        manner, in_calls = self._refill.manner, not self.place
+        return spare(cost, self._cap, self.rate, manner=manner, doubt=self._doubt, is_in_calls=in_calls)
 
     def _reckon(self) -> None:
         """Say once for many calls what comes back a second, if it does so evenly."""
@@ -210,11 +199,11 @@ class ServerLevel:
         if edge is not None:
             even = max(self._level, 0.02 * self._cap) / max(_EAGER * (edge - now), 0.05)
             return max(0.1 * self.rate, min(even, self.rate if self._credit.is_lost else even))
-        refill, reserve, settle = self.rate, self._spare(0.0), _SLIDING_SETTLE_S
+        refill, kept, settle = self.rate, self._spare(0.0), _SLIDING_SETTLE_S
         if manner is Manner.EVENLY:
             refill, settle = self._even * _MARGIN, _SETTLE_S
-            reserve = min(_RESERVE_S * self.rate, _RESERVE_SHARE * self._cap)
-        extra = (self._level - reserve) / settle
+            kept = reserve(self._cap, self.rate, is_in_calls=not self.place)
+        extra = (self._level - kept) / settle
         if self._is_short:
             refill *= 1.0 - min(0.5, self._refill.shy_s * self.rate / self._cap)
             extra = min(extra, 0.0)
@@ -262,13 +251,14 @@ class ServerLevel:
             is_refused: was it refused? Then *sent* is without its tokens.
         """
         total = self.totals[self.place]
-        seen_at, seen_sent = (now, total) if self._moment.is_late else (sent_at, sent)
+        course = Course(sent_at, sent, now, total)
+        seen_at = self._moment.of(course)
         is_overtaken = seen_at < self._seen_at
         if shown.limit and not is_overtaken:
             self._set_limit(shown, shown.limit, now)
         if self.limit is None or self.is_daily or shown.remaining is None:
             return
-        self._set_cap(max(self._cap, shown.remaining, cost, 1.0), shown.reset_in, cost)
+        self._set_cap(shown.remaining, shown.reset_in, cost)
         if self.remaining is None:
             self._level, self._at = shown.remaining, now
             self._refill.echo.note(sent_at, sent)
@@ -278,24 +268,29 @@ class ServerLevel:
         self._bear_out(shown.remaining)
         is_other = self._moment.weigh(
             shown.remaining,
-            sent_at=sent_at,
-            sent=sent,
-            now=now,
-            total=total,
+            course,
+            sent_by=self._sent_by,
             given_back=self._given_back,
-            least=max(cost, 1.0),
+            least=max(cost, self._quantum),
+            cap=self._cap,
+            rate=self.rate,
         )
         if is_other:
-            self._refill.forget()
+            self._refill.moved(self._moment.of(course) - seen_at)
             self._inflow.forget_trend()
             self._seen_at = float("-inf")
         elif not is_overtaken:
             self._seen_at = seen_at
             if shown.reset_in is not None:
                 self._refill.saw_reset(seen_at + shown.reset_in, seen_at)
-            self._follow(Look(seen_at, shown.remaining, seen_sent), now, cost, is_refused=is_refused)
+            since = self._refill.echo.last_note(seen_at) if self._moment.lag else seen_at
+            look = Look(seen_at, shown.remaining, self._moment.sent(course, self._sent_by), since)
+            self._follow(look, now, cost, is_refused=is_refused)
             self._observed_at = now
         self._reckon()
+
+    def _sent_by(self, at: float) -> float:
+        return self._refill.echo.sum_at(at) + self._missed
 
     def _bear_out(self, remaining: float) -> None:
         """Nothing contradicts what is shown."""
@@ -305,10 +300,12 @@ class ServerLevel:
         bolder = 1.0 if remaining < self._cap / 2 else _MUCH_BOLDER
         self._refill.shy_s = max(0.0, self._refill.shy_s - _SHY_S / _SHY_FOR * bolder)
 
-    def _set_cap(self, cap: float, reset_in: float | None, cost: float) -> None:
+    def _set_cap(self, remaining: float, reset_in: float | None, cost: float) -> None:
+        cap = max(self._cap, remaining, cost, 1.0)
         if cap == self._cap:
             return
-        span, self._cap = span_of(cap, self.rate, reset_in=reset_in, cost=cost)
+        sent = self.totals[self.place] if self.remaining is None else 0.0
+        span, self._cap = span_of(cap, self.rate, reset_in=reset_in, cost=cost, sent=sent)
         self._refill.edges.guess(span)
 
     def _set_limit(self, shown: LimitLevel, limit: float, now: float) -> None:
@@ -359,7 +356,7 @@ class ServerLevel:
         if manner is Manner.EVENLY:
             self._observe_bucket(look, now, cost, is_refused=is_refused)
             return
-        if manner is Manner.AT_ONCE and (self._refill.edge_after(look.at) or look.at + self._refill.span) <= now:
+        if manner is Manner.AT_ONCE and (self._refill.edge_after(look.since) or look.since + self._refill.span) <= now:
             return  # of a window that is over
         level = self._later(look.remaining, look.at, now) - (self.totals[self.place] - look.sent)
         self._level, self._at = level, now

@@ -1,73 +1,136 @@
-"""The moment that a shown level belongs to: when the call was admitted, or when its answer began.
+"""The moment that a shown level belongs to: when the call was admitted, or when its answer began, or some time before.
 
-Under the right one what is shown can be foretold from what was sent since the last answer. So both are kept as
-hypotheses, and the one under which answers surprise least, in the order of sending, is believed.
+Under the right one what is shown can be foretold from what was sent between two answers. So each is kept as a
+hypothesis, and the one under which answers surprise least, in the order of sending, is believed. How the limit comes
+back may not be known yet, so each is granted the manner that suits it best.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Moment"]
+__all__ = ["Course", "Moment"]
 
-_WEIGHT: Final = 0.2
+_KEPT: Final = 0.98
+"""Each comparison counts so much of the one after it."""
 _STEADIER: Final = 0.7
+_CLEAR: Final = 3.0
+"""Another moment must have surprised by so many calls less."""
+_LONGEST: Final = 0.6
+"""What is shown can't be older than so many times the seconds in which all of the limit comes back."""
+_LAGS: Final = (0.0, 1.0, 2.0, 3.0, 5.0, 10.0, 15.0)
+"""What is shown may be so many seconds old."""
+_HYPOTHESES: Final = tuple((is_late, lag) for lag in _LAGS for is_late in (False, True))
+_EACH_S: Final = 0.4
+"""Answers so far apart are compared: how fast we sent must have had time to change."""
+_NEARLY_FULL: Final = 0.9
+"""What is nearly full hides what comes back..."""
+_JUMP: Final = 0.25
+"""... and where more than this share is there again at once, a window began."""
+
+
+class Course(NamedTuple):
+    """When an attempt went and what had been sent by then, when its answer came and what has been sent by then."""
+
+    sent_at: float
+    sent: float
+    now: float
+    total: float
 
 
 class Moment:
     """Learns which moment answers show.
 
+    Args:
+        may_lag: may what is shown be old? Not where it is counted later than it is sent, for that looks alike.
+
     Attributes:
         is_late: is it the one at which an answer began?
+        lag: so many seconds before that the server looked.
     """
 
-    __slots__ = ("_last", "_noise", "_weighed_at", "is_late")
+    __slots__ = ("_errors", "_last", "_longest", "_remaining", "_weighed_at", "_weighed_now", "is_late", "lag")
 
-    def __init__(self) -> None:
+    def __init__(self, *, may_lag: bool = True) -> None:
+        self._longest = _LONGEST if may_lag else 0.0
         self.is_late = False
-        self._last: tuple[float, float] | None = None
-        self._noise = [0.0, 0.0]
-        self._weighed_at = float("-inf")
+        self.lag = 0.0
+        self._last: list[tuple[float, float]] | None = None
+        self._errors = [[0.0, 0.0] for _ in _HYPOTHESES]
+        self._remaining = 0.0
+        self._weighed_at = self._weighed_now = float("-inf")
 
     def forget(self) -> None:
         """What was shown before says nothing about what is shown now."""
         self._last = None
 
+    def of(self, course: Course) -> float:
+        """When the server looked."""
+        return (course.now if self.is_late else course.sent_at) - self.lag
+
+    def sent(self, course: Course, sent_by: Callable[[float], float]) -> float:
+        """What had been sent when the server looked; *sent_by* tells it of any time."""
+        if self.lag:
+            return sent_by(self.of(course))
+        return course.total if self.is_late else course.sent
+
     def weigh(
         self,
         remaining: float,
+        course: Course,
         *,
-        sent_at: float,
-        sent: float,
-        now: float,
-        total: float,
+        sent_by: Callable[[float], float],
         given_back: Callable[[float], float],
         least: float,
+        cap: float,
+        rate: float,
     ) -> bool:
-        """An answer showed what remains. Was the other moment the right one all the time?
+        """An answer showed what remains. Was another moment the right one all the time?
 
         Args:
             remaining: what it showed.
-            sent_at: when the attempt went that it answers.
-            sent: what had been sent by then.
-            now: when it came.
-            total: what has been sent by now.
+            course: the times of its attempt.
+            sent_by: tells what had been sent by a time.
             given_back: tells what came back by a time, but for a constant.
             least: differences up to this say nothing.
+            cap: what there is at most.
+            rate: what comes back a second.
         """
-        if sent_at <= self._weighed_at:
+        sent_at, _, now, _ = course
+        if sent_at <= self._weighed_at or now < self._weighed_now + _EACH_S:
             return False
-        self._weighed_at = sent_at
-        offsets = (remaining + sent - given_back(sent_at), remaining + total - given_back(now))
-        if self._last is not None:
-            for place in (0, 1):
-                self._noise[place] += (abs(offsets[place] - self._last[place]) - self._noise[place]) * _WEIGHT
-        self._last = offsets
-        noise, other = self._noise[self.is_late], self._noise[not self.is_late]
-        if other < _STEADIER * noise and other < noise - least:
-            self.is_late = not self.is_late
+        self._weighed_at, self._weighed_now = sent_at, now
+        last, self._last = self._last, _offsets(remaining, course, sent_by, given_back)
+        before, self._remaining = self._remaining, remaining
+        if last is None or max(remaining, before) >= _NEARLY_FULL * cap or remaining - before > _JUMP * cap:
+            return False
+        for errors, (offset, back), (offset0, back0) in zip(self._errors, self._last, last, strict=True):
+            change = offset - offset0
+            errors[0] = errors[0] * _KEPT + abs(change - (back - back0))
+            errors[1] = errors[1] * _KEPT + abs(change)
+        return self._choose(_CLEAR * least, self._longest * cap / rate)
+
+    def _choose(self, least: float, longest: float) -> bool:
+        places = zip(_HYPOTHESES, self._errors, strict=True)
+        noises = [min(errors) if lag <= longest else float("inf") for (_, lag), errors in places]
+        present = noises[_HYPOTHESES.index((self.is_late, self.lag))]
+        best = min(noises)
+        if best < _STEADIER * present and best < present - least:
+            self.is_late, self.lag = _HYPOTHESES[noises.index(best)]
             return True
         return False
+
+
+def _offsets(
+    remaining: float, course: Course, sent_by: Callable[[float], float], given_back: Callable[[float], float]
+) -> list[tuple[float, float]]:
+    """Under each hypothesis, what remained and what had been sent, together, and what had come back by then."""
+    offsets = []
+    for is_late, lag in _HYPOTHESES:
+        at = (course.now if is_late else course.sent_at) - lag
+        by = sent_by(at) if lag else (course.total if is_late else course.sent)
+        offsets.append((remaining + by, given_back(at)))
+    return offsets

@@ -36,6 +36,7 @@ _UNACCOUNTED: Final = 4.0
 _LATE_S: Final = 0.05
 """What a window gives back is counted upon so much later: calls take differently long to arrive."""
 _LOOK_AGAIN_S: Final = 30.0
+_LOOK_SOON_S: Final = 1.0
 _LOOKS_A_WINDOW: Final = 8.0
 _CLOCKS_S: Final = 1.2
 """Times shown in whole seconds may differ by so much and mean the same."""
@@ -56,11 +57,15 @@ class Manner(Enum):
 
 
 class Look(NamedTuple):
-    """What an answer showed: when the server looked, what was left, and what we had sent by then."""
+    """What an answer showed: when the server looked, what was left, and what we had sent by then.
+
+    What is shown late may be even older: a server that counts when it is asked looks no earlier than *since*.
+    """
 
     at: float
     remaining: float
     sent: float
+    since: float
 
     @property
     def offset(self) -> float:
@@ -127,8 +132,9 @@ class Refill:
             return self.manner
         # A window ended, and nobody saw all of it come back, or nobody knows when one ends: no more is counted upon
         # than what comes back in any case.
-        is_unseen = self._unseen_at + self._late <= now or self.edge_after(now) is None
-        return Manner.EVENLY if is_unseen else Manner.AT_ONCE
+        if self.edge_after(now) is None:
+            return Manner.AS_SENT if self._errors[Manner.AS_SENT] < self._errors[Manner.EVENLY] else Manner.EVENLY
+        return Manner.EVENLY if self._unseen_at + self._late <= now else Manner.AT_ONCE
 
     def edge_after(self, at: float) -> float | None:
         """When the next window begins; None if that cannot be told."""
@@ -153,12 +159,20 @@ class Refill:
         """Seconds until so much has come back, if not evenly, or until it has to be looked for again."""
         edge = self.edge_after(now) if self.manner is Manner.AT_ONCE else None
         if edge is not None:
-            return min(edge + self._late - now + 0.001, heard_at + _LOOK_AGAIN_S - now)
+            return min(edge + self._late - now + 0.001, heard_at + self._patience(edge, heard_at) - now)
         ago = self.span + self._late
         wait = max(_LATE_S, self.echo.time_of(self.echo.sum_at(now - ago) + amount) + ago - now)
-        # Where windows begin nobody knows yet: that has to be found out.
-        patience = self.span / _LOOKS_A_WINDOW if self.manner is Manner.AT_ONCE else max(self.span, _LOOK_AGAIN_S)
+        # Where windows begin nobody knows yet: that has to be found out, unless they seem to slide.
+        is_found_out = self.manner is Manner.AT_ONCE and now >= self._slides_until
+        patience = self.span / _LOOKS_A_WINDOW if is_found_out else max(self.span, _LOOK_AGAIN_S)
         return min(wait, heard_at + patience - now)
+
+    def _patience(self, edge: float, heard_at: float) -> float:
+        """A window that should have begun and showed nothing of it may have begun all the same: look again soon."""
+        began = edge - self.span
+        if self.edges.was_seen(began):
+            return _LOOK_AGAIN_S
+        return min(max(_LOOK_SOON_S, heard_at - began), _LOOK_AGAIN_S)
 
     def saw_reset(self, reset_at: float, seen_at: float) -> None:
         """The end of a window stays where it is until it is over; that of a sliding one moves along."""
@@ -173,6 +187,13 @@ class Refill:
     def forget(self) -> None:
         """The limit itself has changed: what was shown before says nothing about what is shown now."""
         self._anchor = self._last = None
+
+    def moved(self, seconds: float) -> None:
+        """All that was seen was so much later than it was thought to be."""
+        self.forget()
+        self._reset_at += seconds
+        self._slides_until = 0.0
+        self.edges.moved(seconds)
 
     def saw(self, look: Look, *, rate: float, even: float, cap: float, cost: float, quantum: float) -> bool:
         """An answer showed the limit; was it the first of a new window?
@@ -190,7 +211,7 @@ class Refill:
             return False
         self._last = look
         if last is not None and self._is_edge(last, look, rate=rate, cap=cap, cost=cost):
-            self.edges.saw(last.at, look.at)
+            self.edges.saw(last.since, look.at)
             self._errors[Manner.AT_ONCE] *= _BETTER
             self._is_proven = False
             self._anchor = None
@@ -214,7 +235,7 @@ class Refill:
         return back - self._echoed(last, look) >= max(_JUMP * cap, 3.0 * cost)
 
     def _echoed(self, first: Look, last: Look) -> float:
-        return self.echo.sum_at(last.at - self.span) - self.echo.sum_at(first.at - self.span)
+        return self.echo.sum_at(last.at - self.span) - self.echo.sum_at(first.since - self.span)
 
     def _compare(self, first: Look, look: Look, *, rate: float, even: float, cap: float) -> None:
         seconds = look.at - first.at

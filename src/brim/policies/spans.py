@@ -16,7 +16,7 @@ def written_span(seconds: float) -> float:
     return next((span for span in _SPANS_S if seconds <= span), MINUTE_S)
 
 
-def span_of(cap: float, rate: float, *, reset_in: float | None, cost: float) -> tuple[float, float]:
+def span_of(cap: float, rate: float, *, reset_in: float | None, cost: float, sent: float = 0.0) -> tuple[float, float]:
     """What a limit of *cap* units at *rate* a second looks like: the length of its windows, and what there is in one.
 
     Args:
@@ -24,10 +24,13 @@ def span_of(cap: float, rate: float, *, reset_in: float | None, cost: float) -> 
         rate: units a second.
         reset_in: the reset that was shown, if one was.
         cost: of a call: so much may have been missing already when the most was seen.
+        sent: what had been sent before anything was seen. If nothing came back meanwhile all of it is missing,
+            which is out of the question where it is much.
     """
+    for most in (cap, cap + sent if sent < cap / 2 else cap):
+        written = min(_SPANS_S, key=lambda each: abs(each - most / rate))
+        if abs(written * rate - most) <= _NEAR * written * rate + 1.5 * max(cost, 1.0):
+            return written, max(cap, written * rate)
     span = cap / rate
-    written = min(_SPANS_S, key=lambda each: abs(each - span))
-    if abs(written - span) * rate <= _NEAR * written * rate + 1.5 * max(cost, 1.0):
-        return written, max(cap, written * rate)
     is_minute = reset_in is not None and span < reset_in <= MINUTE_S
     return (MINUTE_S if is_minute else span), cap

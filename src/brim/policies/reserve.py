@@ -1,0 +1,41 @@
+"""What is left alone of a limit that the server shows: a little, for what is not known exactly.
+
+Where too little is left alone calls are refused; what is left alone of a bucket is not lost, but of a window it is.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from brim.policies.refill import Manner
+
+__all__ = ["reserve", "spare"]
+
+_RESERVE_S: Final = 4.0
+_RESERVE_SHARE: Final = 0.25
+_CALLS: Final = 2.0
+_SHARE_OF_FEW: Final = 0.5
+"""Where only a few calls fit, one that comes too early is refused: that many are left, up to half of them."""
+_SPARE: Final = 0.004
+_MISJUDGED: Final = 0.03
+"""A call may cost so much more than was estimated."""
+_DOUBTS: Final = 2.0
+_HASTE_S: Final = 0.02
+
+
+def reserve(cap: float, rate: float, *, is_in_calls: bool) -> float:
+    """The level at which a bucket of *cap* is kept that comes back at *rate* a second."""
+    some = min(_RESERVE_S * rate, _RESERVE_SHARE * cap)
+    return max(some, min(_CALLS, _SHARE_OF_FEW * cap)) if is_in_calls else some
+
+
+def spare(cost: float, cap: float, rate: float, *, manner: Manner, doubt: float, is_in_calls: bool) -> float:
+    """What must be left beyond *cost*: tokens may be more than they seem, and what is left of them less.
+
+    Where a window slides, by a call or so one can always be wrong. *doubt* is what the level was off lately.
+    """
+    if manner is Manner.AS_SENT:
+        return 1.0 + _SPARE * cap
+    if manner is Manner.AT_ONCE or is_in_calls:
+        return 0.0
+    return _MISJUDGED * cost + _DOUBTS * doubt + _HASTE_S * rate

@@ -1,0 +1,40 @@
+"""What is left alone of a limit: little of a large one, a call or two where few fit, more where costs are guessed."""
+
+from __future__ import annotations
+
+import pytest
+
+from brim.policies.refill import Manner
+from brim.policies.reserve import reserve, spare
+
+
+@pytest.mark.parametrize(
+    ("cap", "rate", "in_calls", "kept"),
+    [
+        (600.0, 10.0, True, 40.0),
+        (20.0, 10.0, True, 5.0),
+        (5.0, 1.0, True, 2.0),
+        (3.0, 1.0, True, 1.5),
+        (3.0, 1.0, False, 0.75),
+    ],
+)
+def test_four_seconds_or_a_quarter_are_kept_and_two_calls_where_few_fit(
+    cap: float, rate: float, kept: float, *, in_calls: bool
+) -> None:
+    """
+    Of three calls half are kept: with a quarter every call that arrives a little early is refused.
+    """
+    assert reserve(cap, rate, is_in_calls=in_calls) == kept
+
+
+def test_a_window_of_calls_needs_nothing_beyond_what_a_call_costs() -> None:
+    """
+    Calls are counted exactly, tokens are not, and of a window that slides one can always be wrong by a call.
+    """
+
+    def beyond(manner: Manner, *, in_calls: bool) -> float:
+        return spare(100.0, 1_000.0, 10.0, manner=manner, doubt=5.0, is_in_calls=in_calls)
+
+    assert beyond(Manner.EVENLY, in_calls=True) == beyond(Manner.AT_ONCE, in_calls=False) == 0.0
+    assert beyond(Manner.AS_SENT, in_calls=True) == 5.0
+    assert beyond(Manner.EVENLY, in_calls=False) == pytest.approx(3.0 + 10.0 + 0.2)
