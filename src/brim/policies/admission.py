@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from brim.config import Limits
+from brim.policies.growth import RAMP_CODES, Growth
 from brim.policies.level import ServerLevel
 from brim.policies.pace import Pace
 from brim.policies.past import Past
@@ -37,6 +38,7 @@ _OFTEN: Final = 0.04
 """A share of refusals, each explained by a level that was used up, above which the levels alone do not do."""
 _OFTEN_FOR_SHY: Final = 0.07
 """The same where a level can make up for it by itself."""
+_GROWTH: Final = "a limit on how fast the rate may grow"
 _BLAMES: Final = (("input token", 2), ("output token", 3), ("token", 1))
 """Words in a refusal that name what was used up; numbers are not read."""
 
@@ -88,6 +90,7 @@ class Admission:
         self._passed = [0.0, 0.0, 0.0, 0.0]
         self._refused = 0.0
         self._paces: list[Pace] = []
+        self._growth: Growth | None = None
         self._explained = 0.0
         self._shown_at = float("inf")
         self._surprises = [0, 0, 0, 0]
@@ -118,7 +121,7 @@ class Admission:
     @property
     def is_paced(self) -> bool:
         """Did refusals teach a rate?"""
-        return any(pace.holds for pace in self._paces)
+        return self._growth is not None or any(pace.holds for pace in self._paces)
 
     def unlearn(self) -> None:
         """What was taken for refusals of a limit were none: no rate is known from them."""
@@ -157,6 +160,8 @@ class Admission:
         amounts = cost.amounts
         for pace in self._paces if is_paced else ():
             wait = max(wait, pace.ready_in(amounts[pace.place], now))
+        if self._growth is not None:
+            wait = max(wait, self._growth.ready_in(amounts[self._growth.place], now))
         for each in self._kept:
             wait = max(wait, each.gauge.ready_in(amounts[each.place], now))
         for level in self._known:
@@ -171,6 +176,8 @@ class Admission:
             self._explained -= self._explained * _RECENT
         for pace in self._paces:
             pace.took(amounts[pace.place], now)
+        if self._growth is not None:
+            self._growth.took(amounts[self._growth.place], now)
         return Charge(cost, now, among, max_tokens, totals)
 
     def _move(self, amounts: Amounts, now: float) -> Amounts:
@@ -267,6 +274,8 @@ class Admission:
         for level in self._known:
             if level.place == 0:
                 level.missed(1.0, now)
+        if failure.code in RAMP_CODES:
+            return self._grew_too_fast(charge, failure, now)
         if is_crowd:
             return Verdict(is_strike=True, is_explained=False)
         place = _blame(failure)
@@ -304,6 +313,15 @@ class Admission:
             return False
         wait = failure.retry_after or 0.0
         return any(each.refused(sent_at=charge.at, now=now, wait=wait) for each in self._stated)
+
+    def _grew_too_fast(self, charge: Charge, failure: Failure, now: float) -> Verdict:
+        if self._growth is None:
+            place = _blame(failure)
+            trail = self._past.trail(place)
+            self._growth = Growth(place, sent=self._totals[place], trail=trail, now=now)
+        amount = charge.cost.amounts[self._growth.place]
+        self._growth.refused(amount, sent_at=charge.at, now=now, wait=failure.retry_after or 0.0)
+        return Verdict(is_strike=True, is_explained=True)
 
     def _hold_in_every_minute(self, place: int, now: float) -> None:
         """A stated limit was refused though paced evenly: large attempts may not fit into a minute that slides.
@@ -346,6 +364,9 @@ class Admission:
             (level.ready_in(amounts[level.place], now), CONSTRAINTS[level.place], _shown(dimension))
             for (dimension, _), level in self._levels.items()
         ]
+        if self._growth is not None:
+            place = self._growth.place
+            waits.append((self._growth.ready_in(amounts[place], now), CONSTRAINTS[place], _GROWTH))
         for wait, constraint, name in waits:
             if wait > longest:
                 longest, bound = wait, Bound(constraint, name)
