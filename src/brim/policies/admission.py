@@ -274,10 +274,8 @@ class Admission:
         for level in self._known:
             if level.place == 0:
                 level.missed(1.0, now)
-        if failure.code in RAMP_CODES:
-            return self._grew_too_fast(charge, failure, now)
-        if is_crowd:
-            return Verdict(is_strike=True, is_explained=False)
+        if is_crowd or failure.code in RAMP_CODES:
+            return self._not_by_rate(charge, failure, now)
         place = _blame(failure)
         for level in self._known:
             if level.place == place:
@@ -314,7 +312,10 @@ class Admission:
         wait = failure.retry_after or 0.0
         return any(each.refused(sent_at=charge.at, now=now, wait=wait) for each in self._stated)
 
-    def _grew_too_fast(self, charge: Charge, failure: Failure, now: float) -> Verdict:
+    def _not_by_rate(self, charge: Charge, failure: Failure, now: float) -> Verdict:
+        """Too many calls at once are to blame, or a rate that grew too fast, and no rate that stands."""
+        if failure.code not in RAMP_CODES:
+            return Verdict(is_strike=True, is_explained=False)
         if self._growth is None:
             place = _blame(failure)
             trail = self._past.trail(place)

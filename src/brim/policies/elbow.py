@@ -52,7 +52,7 @@ class Elbow(NamedTuple):
 
     @property
     def is_shallow(self) -> bool:
-        """Do more surely deliver more, although each takes longer?"""
+        """Is what was tried far enough to tell, and do more surely deliver more, although each may take longer?"""
         return self.times > _PASSED and self.power + self.doubt < _STEEP
 
 

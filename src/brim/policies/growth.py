@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 __all__ = ["RAMP_CODES", "Growth"]
 
 RAMP_CODES: Final = frozenset({"slow_down", "ramp_limit_exceeded"})
-"""What such a refusal is called, by OpenAI and by Anthropic (facts: provider-protocols, section 3)."""
+"""What such a refusal is called, by OpenAI and by Anthropic."""
 
 _FIRST: Final = log(1.5) / 60.0
 """Before it is known, half as much again in a minute: far more than OpenAI's rule of thumb, so it is found out soon."""
 _FASTEST: Final = 0.05
+"""It is never believed to be more, nor less than the next."""
 _SLOWEST: Final = 1e-4
 _SLOWER: Final = 0.7
 _FASTER: Final = 1.4
@@ -33,7 +34,9 @@ _LEAST_S: Final = 1.0
 _MARK_S: Final = 0.25
 _MARKS: Final = 512
 _BELOW: Final = 0.99
+"""So far below what got through it begins..."""
 _RISE: Final = 0.02
+"""... and by the end of a dwell it has risen by this, besides its growth; then ever faster."""
 _DWELL_S: Final = 15.0
 _DWELL_SENDS: Final = 150.0
 _LONGEST_DWELL_S: Final = 240.0
@@ -43,6 +46,7 @@ _ROUNDED_S: Final = 0.5
 """A wait in whole seconds was rounded up, by so much on average."""
 _SOON: Final = 0.5
 _LESS: Final = 0.97
+"""Refused sooner than in this share of a dwell, the level is so much less than was believed; else than what was sent."""
 _LATE_S: Final = 0.05
 _LEAST: Final = 1e-3
 
@@ -61,7 +65,19 @@ class Growth:
         growth: by which share it may grow in a second.
     """
 
-    __slots__ = ("_at", "_empty_at", "_level", "_marks", "_sent", "_since", "_struck_at", "_took_at", "growth", "place")
+    __slots__ = (
+        "_at",
+        "_empty_at",
+        "_level",
+        "_marks",
+        "_news_at",
+        "_sent",
+        "_since",
+        "_struck_at",
+        "_took_at",
+        "growth",
+        "place",
+    )
 
     def __init__(self, place: int, *, sent: float, trail: tuple[Sequence[float], Sequence[float]], now: float) -> None:
         self.place = place
@@ -71,7 +87,7 @@ class Growth:
         self._level = 0.0  # nothing is known before `refused`
         self._at = self._empty_at = self._took_at = now
         self._since = 0.0
-        self._struck_at = float("-inf")
+        self._struck_at = self._news_at = float("-inf")
 
     def rate(self, now: float) -> float:
         """Units a second that may go at present."""
@@ -126,21 +142,18 @@ class Growth:
             wait = max(0.0, wait - _ROUNDED_S)
         opens_at = now + wait
         level = max(self._got(opens_at, span) for span in (*_SPANS_S, wait) if span >= wait)
-        since = now - self._at
-        if self._level:
-            level = min(level, self._known(since, now))
-        if since > _SPANS_S[0]:
+        if now < self._news_at:
+            level = min(level, self._level)  # the server may still look at the same span
+        elif self._level:
+            since = max(0.0, now - self._at)
+            level = min(level, _LESS * (self._level if since < _SOON * self._dwell else self.rate(now)))
             factor = min(max(sqrt(since / self._dwell), _SLOWER), _FASTER)
             self.growth = min(max(self.growth * factor, _SLOWEST), _FASTEST)
+        if now >= self._news_at:
+            self._news_at = opens_at if wait else now + _SPANS_S[0]
         self._level, self._at, self._struck_at = max(_LEAST, level), opens_at, now
         self._empty_at = max(self._empty_at, opens_at)
         return True
-
-    def _known(self, since: float, now: float) -> float:
-        """The most that the level can be, refused *since* the one before."""
-        if since <= _SPANS_S[0]:
-            return self._level  # the server may still look at the same span
-        return _LESS * (self._level if since < _SOON * self._dwell else self.rate(now))
 
     def __repr__(self) -> str:
         return f"Growth({self._level:.3g}/s, {self.growth:.2%} a second)"
