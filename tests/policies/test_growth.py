@@ -51,8 +51,8 @@ def play(ramp: Ramp, *, seconds: float, fastest: float = inf) -> tuple[Growth, l
 
 def test_grows_nearly_as_fast_as_it_may() -> None:
     """
-    Two a second that may become 7 % more every ten seconds: in five minutes more than half of what a client gets through that
-    is refused nothing and fills every span, which is 1.7 times what no growth brings; hardly anything is refused.
+    Two a second that may become 7 % more every ten seconds: in five minutes more than half of what a client gets
+    through that is refused nothing and fills every span, 1.6 times what no growth brings, and hardly a refusal.
     """
     _, passed, refused = play(Ramp(20.0, 0.07), seconds=300.0)
 

@@ -4,9 +4,11 @@ Four kinds of evidence, each with its own answer:
 
 - *nothing known yet*: the window starts small. Until an answer comes it grows by a few attempts each second, since
   waiting for answers that take a minute would take minutes, and since hardware of one's own may only queue what is
-  sent. Once answers come it doubles in the time that one takes, as long as they take no longer than at first.
-- *answers that take longer*: on hardware without limits more at once makes all of them slower. From then on what is
-  delivered decides (`brim.policies.throughput`), and no knob.
+  sent. Once answers come it is twice as many as those that were sent before them, as long as they take no longer than
+  at first, or more at once surely deliver more.
+- *answers that take longer*: on hardware without limits more at once makes all of them slower. Where that begins is
+  told by all that came so far (`brim.policies.elbow`), and from then on by what is delivered
+  (`brim.policies.throughput`), without a knob.
 - *overload* (503, 529): strays cost nothing; where they are many, each takes half a slot away, so that a storm halves
   the window.
 - *refusals at always the same number*: a cap on calls at once (`brim.policies.call_cap`).
@@ -43,7 +45,7 @@ _BACK: Final = 2.0
 _SPARE: Final = 1.3
 """So many times what seems enough, since an answer is made among more than when it was sent."""
 _SAME: Final = 0.02
-_TOLD_ALL: Final = 200
+_TOLD_ALL: Final = 60
 """After so many answers for each place what is delivered has its say in any case."""
 _CALM_S: Final = 1.0
 _ROUNDING: Final = 1e-9
@@ -216,7 +218,7 @@ class AdaptiveWindow:
         if self._is_ramping or enough < self._exact:
             self._is_ramping = False
             self._settled_at = float("inf")
-            self._exact = min(self._exact, _SPARE * enough)
+            self._exact = min(self._exact, _SPARE * enough + 1.0)
             self._resize()
             self._is_settling = self._curve.answers < _TOLD_ALL * self._exact
 

@@ -18,7 +18,8 @@ from brim.policies.level import ServerLevel
 from brim.policies.pace import Pace
 from brim.policies.past import Past
 from brim.policies.spans import MINUTE_S
-from brim.policies.stated import CONSTRAINTS, WORDS, any_minute, ceilings, minutes, state_days, state_rates
+from brim.policies.stated import CONSTRAINTS, any_minute, ceilings, minutes, state_days, state_rates
+from brim.policies.telling import gauge_of, learnt_name, over_ceiling, shown_name
 from brim.policies.tokens import Amounts, Charging, Cost, Spent, TokenCosts
 from brim.values import Answer, Bound, Dimension, Failure, FailureKind, Gauge, GaugeSource, Sent
 
@@ -131,7 +132,7 @@ class Admission:
         """Why an attempt can never go; None if it can."""
         for place, limit, span in self._ceilings:
             if cost.amounts[place] > limit:
-                return _too_large(cost.amounts[place], limit, place, span)
+                return over_ceiling(cost.amounts[place], limit, place, span)
         return None
 
     def recall(self, spent: Sequence[Spent], now: float) -> None:
@@ -318,8 +319,7 @@ class Admission:
             return Verdict(is_strike=True, is_explained=False)
         if self._growth is None:
             place = _blame(failure)
-            trail = self._past.trail(place)
-            self._growth = Growth(place, sent=self._totals[place], trail=trail, now=now)
+            self._growth = Growth(place, sent=self._totals[place], trail=self._past.trail(place), now=now)
         amount = charge.cost.amounts[self._growth.place]
         self._growth.refused(amount, sent_at=charge.at, now=now, wait=failure.retry_after or 0.0)
         return Verdict(is_strike=True, is_explained=True)
@@ -359,10 +359,11 @@ class Admission:
         longest, bound = 0.0, None
         waits = [(each.gauge.ready_in(amounts[each.place], now), each.constraint, each.name) for each in self._kept]
         waits += [
-            (pace.ready_in(amounts[pace.place], now), CONSTRAINTS[pace.place], _learnt(pace)) for pace in self._paces
+            (pace.ready_in(amounts[pace.place], now), CONSTRAINTS[pace.place], learnt_name(pace.place))
+            for pace in self._paces
         ]
         waits += [
-            (level.ready_in(amounts[level.place], now), CONSTRAINTS[level.place], _shown(dimension))
+            (level.ready_in(amounts[level.place], now), CONSTRAINTS[level.place], shown_name(dimension))
             for (dimension, _), level in self._levels.items()
         ]
         if self._growth is not None:
@@ -381,12 +382,12 @@ class Admission:
                 used = self._used(level.place, level.rate * MINUTE_S, now)
                 if level.remaining is not None:
                     used = 1.0 - level.level(now) / level.limit
-                gauges.append(_gauge(_shown(dimension), level.place, level.limit, used, GaugeSource.HEADERS))
+                gauges.append(gauge_of(shown_name(dimension), level.place, level.limit, used, GaugeSource.HEADERS))
         for pace in self._paces:
             if pace.holds:
                 limit = pace.rate * MINUTE_S
                 used = self._used(pace.place, limit, now)
-                gauges.append(_gauge(_learnt(pace), pace.place, limit, used, GaugeSource.REFUSALS))
+                gauges.append(gauge_of(learnt_name(pace.place), pace.place, limit, used, GaugeSource.REFUSALS))
         return gauges
 
     def _used(self, place: int, per_minute: float, now: float) -> float:
@@ -397,25 +398,3 @@ class Admission:
 def _blame(failure: Failure) -> int:
     """The place that a refusal names; requests if it names none."""
     return next((place for words, place in _BLAMES if words in failure.message), 0)
-
-
-def _learnt(pace: Pace) -> str:
-    return f"{WORDS[pace.place]}, a rate learnt from refusals"
-
-
-def _shown(dimension: Dimension) -> str:
-    return f"{dimension.value} left on the server"
-
-
-def _gauge(name: str, place: int, limit: float, used: float, source: GaugeSource) -> Gauge:
-    share = min(1.0, max(0.0, used))
-    return Gauge(name=name, limit=limit, used=share, unit=WORDS[place], period_s=MINUTE_S, source=source)
-
-
-def _too_large(cost: float, limit: float, place: int, span: str) -> Failure:
-    return Failure(
-        kind=FailureKind.TOO_LARGE,
-        message=f"the request needs about {cost:,.0f} {WORDS[place]} but the limit is {limit:,.0f} {WORDS[place]} "
-        f"a {span}; raise that limit or make the request smaller",
-        sent=Sent.NO,
-    )

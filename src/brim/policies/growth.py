@@ -46,7 +46,7 @@ _ROUNDED_S: Final = 0.5
 """A wait in whole seconds was rounded up, by so much on average."""
 _SOON: Final = 0.5
 _LESS: Final = 0.97
-"""Refused sooner than in this share of a dwell, the level is so much less than was believed; else than what was sent."""
+"""Refused within this share of a dwell, the level is so much less than was believed; else than what was sent."""
 _LATE_S: Final = 0.05
 _LEAST: Final = 1e-3
 
