@@ -17,6 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
+from msgspec.structs import replace
 from worlds import FIXED_SEEDS, HELD_OUT_SEEDS, PLAIN_HELD_OUT_SEEDS, PLAIN_SEEDS, World, make
 
 from brim.config import Endpoint
@@ -25,7 +26,7 @@ from brim.engine.path import Prepared
 from brim.engine.run import Run
 from brim.protocols import WireRequest
 from brim.protocols.registry import find_dialect
-from brim.simulator import Limit, Provider, Scenario, SimTransport, greedy, paced, run_virtual
+from brim.simulator import Capacity, Limit, Provider, Scenario, SimTransport, departures, greedy, paced, run_virtual
 from brim.values import Result
 
 _TABLE: Final = Path(__file__).parent.parent / "docs" / "explanation" / "limits-proof.md"
@@ -114,7 +115,7 @@ def play(world: World) -> Score:
         ratio=ended / best,
         refused=throttles / len(world.requests),
         steady_refused=_steady_refused(steady),
-        fill=fill(world.scenario, steady),
+        fill=_busy(world, provider) if world.kind == "hosted" else fill(world.scenario, steady),
         recovery=_recovery(world.scenario, samples, accepts[-1]),
         worst=max((result.throttles for result in results), default=0),
         behind=_behind(results),
@@ -179,6 +180,25 @@ def fill(scenario: Scenario, steady: Sequence[Sample]) -> float:
         for limit in scenario.limits
     ]
     return max(shares, default=float("nan"))
+
+
+def _busy(world: World, provider: Provider) -> float:
+    """The share of the hardware that was at work in steady state.
+
+    Work is what an answer takes where it is alone. The best fixed window keeps every slot busy, or just as many calls
+    at once as run at full speed, so what it delivers is the number of these.
+    """
+    capacity = world.scenario.capacity
+    alone = [latency for _, latency in departures(replace(world.scenario, capacity=Capacity()), _wires(world))]
+    begun = {number: at for at, what, number, _ in provider.log if what == "accept"}
+    last = max(begun.values())
+    work = 0.0
+    for at, what, number, _ in provider.log:
+        if what == "complete":
+            done = alone[number - 1]
+            begin = at - done if capacity.slots else begun[number]
+            work += done * max(0.0, min(at, last) - max(begin, _WARM * last)) / (at - begin)
+    return work / (capacity.slots or capacity.knee or 1.0) / (last * (1.0 - _WARM))
 
 
 def _steady_refused(steady: Sequence[Sample]) -> float:
@@ -287,9 +307,10 @@ _PAGE: Final = """# The proof: admission against random providers
 `python benchmarks/providers.py --held-out` writes this page: the real engine on virtual time against providers whose
 every property follows from a seed (`benchmarks/worlds.py`). The oracle knows the limit and paces evenly on the same
 seed; on hardware without limits it is the best fixed window, on a ramp the client that is told the server's state.
-Steady state is from a quarter of the run to the last admission. Recovery is the time after a change (limit halved or
-doubled, another client comes or goes) until ten seconds in a row bring 90 % of the new refill. No row starves: the
-longest that one went after a row which comes later in the input is what a refusal and the wait after it take.
+Steady state is from a quarter of the run to the last admission; on hardware without limits its fill is the share of the
+hardware that is at work. Recovery is the time after a change (limit halved or doubled, another client comes or goes)
+until ten seconds in a row bring 90 % of the new refill. No row starves: the longest that one
+went after a row which comes later in the input is what a refusal and the wait after it take.
 How admission works, and what the figures mean: [limits](limits.md).
 
 {parts}"""

@@ -4,9 +4,11 @@ Four kinds of evidence, each with its own answer:
 
 - *nothing known yet*: the window starts small. Until an answer comes it grows by a few attempts each second, since
   waiting for answers that take a minute would take minutes, and since hardware of one's own may only queue what is
-  sent. Once answers come it doubles in the time that one takes, as long as they take no longer than at first.
-- *answers that take longer*: on hardware without limits more at once makes all of them slower. From then on what is
-  delivered decides (`brim.policies.throughput`), and no knob.
+  sent. Once answers come it is twice as many as those that were sent before them, as long as they take no longer than
+  at first, or more at once surely deliver more.
+- *answers that take longer*: on hardware without limits more at once makes all of them slower. Where that begins is
+  told by all that came so far (`brim.policies.elbow`), and from then on by what is delivered
+  (`brim.policies.throughput`), without a knob.
 - *overload* (503, 529): strays cost nothing; where they are many, each takes half a slot away, so that a storm halves
   the window.
 - *refusals at always the same number*: a cap on calls at once (`brim.policies.call_cap`).
@@ -31,21 +33,29 @@ GROWS_EACH_S: Final = 0.25
 """A full window that meets no resistance grows by a step after so many seconds: many small steps, since all that a step
 lets go at once is refused at once where a limit is hit."""
 _DOUBLES_S: Final = 0.5
-"""However fast answers come, the window doubles no sooner: what is sent until a refusal is back is refused too."""
+"""However fast answers come, the window doubles no sooner: what is sent until a refusal is back is refused too. Where
+something was refused before, it doubles in the time that an answer takes."""
 _UNHEARD: Final = (3.0, 0.5, 10.0)
 """While no answer has come at all, so many more go each second at first, so many more of them each second, and so many
 at most: what answers slowly may be far away, or hardware of one's own that can't do more at once."""
-_AHEAD: Final = 3.0
-"""Times as many as were on the wire when answers took no longer than at first."""
+_AHEAD: Final = 2.0
+"""Times as many as were on the wire when what has come back by now was sent, as long as more deliver more."""
 _BACK: Final = 2.0
-"""So many times as many remain when answers begin to take longer."""
+"""So many times as many remain when answers begin to take longer, and nothing else is known."""
+_SPARE: Final = 1.3
+"""So many times what seems enough, since an answer is made among more than when it was sent."""
+_SAME: Final = 0.02
+_TOLD_ALL: Final = 60
+"""After so many answers for each place what is delivered has its say in any case."""
 _CALM_S: Final = 1.0
 _ROUNDING: Final = 1e-9
 
 _MOST_UNANSWERED: Final = 512
 """Before the first answer no more are sent."""
 _HEARD: Final = 4
-"""So many answers are needed to say how long they take."""
+"""So many answers are needed to say how long they take..."""
+_SELDOM: Final = 64
+"""... and what all say together is looked at again after one in so many more."""
 _SLOWER: Final = 1.4
 """Answers that take so many times as long as the first few, for their length, end the ramp."""
 _STEADY: Final = 1.2
@@ -76,14 +86,17 @@ class AdaptiveWindow:
         "_crowd",
         "_curve",
         "_exact",
+        "_fits_at",
         "_fitted",
         "_is_open",
         "_is_ramping",
+        "_is_settling",
         "_looks",
         "_looks_until",
         "_most_unanswered",
         "_overloads",
         "_resisted_at",
+        "_settled_at",
         "_unslowed",
         "_waited_s",
         "cap",
@@ -94,12 +107,14 @@ class AdaptiveWindow:
     def __init__(self, *, ceiling: int, start: int = START) -> None:
         self.ceiling = ceiling
         self._exact = float(min(start, ceiling))
-        self._is_ramping = True
+        self._is_ramping = self._is_settling = True
+        self._settled_at = float("inf")
         self._is_open = False
         self._resisted_at = self._looks_until = float("-inf")
         self._looks = 0
         self._most_unanswered = _MOST_UNANSWERED
         self._crowd = 0
+        self._fits_at = _HEARD
         self.cap = CallCap(ceiling)
         self._unslowed = self._exact
         self._waited_s = 0.0
@@ -135,7 +150,8 @@ class AdaptiveWindow:
         if not self.grows_by_time() or in_flight < self.size or now - self._resisted_at <= _CALM_S:
             return
         if self._curve.answers:
-            doubles_s = max(self._curve.seconds, _DOUBLES_S)
+            is_first = self._resisted_at == float("-inf")
+            doubles_s = _DOUBLES_S if is_first else max(self._curve.seconds, _DOUBLES_S)
             grown = self._exact * 2.0 ** (GROWS_EACH_S / doubles_s)
         else:
             first, more, most = _UNHEARD
@@ -167,24 +183,51 @@ class AdaptiveWindow:
             self._looks, self._looks_until = 0, now + _LOOKS_S
         self._looks += 1
         if self._looks <= _MOST_LOOKS:
-            self._measure(among, now - sent_at, tokens + _WORK_BESIDES, now)
+            self._measure(among, sent_at, tokens + _WORK_BESIDES, now)
 
-    def _measure(self, among: int, seconds: float, work: float, now: float) -> None:
-        at_once = sqrt(among * max(1, self._crowd))
-        is_steady = 1.0 / _STEADY < among / max(1, self._crowd) < _STEADY
-        self._curve.add(at_once, seconds, work, now, is_steady=is_steady)
-        if self._is_ramping:
-            if self._curve.answers < _HEARD or self._curve.slower() < _SLOWER:
-                self._unslowed = max(self._unslowed, float(among))
-                return
-            self._is_ramping = False
-            self._exact = min(self._exact, _BACK * self._unslowed)
-            self._resize()
-        elif is_steady:
+    def _measure(self, among: int, sent_at: float, work: float, now: float) -> None:
+        seconds, crowd, curve = now - sent_at, max(1, self._crowd), self._curve
+        if self._settled_at > now and crowd / _STEADY <= self.size <= crowd * _STEADY + 1.0:
+            self._settled_at = now
+        at_once = sqrt(among * crowd)
+        is_steady = sent_at >= self._settled_at and 1.0 / _STEADY < among / crowd < _STEADY
+        curve.add(at_once, seconds, work, now, is_steady=is_steady)
+        if self._is_settling:
+            curve.rose(float(among), seconds, work, now)
+            if curve.answers >= self._fits_at:
+                self._fits_at = curve.answers + max(1, curve.answers // _SELDOM)
+                self._settle(among)
+        if is_steady and not self._is_ramping:
             wanted = self._climb.answered(at_once, float(self.size), now)
             if wanted is not None:
-                self._exact = wanted
-                self._resize()
+                self._is_settling = False
+                self._move(wanted)
+
+    def _settle(self, among: int) -> None:
+        """Go on as long as more at once may deliver more, and then back to what is enough, a little more each time.
+
+        As long as that is fewer than there are, what is delivered is not looked at: most of it was sent among others.
+        """
+        elbow = self._curve.elbow()
+        enough = elbow.enough if elbow else float("inf")
+        if self._is_ramping and enough == float("inf"):
+            if self._curve.slower() < _SLOWER or (elbow and elbow.is_shallow):
+                self._unslowed = max(self._unslowed, float(among))
+                return
+            enough = _BACK * self._unslowed / _SPARE
+        if self._is_ramping or enough < self._exact:
+            self._is_ramping = False
+            self._settled_at = float("inf")
+            self._exact = min(self._exact, _SPARE * enough + 1.0)
+            self._resize()
+            self._is_settling = self._curve.answers < _TOLD_ALL * self._exact
+
+    def _move(self, size: float) -> None:
+        """What is sent from now on is among another number, and says nothing before that is there."""
+        if abs(size / self._exact - 1.0) > _SAME:
+            self._settled_at = float("inf")
+        self._exact = size
+        self._resize()
 
     def overloaded(self, now: float, *, among: int = 0) -> None:
         """The far end said that it was too much for it. A stray one among many answers says nothing.
@@ -233,7 +276,7 @@ class AdaptiveWindow:
     def grow_again(self) -> None:
         """What ended the ramp was no lack of capacity, most likely: go on with it from here."""
         if not self._is_open:
-            self._is_ramping = True
+            self._is_ramping = self._is_settling = True
             self._resize()
 
     def reopen(self) -> None:
@@ -263,8 +306,10 @@ class AdaptiveWindow:
     def _begin(self, size: float) -> None:
         """Know nothing of the far end: not even how fast it is."""
         self._exact = self._unslowed = size
-        self._is_ramping = True
+        self._is_ramping = self._is_settling = True
+        self._settled_at = float("inf")
         self._waited_s = 0.0
+        self._fits_at = _HEARD
         self._curve = Curve()
         self._climb = Climb(self._curve)
         self._resize()

@@ -13,11 +13,13 @@ from typing import Final
 import msgspec
 
 from brim.config import Limits
+from brim.policies.growth import RAMP_CODES, Growth
 from brim.policies.level import ServerLevel
 from brim.policies.pace import Pace
 from brim.policies.past import Past
 from brim.policies.spans import MINUTE_S
-from brim.policies.stated import CONSTRAINTS, WORDS, any_minute, ceilings, minutes, state_days, state_rates
+from brim.policies.stated import CONSTRAINTS, any_minute, ceilings, minutes, state_days, state_rates
+from brim.policies.telling import gauge_of, learnt_name, over_ceiling, shown_name
 from brim.policies.tokens import Amounts, Charging, Cost, Spent, TokenCosts
 from brim.values import Answer, Bound, Dimension, Failure, FailureKind, Gauge, GaugeSource, Sent
 
@@ -37,6 +39,7 @@ _OFTEN: Final = 0.04
 """A share of refusals, each explained by a level that was used up, above which the levels alone do not do."""
 _OFTEN_FOR_SHY: Final = 0.07
 """The same where a level can make up for it by itself."""
+_GROWTH: Final = "a limit on how fast the rate may grow"
 _BLAMES: Final = (("input token", 2), ("output token", 3), ("token", 1))
 """Words in a refusal that name what was used up; numbers are not read."""
 
@@ -88,6 +91,7 @@ class Admission:
         self._passed = [0.0, 0.0, 0.0, 0.0]
         self._refused = 0.0
         self._paces: list[Pace] = []
+        self._growth: Growth | None = None
         self._explained = 0.0
         self._shown_at = float("inf")
         self._surprises = [0, 0, 0, 0]
@@ -118,7 +122,7 @@ class Admission:
     @property
     def is_paced(self) -> bool:
         """Did refusals teach a rate?"""
-        return any(pace.holds for pace in self._paces)
+        return self._growth is not None or any(pace.holds for pace in self._paces)
 
     def unlearn(self) -> None:
         """What was taken for refusals of a limit were none: no rate is known from them."""
@@ -128,7 +132,7 @@ class Admission:
         """Why an attempt can never go; None if it can."""
         for place, limit, span in self._ceilings:
             if cost.amounts[place] > limit:
-                return _too_large(cost.amounts[place], limit, place, span)
+                return over_ceiling(cost.amounts[place], limit, place, span)
         return None
 
     def recall(self, spent: Sequence[Spent], now: float) -> None:
@@ -157,6 +161,8 @@ class Admission:
         amounts = cost.amounts
         for pace in self._paces if is_paced else ():
             wait = max(wait, pace.ready_in(amounts[pace.place], now))
+        if self._growth is not None:
+            wait = max(wait, self._growth.ready_in(amounts[self._growth.place], now))
         for each in self._kept:
             wait = max(wait, each.gauge.ready_in(amounts[each.place], now))
         for level in self._known:
@@ -171,6 +177,8 @@ class Admission:
             self._explained -= self._explained * _RECENT
         for pace in self._paces:
             pace.took(amounts[pace.place], now)
+        if self._growth is not None:
+            self._growth.took(amounts[self._growth.place], now)
         return Charge(cost, now, among, max_tokens, totals)
 
     def _move(self, amounts: Amounts, now: float) -> Amounts:
@@ -267,8 +275,8 @@ class Admission:
         for level in self._known:
             if level.place == 0:
                 level.missed(1.0, now)
-        if is_crowd:
-            return Verdict(is_strike=True, is_explained=False)
+        if is_crowd or failure.code in RAMP_CODES:
+            return self._not_by_rate(charge, failure, now)
         place = _blame(failure)
         for level in self._known:
             if level.place == place:
@@ -301,6 +309,17 @@ class Admission:
             return False
         wait = failure.retry_after or 0.0
         return any(each.refused(sent_at=charge.at, now=now, wait=wait) for each in self._stated)
+
+    def _not_by_rate(self, charge: Charge, failure: Failure, now: float) -> Verdict:
+        """Too many calls at once are to blame, or a rate that grew too fast, and no rate that stands."""
+        if failure.code not in RAMP_CODES:
+            return Verdict(is_strike=True, is_explained=False)
+        if self._growth is None:
+            place = _blame(failure)
+            self._growth = Growth(place, sent=self._totals[place], trail=self._past.trail(place), now=now)
+        amount = charge.cost.amounts[self._growth.place]
+        self._growth.refused(amount, sent_at=charge.at, now=now, wait=failure.retry_after or 0.0)
+        return Verdict(is_strike=True, is_explained=True)
 
     def _hold_in_every_minute(self, place: int, now: float) -> None:
         """A stated limit was refused though paced evenly: large attempts may not fit into a minute that slides.
@@ -337,12 +356,16 @@ class Admission:
         longest, bound = 0.0, None
         waits = [(each.gauge.ready_in(amounts[each.place], now), each.constraint, each.name) for each in self._kept]
         waits += [
-            (pace.ready_in(amounts[pace.place], now), CONSTRAINTS[pace.place], _learnt(pace)) for pace in self._paces
+            (pace.ready_in(amounts[pace.place], now), CONSTRAINTS[pace.place], learnt_name(pace.place))
+            for pace in self._paces
         ]
         waits += [
-            (level.ready_in(amounts[level.place], now), CONSTRAINTS[level.place], _shown(dimension))
+            (level.ready_in(amounts[level.place], now), CONSTRAINTS[level.place], shown_name(dimension))
             for (dimension, _), level in self._levels.items()
         ]
+        if self._growth is not None:
+            place = self._growth.place
+            waits.append((self._growth.ready_in(amounts[place], now), CONSTRAINTS[place], _GROWTH))
         for wait, constraint, name in waits:
             if wait > longest:
                 longest, bound = wait, Bound(constraint, name)
@@ -356,12 +379,12 @@ class Admission:
                 used = self._used(level.place, level.rate * MINUTE_S, now)
                 if level.remaining is not None:
                     used = 1.0 - level.level(now) / level.limit
-                gauges.append(_gauge(_shown(dimension), level.place, level.limit, used, GaugeSource.HEADERS))
+                gauges.append(gauge_of(shown_name(dimension), level.place, level.limit, used, GaugeSource.HEADERS))
         for pace in self._paces:
             if pace.holds:
                 limit = pace.rate * MINUTE_S
                 used = self._used(pace.place, limit, now)
-                gauges.append(_gauge(_learnt(pace), pace.place, limit, used, GaugeSource.REFUSALS))
+                gauges.append(gauge_of(learnt_name(pace.place), pace.place, limit, used, GaugeSource.REFUSALS))
         return gauges
 
     def _used(self, place: int, per_minute: float, now: float) -> float:
@@ -378,25 +401,3 @@ def shows_less(answer: Answer, charge: Charge) -> bool:
 def _blame(failure: Failure) -> int:
     """The place that a refusal names; requests if it names none."""
     return next((place for words, place in _BLAMES if words in failure.message), 0)
-
-
-def _learnt(pace: Pace) -> str:
-    return f"{WORDS[pace.place]}, a rate learnt from refusals"
-
-
-def _shown(dimension: Dimension) -> str:
-    return f"{dimension.value} left on the server"
-
-
-def _gauge(name: str, place: int, limit: float, used: float, source: GaugeSource) -> Gauge:
-    share = min(1.0, max(0.0, used))
-    return Gauge(name=name, limit=limit, used=share, unit=WORDS[place], period_s=MINUTE_S, source=source)
-
-
-def _too_large(cost: float, limit: float, place: int, span: str) -> Failure:
-    return Failure(
-        kind=FailureKind.TOO_LARGE,
-        message=f"the request needs about {cost:,.0f} {WORDS[place]} but the limit is {limit:,.0f} {WORDS[place]} "
-        f"a {span}; raise that limit or make the request smaller",
-        sent=Sent.NO,
-    )

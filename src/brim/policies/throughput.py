@@ -11,6 +11,8 @@ from __future__ import annotations
 from math import exp, hypot, inf, log, sqrt
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from brim.policies.elbow import Elbow, bent
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -35,9 +37,14 @@ _ENOUGH: Final = 40
 _TELLS: Final = 6
 """Fewer answers say nothing about other sizes."""
 _TILT: Final = 0.08
-"""As a power of the number at once: so much more must be delivered to be worth the longer waits."""
+"""As a power of the number at once: so much more must be delivered to be worth the longer waits..."""
+_TILT_SEEN: Final = 0.03
+"""... and so much among numbers that were tried."""
+_NEAR: Final = 1.2
+_OTHER: Final = 0.15
+"""Numbers that differ by less than the first can't deliver as much more as the second, but for a change in between."""
 _CHEAP: Final = 0.02
-_DEAR: Final = 0.03
+_DEAR: Final = 0.015
 """What is to be hoped for so that fewer are tried, and what besides so that more are."""
 _APART: Final = log(1.5)
 """Points nearer than this say nothing about a slope."""
@@ -58,6 +65,10 @@ _FADES_S: Final = 900.0
 _SAME: Final = 1.09
 _ROOM: Final = 1.04
 """A little more, so that a slot which comes free finds a request waiting."""
+
+
+_TOLD: Final = 16
+"""So many answers say where more at once stop being faster."""
 
 
 class Point(NamedTuple):
@@ -83,10 +94,11 @@ class Curve:
         answers: answers that were added.
     """
 
-    __slots__ = ("_base", "_joint", "_latest", "_length", "_own", "_places", "answers")
+    __slots__ = ("_base", "_joint", "_latest", "_length", "_own", "_places", "_rise", "answers")
 
     def __init__(self) -> None:
         self._places: dict[int, _Place] = {}
+        self._rise: dict[int, _Place] = {}
         self._joint = self._own = self._length = 0.0
         self._base: list[tuple[float, float, float]] = []
         self._latest: tuple[float, float, float] | None = None
@@ -105,10 +117,7 @@ class Curve:
         crowd, time, length = log(max(1.0, at_once)), log(max(1e-3, seconds)), log(max(1.0, work))
         self._length += (length - self._length) / (self.answers + 1)
         if is_steady:
-            place = self._places.setdefault(int(_PLACE * crowd + 0.5), _Place())
-            joint, own = place.add(crowd, time, length, now)
-            self._joint += joint
-            self._own += own
+            self._enter(self._places, crowd, time, length, now)
         self.answers += 1
         if len(self._base) < _BASE:
             self._base.append((crowd, time, length))
@@ -122,6 +131,23 @@ class Curve:
                 before[1] + part * (time - before[1]),
                 before[2] + part * (length - before[2]),
             )
+
+    def _enter(self, places: dict[int, _Place], crowd: float, time: float, length: float, now: float) -> None:
+        joint, own = places.setdefault(int(_PLACE * crowd + 0.5), _Place()).add(crowd, time, length, now)
+        self._joint += joint
+        self._own += own
+
+    def rose(self, at_once: float, seconds: float, work: float, now: float) -> None:
+        """An answer was made that was the *at_once*-th on the wire when it was sent; since then they became more."""
+        self._enter(self._rise, log(max(1.0, at_once)), log(max(1e-3, seconds)), log(max(1.0, work)), now)
+
+    def elbow(self) -> Elbow | None:
+        """What the answers say that came while more and more were sent; None as long as they are too few."""
+        if self.answers < _TOLD:
+            return None
+        power, length = self._by_length, self._length
+        points = [place.point(power, length) for place in self._rise.values()]
+        return bent([(log(each.at_once), log(each.at_once) - each.rate, each.answers) for each in points])
 
     def slower(self) -> float:
         """How many times as long the latest answers took as the first few, for their length."""
@@ -160,6 +186,10 @@ class Curve:
     def forget(self) -> None:
         """The far end may be another now."""
         self._places.clear()
+
+    def keep(self, point: Point) -> None:
+        """The far end is another now: only what is known of this number holds."""
+        self._places = {key: place for key, place in self._places.items() if exp(place.crowd) == point.at_once}
 
 
 class _Place:
@@ -229,7 +259,7 @@ class Climb:
         if self._fresh < _FIRST:
             return None
         here = self._curve.point(size)
-        if here is None or (here.error > _SURE and self._fresh < max(_ENOUGH, size / 2)):
+        if here is None or self._fresh < size / 2 or (here.error > _SURE and self._fresh < _ENOUGH):
             return None
         self._fresh = 0
         wanted = self._next(here, size, now)
@@ -239,11 +269,14 @@ class Climb:
 
     def _next(self, here: Point, size: float, now: float) -> float:
         points = [each for each in self._curve.points(now - _FADES_S) if each.answers >= _TELLS or each == here]
-        best = max(points, key=_worth)
-        doubt = hypot(here.error, best.error)
-        least = max(_worth(here), _worth(best))
-        lower, higher = self._bounded(points)
+        if any(_contradict(here, each) for each in points):
+            self._curve.keep(here)
+            points = [here]
         slower = self._curve.slower()
+        best = max(points, key=_seen_worth)
+        doubt = hypot(here.error, best.error)
+        least = max(map(_worth, points))
+        lower, higher = self._bounded(points)
         deepest = -_FARTHEST if slower > _DEEP else -_FARTHEST / 2.0
         down = [(_hope(lower, log(size) + step), step) for step in _TRIED if deepest <= step < 0.0]
         up = [(_hope(higher, log(size) + step) - _DEAR - doubt, step) for step in _TRIED if step > 0.0]
@@ -252,7 +285,8 @@ class Climb:
         hope, step = max(down + up)
         if hope > least + _CHEAP:
             return max(1.0, size * exp(step))
-        if here.at_once / _SAME < best.at_once < here.at_once * _SAME or _worth(best) < _worth(here) + doubt:
+        is_same = here.at_once / _SAME < best.at_once < here.at_once * _SAME
+        if is_same or _seen_worth(best) < _seen_worth(here) + doubt:
             return size
         return min(best.at_once * _ROOM, size * 2.0)
 
@@ -266,9 +300,20 @@ class Climb:
         return [first, *points], [milder, *points]
 
 
+def _contradict(here: Point, other: Point) -> bool:
+    """Did nearly as many deliver something else, so that the far end has changed since?"""
+    is_near = here.at_once / _NEAR < other.at_once < here.at_once * _NEAR
+    return is_near and abs(here.rate - other.rate) > _OTHER + 3.0 * hypot(here.error, other.error)
+
+
 def _worth(point: Point) -> float:
     """Of what delivers the same the fewest at once are best: they wait least."""
     return point.rate - _TILT * log(point.at_once)
+
+
+def _seen_worth(point: Point) -> float:
+    """The same between what was seen, where less is to be gained from fewer than where they were never tried."""
+    return point.rate - _TILT_SEEN * log(point.at_once)
 
 
 def _hope(points: Sequence[Point], at: float) -> float:
