@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 
 from brim.policies.evidence import Evidence, Refusal
-from brim.policies.probing import RAISED, crossing, cruising, dwell, patience, searching, setting_out, setting_out
+from brim.policies.probing import RAISED, crossing, cruising, dwell, patience, searching, setting_out
 
 
 def known(low: float, high: float) -> Evidence:

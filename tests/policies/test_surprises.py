@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from brim.config import Limits
-from brim.policies.admission import Admission, shows_less
+from brim.policies.admission import Admission
 from brim.policies.tokens import Charging, Cost
-from brim.values import Answer, Dimension, Failure, FailureKind, LimitLevel
+from brim.values import Answer, Failure, FailureKind
 
 LARGE = Cost((1.0, 200.0, 200.0, 0.0))
 REFUSAL = Failure(kind=FailureKind.THROTTLED, message="too many input tokens", retry_after=1.0)
@@ -40,16 +38,3 @@ def test_holds_in_every_minute_after_two_refusals() -> None:
     later = sent[-20:]
     assert all(sum(at - 60.0 < other <= at for other in sent) <= 5 for at in later)
     assert any(gauge.name == "input tokens in any minute" for gauge in admission.gauges(now))
-
-
-@pytest.mark.parametrize(("left", "is_less"), [(0.0, True), (5.0, False), (None, False)])
-def test_headers_tell_a_rate_from_a_cap_on_calls_at_once(left: float | None, *, is_less: bool) -> None:
-    """
-    A limit that is shown as used up explains its refusal.
-    """
-    admission = Admission(Limits(), charging=Charging.COUNTS_OUTPUT, now=0.0)
-    charge = admission.take(LARGE, 1.0, among=1, max_tokens=None)
-    levels = [LimitLevel(Dimension.REQUESTS, 60.0, left, None)]
-    answer = Answer(outcome=REFUSAL, sent_at=1.0, ended_at=2.0, levels=levels)
-
-    assert shows_less(answer, charge) is is_less

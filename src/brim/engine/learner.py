@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
-from brim.policies.admission import shows_less
+from brim.policies.blame import is_no_crowd
 from brim.policies.gate import LONGEST_PAUSE, Gate
 from brim.policies.health import Denial, Health
 from brim.policies.overload import Overloads
@@ -211,7 +211,7 @@ class Learner:
     def _throttled(self, failure: Failure, answer: Answer, charge: Charge, now: float) -> None:
         number = self._turned_away(charge, now)
         is_soon = (failure.retry_after or 0.0) <= _PLACE_FREE_S
-        tells_number = is_soon and not shows_less(answer, charge)
+        tells_number = is_soon and not is_no_crowd(answer, failure, charge.cost.amounts)
         is_crowd = tells_number and self._window.cap.blames(number)
         verdict = self._admission.refused(charge, answer, failure, now, is_crowd=is_crowd)
         if self._admission.is_paced:

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from brim.config import Limits
+from brim.policies.blame import PLACES, blamed_place, shows_less
 from brim.policies.growth import RAMP_CODES, Growth
 from brim.policies.level import ServerLevel
 from brim.policies.pace import Pace
@@ -23,25 +24,16 @@ from brim.policies.telling import gauge_of, learnt_name, over_ceiling, shown_nam
 from brim.policies.tokens import Amounts, Charging, Cost, Spent, TokenCosts
 from brim.values import Answer, Bound, Dimension, Failure, FailureKind, Gauge, GaugeSource, Sent
 
-__all__ = ["Admission", "Charge", "shows_less"]
+__all__ = ["Admission", "Charge"]
 
 _PROVES_MINUTES: Final = 2
 """So many refusals of a stated limit prove that it is not a bucket that it is counted with."""
-_PLACES: Final = {
-    Dimension.REQUESTS: 0,
-    Dimension.TOKENS: 1,
-    Dimension.PROJECT_TOKENS: 1,
-    Dimension.INPUT_TOKENS: 2,
-    Dimension.OUTPUT_TOKENS: 3,
-}
 _RECENT: Final = 1 / 64
 _OFTEN: Final = 0.04
 """A share of refusals, each explained by a level that was used up, above which the levels alone do not do."""
 _OFTEN_FOR_SHY: Final = 0.07
 """The same where a level can make up for it by itself."""
 _GROWTH: Final = "a limit on how fast the rate may grow"
-_BLAMES: Final = (("input token", 2), ("output token", 3), ("token", 1))
-"""Words in a refusal that name what was used up; numbers are not read."""
 
 
 class Charge(msgspec.Struct, frozen=True, gc=False):
@@ -236,7 +228,7 @@ class Admission:
             if level is None:
                 if failed and shown.period_s is None:
                     continue  # OpenRouter shows a limit, of which window nobody knows, with refusals only: a hint
-                level = self._levels[limit] = ServerLevel(self._totals, _PLACES[shown.dimension])
+                level = self._levels[limit] = ServerLevel(self._totals, PLACES[shown.dimension])
             place = level.place
             cost = charge.cost.amounts[place]
             sent = charge.totals[place] - (cost if is_refused and place else 0.0)
@@ -277,12 +269,12 @@ class Admission:
                 level.missed(1.0, now)
         if is_crowd or failure.code in RAMP_CODES:
             return self._not_by_rate(charge, failure, now)
-        place = _blame(failure)
+        place = blamed_place(failure)
         for level in self._known:
             if level.place == place:
                 level.refused(charge.cost.amounts[place], now)
         shown = any(level.remaining is not None for level in answer.levels)
-        explained = shows_less(answer, charge)
+        explained = shows_less(answer, charge.cost.amounts)
         if explained and charge.at < self._shown_at:
             return Verdict(is_strike=True, is_explained=True)  # sent before anything was known
         self._explained += (explained - self._explained) * _RECENT
@@ -315,7 +307,7 @@ class Admission:
         if failure.code not in RAMP_CODES:
             return Verdict(is_strike=True, is_explained=False)
         if self._growth is None:
-            place = _blame(failure)
+            place = blamed_place(failure)
             self._growth = Growth(place, sent=self._totals[place], trail=self._past.trail(place), now=now)
         amount = charge.cost.amounts[self._growth.place]
         self._growth.refused(amount, sent_at=charge.at, now=now, wait=failure.retry_after or 0.0)
@@ -335,7 +327,7 @@ class Admission:
 
     def _blamed(self, failure: Failure) -> Pace:
         """The pace of the dimension that the refusal names; requests if it names none."""
-        place = _blame(failure)
+        place = blamed_place(failure)
         for pace in self._paces:
             if pace.place == place:
                 return pace
@@ -390,14 +382,3 @@ class Admission:
     def _used(self, place: int, per_minute: float, now: float) -> float:
         """Which share of a rate the last minute used."""
         return self._past.rate(place, MINUTE_S, now) * MINUTE_S / per_minute
-
-
-def shows_less(answer: Answer, charge: Charge) -> bool:
-    """Does *answer* show that less is left of a limit than its call asked for?"""
-    asked = charge.cost.amounts
-    return any(each.remaining is not None and each.remaining < asked[_PLACES[each.dimension]] for each in answer.levels)
-
-
-def _blame(failure: Failure) -> int:
-    """The place that a refusal names; requests if it names none."""
-    return next((place for words, place in _BLAMES if words in failure.message), 0)

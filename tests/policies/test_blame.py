@@ -1,0 +1,46 @@
+"""Which limit a refusal blames."""
+
+from __future__ import annotations
+
+import pytest
+
+from brim.policies.blame import blamed_place, is_no_crowd, shows_less
+from brim.values import Answer, Dimension, Failure, FailureKind, LimitLevel
+
+ASKED = (1.0, 200.0, 200.0, 0.0)
+
+
+def refusal(message: str) -> Failure:
+    return Failure(kind=FailureKind.THROTTLED, message=message)
+
+
+def answer(left: float | None) -> Answer:
+    levels = [LimitLevel(Dimension.REQUESTS, 60.0, left, None)]
+    return Answer(outcome=refusal("slow down"), sent_at=1.0, ended_at=2.0, levels=levels)
+
+
+@pytest.mark.parametrize(("left", "is_less"), [(0.0, True), (5.0, False), (None, False)])
+def test_headers_tell_a_rate_from_a_cap_on_calls_at_once(left: float | None, *, is_less: bool) -> None:
+    """
+    A limit that is shown as used up explains its refusal.
+    """
+    assert shows_less(answer(left), ASKED) is is_less
+    assert is_no_crowd(answer(left), refusal("slow down"), ASKED) is is_less
+
+
+@pytest.mark.parametrize(
+    ("message", "place"),
+    [
+        ("Rate limit reached for requests", 0),
+        ("Too many requests", 0),
+        ("Rate limit reached on tokens per min (TPM)", 1),
+        ("exceeds your limit of 30,000 input tokens per minute", 2),
+        ("exceeds your limit of 8,000 output tokens per minute", 3),
+    ],
+)
+def test_words_name_what_was_used_up(message: str, place: int) -> None:
+    """
+    Tokens are named as tokens; whatever else is said counts requests, or how many there are at once.
+    """
+    assert blamed_place(refusal(message)) == place
+    assert is_no_crowd(answer(None), refusal(message), ASKED) is (place > 0)
