@@ -348,3 +348,25 @@ def test_one_more_is_tried_a_little_faster_and_not_in_a_volley() -> None:
     assert cap.ready_in(server.now) == pytest.approx(cap.gap_s)
     cap.refused(6, server.now)
     assert cap.gap_s == 0.0
+
+
+def test_a_trial_ends_although_answers_were_thought_to_take_longer() -> None:
+    """
+    Where answers came to take half as long, sending evenly by what they took never fills the places; so the gap shrinks
+    until it does.
+    """
+    cap = CallCap(CEILING)
+    cap.refused(6, 0.0)
+    server = Server(cap, most=5)
+    while cap.size < 6:
+        server.turn()
+    now = server.now
+    back: list[float] = []
+    most = 0
+    while most < 5 and now < server.now + 1.0:
+        now += cap.ready_in(now)
+        back = [at for at in back if at > now] + [now + 0.05]
+        cap.granted(len(back), now)
+        most = max(most, len(back))
+
+    assert most == 5

@@ -53,6 +53,8 @@ _LOWERED_S: Final = 0.5
 _NEARLY: Final = 0.05
 """A number is the same if it differs by this share, or by one: what is on its way back is still counted here."""
 _A_LITTLE_FASTER: Final = 1.1
+_HURRIES: Final = 0.1
+"""In the time of an answer the gap between two attempts shrinks by so much: how long answers take may be misjudged."""
 _USUAL: Final = 1 / 16
 _RECENT: Final = 64
 _BURST: Final = 256
@@ -181,6 +183,8 @@ class CallCap:
             if self._full >= (self._hold if self._step == 1 else max(_HOLD, self.size)):
                 self._full = 0
                 self._raise()
+        if self.gap_s and in_flight < self.size:
+            self.gap_s *= 1.0 - _HURRIES / self.size
 
     def _try_one(self, in_flight: int, now: float) -> None:
         while self._under_way and now - self._under_way[0][0] > _LET_THROUGH_S:
