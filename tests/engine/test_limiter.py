@@ -120,7 +120,7 @@ def test_first_in_first_out_whatever_the_size() -> None:
 def test_who_was_turned_away_keeps_its_turn() -> None:
     """
     Requests that come again go before those that were never sent, in the order in which they came again; one that was
-    turned away five times waits behind the others.
+    turned away eight times waits behind the others.
     """
 
     async def test() -> None:
@@ -133,9 +133,9 @@ def test_who_was_turned_away_keeps_its_turn() -> None:
             order.append((position, number))
 
         async with asyncio.TaskGroup() as tasks:
-            for position, number in ((3, 1), (4, 1), (2, 2), (0, 6), (1, 5)):
+            for position, number in ((3, 1), (4, 1), (2, 2), (0, 9), (1, 8)):
                 tasks.create_task(go(position, number))
-        assert order == [(2, 2), (1, 5), (3, 1), (4, 1), (0, 6)]
+        assert order == [(2, 2), (1, 8), (3, 1), (4, 1), (0, 9)]
 
     virtual(test)
 

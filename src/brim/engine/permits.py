@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Permit", "Waiter"]
 
 
-_KEEPS_ITS_TURN: Final = 5
+_KEEPS_ITS_TURN: Final = 8
 """Up to this attempt a request keeps the turn that it had."""
 
 
