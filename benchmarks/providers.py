@@ -309,8 +309,8 @@ every property follows from a seed (`benchmarks/worlds.py`). The oracle knows th
 seed; on hardware without limits it is the best fixed window, on a ramp the client that is told the server's state.
 Steady state is from a quarter of the run to the last admission; on hardware without limits its fill is the share of the
 hardware that is at work. Recovery is the time after a change (limit halved or doubled, another client comes or goes)
-until ten seconds in a row bring 90 % of the new refill. No row starves: the longest that one
-went after a row which comes later in the input is what a refusal and the wait after it take.
+until ten seconds in a row bring 90 % of the new refill. No row starves: one
+that is refused goes before those that were never sent, and after eight refusals once behind those that wait.
 How admission works, and what the figures mean: [limits](limits.md).
 
 {parts}"""
