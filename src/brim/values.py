@@ -2,8 +2,7 @@
 
 Nothing here does anything. A request becomes attempts, an attempt ends as an outcome (a `Reply` or a `Failure`), and
 the last outcome makes the request's `Result`; what observers are told stands in `brim.events`. Token counts are whole
-tokens, durations are seconds as floats, and the names are the field's own: the same word means the same thing in every
-layer.
+tokens, durations are seconds as floats, and the names are the field's own, each with one meaning in every layer.
 """
 
 from __future__ import annotations
