@@ -20,7 +20,7 @@ from brim.policies.pace import Pace
 from brim.policies.past import Past
 from brim.policies.spans import MINUTE_S
 from brim.policies.stated import CONSTRAINTS, any_minute, ceilings, minutes, state_days, state_rates
-from brim.policies.telling import gauge_of, learnt_name, over_ceiling, shown_name
+from brim.policies.telling import GROWTH_NAME, gauge_of, learnt_name, over_ceiling, shown_name
 from brim.policies.tokens import Amounts, Charging, Cost, Spent, TokenCosts
 from brim.values import Answer, Bound, Dimension, Failure, FailureKind, Gauge, GaugeSource, Sent
 
@@ -33,7 +33,6 @@ _OFTEN: Final = 0.04
 """A share of refusals, each explained by a level that was used up, above which the levels alone do not do."""
 _OFTEN_FOR_SHY: Final = 0.07
 """The same where a level can make up for it by itself."""
-_GROWTH: Final = "a limit on how fast the rate may grow"
 
 
 class Charge(msgspec.Struct, frozen=True, gc=False):
@@ -357,7 +356,7 @@ class Admission:
         ]
         if self._growth is not None:
             place = self._growth.place
-            waits.append((self._growth.ready_in(amounts[place], now), CONSTRAINTS[place], _GROWTH))
+            waits.append((self._growth.ready_in(amounts[place], now), CONSTRAINTS[place], GROWTH_NAME))
         for wait, constraint, name in waits:
             if wait > longest:
                 longest, bound = wait, Bound(constraint, name)

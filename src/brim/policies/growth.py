@@ -72,7 +72,6 @@ class Growth:
         "_marks",
         "_news_at",
         "_sent",
-        "_since",
         "_struck_at",
         "_took_at",
         "growth",
@@ -86,7 +85,6 @@ class Growth:
         self._marks = deque(zip(*trail, strict=True), maxlen=_MARKS)
         self._level = 0.0  # nothing is known before `refused`
         self._at = self._empty_at = self._took_at = now
-        self._since = 0.0
         self._struck_at = self._news_at = float("-inf")
 
     def rate(self, now: float) -> float:

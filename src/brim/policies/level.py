@@ -14,13 +14,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from brim.policies.blame import PLACES
 from brim.policies.credit import Credit
 from brim.policies.inflow import Inflow
 from brim.policies.moment import Course, Moment
 from brim.policies.refill import Look, Manner, Refill
 from brim.policies.reserve import reserve, spare
 from brim.policies.spans import MINUTE_S, span_of, written_span
-from brim.values import LimitLevel
+from brim.values import Dimension, LimitLevel
 
 __all__ = ["ServerLevel"]
 
@@ -32,8 +33,6 @@ _SLOWEST: Final = 0.5
 _WEIGHT: Final = 0.2
 _ROUNDED: Final = 1_000.0
 """Anthropic rounds what remains of tokens to so many; until a level is seen that is not, any may be."""
-_OUTPUT: Final = 3
-"""The place of output tokens, which are counted when they have been made."""
 _LOOK_AGAIN_S: Final = 30.0
 _LONGEST_S: Final = 600.0
 """A limit for longer than this sets no pace: a run may be over long before it matters."""
@@ -108,7 +107,8 @@ class ServerLevel:
         self._period = MINUTE_S
         self._credit = Credit()
         self._inflow = Inflow()
-        self._moment = Moment(may_lag=place != _OUTPUT)
+        # Output tokens are counted when they have been made.
+        self._moment = Moment(may_lag=place != PLACES[Dimension.OUTPUT_TOKENS])
         self._refill = Refill()
 
     @property

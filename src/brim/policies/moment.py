@@ -40,6 +40,16 @@ class Course(NamedTuple):
     now: float
     total: float
 
+    def looked(self, *, is_late: bool, lag: float) -> float:
+        """When the server looked, if that was *lag* seconds before the answer (or else the admission)."""
+        return (self.now if is_late else self.sent_at) - lag
+
+    def sent_then(self, sent_by: Callable[[float], float], *, is_late: bool, lag: float) -> float:
+        """What had been sent by then; *sent_by* tells it of any time."""
+        if lag:
+            return sent_by(self.looked(is_late=is_late, lag=lag))
+        return self.total if is_late else self.sent
+
 
 class Moment:
     """Learns which moment answers show.
@@ -69,13 +79,11 @@ class Moment:
 
     def of(self, course: Course) -> float:
         """When the server looked."""
-        return (course.now if self.is_late else course.sent_at) - self.lag
+        return course.looked(is_late=self.is_late, lag=self.lag)
 
     def sent(self, course: Course, sent_by: Callable[[float], float]) -> float:
         """What had been sent when the server looked; *sent_by* tells it of any time."""
-        if self.lag:
-            return sent_by(self.of(course))
-        return course.total if self.is_late else course.sent
+        return course.sent_then(sent_by, is_late=self.is_late, lag=self.lag)
 
     def weigh(
         self,
@@ -130,7 +138,6 @@ def _offsets(
     """Under each hypothesis, what remained and what had been sent, together, and what had come back by then."""
     offsets = []
     for is_late, lag in _HYPOTHESES:
-        at = (course.now if is_late else course.sent_at) - lag
-        by = sent_by(at) if lag else (course.total if is_late else course.sent)
-        offsets.append((remaining + by, given_back(at)))
+        sent = course.sent_then(sent_by, is_late=is_late, lag=lag)
+        offsets.append((remaining + sent, given_back(course.looked(is_late=is_late, lag=lag))))
     return offsets

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from brim.policies.spans import MINUTE_S
 from brim.policies.stated import WORDS
 from brim.values import Dimension, Failure, FailureKind, Gauge, GaugeSource, Sent
 
-__all__ = ["gauge_of", "learnt_name", "over_ceiling", "shown_name"]
+__all__ = ["GROWTH_NAME", "gauge_of", "learnt_name", "over_ceiling", "shown_name"]
+
+GROWTH_NAME: Final = "a limit on how fast the rate may grow"
 
 
 def learnt_name(place: int) -> str:

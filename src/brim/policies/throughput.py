@@ -65,8 +65,6 @@ _FADES_S: Final = 900.0
 _SAME: Final = 1.09
 _ROOM: Final = 1.04
 """A little more, so that a slot which comes free finds a request waiting."""
-
-
 _TOLD: Final = 16
 """So many answers say where more at once stop being faster."""
 
