@@ -104,3 +104,18 @@ def test_strays_among_many_close_nothing() -> None:
         gate.went()
         if number % 20 == 19:
             assert gate.pushed_back(sent_at=now, now=now, retry_after=None) == 0.0
+
+
+def test_where_some_of_those_that_went_together_get_through_the_pause_stays_short() -> None:
+    """
+    A cap on calls at once refuses some of every volley: that is no reason to stay away for twice as long each time.
+    """
+    gate = Gate(Random(1))
+    now, pauses = 0.0, []
+    for _ in range(8):
+        sent_at, now = now, now + 0.1
+        pauses.append(gate.pushed_back(sent_at=sent_at, now=now, retry_after=None))
+        gate.passed(sent_at=sent_at)
+        now += 1.0
+
+    assert max(pauses) < 0.3

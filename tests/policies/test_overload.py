@@ -14,20 +14,22 @@ class Lane:
         self.overloads = Overloads()
         self.now = 0.0
 
-    def refused(self, many: int = 1, *, status: int = 503, took: float = 0.02) -> bool:
+    def refused(self, many: int = 1, *, status: int = 503, took: float = 0.02, number: int = 20) -> bool:
         """So many are refused one after the other. Returns whether any of them showed that it is a storm."""
         storms = 0
         for _ in range(many):
             self.now += 0.1
-            storms += self.overloads.met(status, sent_at=self.now - took, now=self.now, typical_s=1.0, in_flight=20)
+            storms += self.overloads.met(
+                status, sent_at=self.now - took, now=self.now, typical_s=1.0, in_flight=20, number=number
+            )
         return storms > 0
 
-    def passed(self, many: int) -> int:
+    def passed(self, many: int, *, number: int = 20) -> int:
         """So many are answered. Returns how many episodes that ended."""
         ended = 0
         for _ in range(many):
             self.now += 0.1
-            ended += self.overloads.passed(sent_at=self.now - 0.05)
+            ended += self.overloads.passed(sent_at=self.now - 0.05, number=number)
         return ended
 
 
@@ -95,16 +97,42 @@ def test_overloads_spread_thinly_over_an_episode_are_no_limit() -> None:
     assert not lane.overloads.is_limit
 
 
-def test_a_window_that_stays_just_above_a_limit_shows_it() -> None:
+def test_what_is_always_the_same_number_too_many_shows_a_cap() -> None:
     """
-    One in nine refused, call after call, and never calm: after some three hundred it is taken for a limit.
+    All that goes as the 13th is refused, all that goes before it gets through: after a dozen calls that is no chance.
     """
     lane = Lane()
-    for _ in range(35):
-        lane.refused()
-        lane.passed(8)
+    for _ in range(4):
+        lane.refused(number=13)
+        lane.passed(2, number=12)
 
     assert lane.overloads.is_limit
+
+
+@pytest.mark.parametrize("share", [2, 4, 9])
+def test_overloads_at_numbers_that_get_through_as_well_show_no_cap(share: int) -> None:
+    """
+    A storm refuses some and lets others by, however many there are at once.
+    """
+    lane = Lane()
+    for turn in range(60):
+        lane.refused(number=12 + turn % 3)
+        lane.passed(share, number=12 + (turn + 1) % 3)
+
+    assert not lane.overloads.is_limit
+
+
+def test_an_outage_shows_no_cap() -> None:
+    """
+    Each is refused, be it alone; afterwards each gets through: at no number is there a difference.
+    """
+    lane = Lane()
+    for number in (20, 10, 5, 2, 1, 1):
+        lane.refused(number=number, took=0.9)
+    for number in range(1, 30):
+        lane.passed(1, number=number)
+
+    assert not lane.overloads.is_limit
 
 
 def test_what_goes_on_whatever_is_sent_was_a_storm_and_is_believed_later_the_next_time() -> None:

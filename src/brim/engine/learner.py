@@ -44,7 +44,7 @@ _ALIVE_S: Final = 120.0
 """A lane that got something through lately looks again this often when it is refused and not told how long to wait: the
 window of a limit a minute long ends somewhere."""
 
-
+_REFUSALS: Final = frozenset({FailureKind.THROTTLED, FailureKind.OVERLOADED})
 _CONFIRMED: Final = frozenset({FailureKind.DENIED, FailureKind.QUOTA, FailureKind.UNKNOWN_MODEL})
 """Denials that are confirmed before they stop a lane that has answered before."""
 
@@ -110,8 +110,10 @@ class Learner:
     def heed(self, answer: Answer, charge: Charge, now: float, *, used: Amounts | None, is_first: bool) -> Answer:
         """Learn from an attempt that came back, and true up its charge. Returns it as it counts for its request."""
         outcome = answer.outcome
-        if not isinstance(outcome, Reply):
-            answer = self._taken(outcome, answer, charge, now)
+        number = 0
+        if not isinstance(outcome, Reply) and outcome.kind in _REFUSALS:
+            number = self._turned_away(charge, now)
+            answer = self._taken(outcome, answer, charge, now, number=number)
             outcome = answer.outcome
         self._admission.answered(charge, answer, now, used=used)
         if answer.levels and self._admission.is_rate_known:
@@ -122,9 +124,8 @@ class Learner:
         if outcome.kind.parks_lane:
             return self._denied(outcome, answer, charge, now, is_first=is_first)
         if outcome.kind is FailureKind.THROTTLED:
-            self._throttled(outcome, answer, charge, now)
+            self._throttled(outcome, answer, charge, now, number=number)
         elif outcome.kind is FailureKind.OVERLOADED:
-            self._turned_away(charge, now)
             self._window.overloaded(now, among=self._lane.in_flight)
             self._push_back(outcome, answer, now)
         return self._failed(outcome, answer, charge, now, is_first=is_first)
@@ -136,12 +137,12 @@ class Learner:
         self._window.replied(charge.among, sent_at=charge.at, now=now, tokens=tokens)
         if self._health.replied(sent_at=charge.at, now=now):
             self._window.restart()
-        if self._overloads.passed(sent_at=charge.at):
+        if self._overloads.passed(sent_at=charge.at, number=charge.among):
             self._window.grow_again()
         if self._held_for is not None:
             self._tell_open()
 
-    def _taken(self, failure: Failure, answer: Answer, charge: Charge, now: float) -> Answer:
+    def _taken(self, failure: Failure, answer: Answer, charge: Charge, now: float, *, number: int) -> Answer:
         """A failure as it is to be taken: some limits say that the server is overloaded."""
         if failure.kind is not FailureKind.OVERLOADED:
             return answer
@@ -151,6 +152,7 @@ class Learner:
             now=now,
             typical_s=self._health.typical_s,
             in_flight=self._lane.in_flight,
+            number=number,
             is_one_more=charge.among > self._window.cap.size,
         )
         if is_storm:
@@ -208,8 +210,7 @@ class Learner:
             self._held_for = None
             self._lane.on_room()
 
-    def _throttled(self, failure: Failure, answer: Answer, charge: Charge, now: float) -> None:
-        number = self._turned_away(charge, now)
+    def _throttled(self, failure: Failure, answer: Answer, charge: Charge, now: float, *, number: int) -> None:
         is_soon = (failure.retry_after or 0.0) <= _PLACE_FREE_S
         tells_number = is_soon and not is_no_crowd(answer, failure, charge.cost.amounts)
         is_crowd = tells_number and self._window.cap.blames(number)
@@ -230,15 +231,16 @@ class Learner:
         else:
             self._window.echoed(number, sent_at=charge.at, now=now)
         if verdict.is_strike or failure.retry_after is not None:
-            is_alive = self._stalled_since is None or now - self._stalled_since < _ALIVE_S
-            self._push_back(failure, answer, now, longest=_BLIND_PAUSE_S if is_alive else LONGEST_PAUSE)
+            self._push_back(failure, answer, now)
 
     def _turned_away(self, charge: Charge, now: float) -> int:
         cap = self._window.cap
         return cap.turned_away(self._lane.in_flight, among=charge.among, sent_at=charge.at, now=now)
 
-    def _push_back(self, failure: Failure, answer: Answer, now: float, longest: float = LONGEST_PAUSE) -> None:
+    def _push_back(self, failure: Failure, answer: Answer, now: float) -> None:
         wait = failure.retry_after
+        is_alive = self._stalled_since is None or now - self._stalled_since < _ALIVE_S
+        longest = _BLIND_PAUSE_S if is_alive else LONGEST_PAUSE
         if wait is not None and wait > STALL_SECONDS and self._lane.can_park:
             self._lane.park(_waits_too_long(failure, wait))
             return

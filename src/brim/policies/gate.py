@@ -23,14 +23,14 @@ _MOST: Final = 0.5
 class Gate:
     """Says until when a lane sends nothing. *rng* gives the jitter."""
 
-    __slots__ = ("_refused", "_rng", "_sent", "_strikes", "_struck_at", "opens_at")
+    __slots__ = ("_refused", "_rng", "_sent", "_strikes", "_struck_at", "_struck_before", "opens_at")
 
     def __init__(self, rng: Random) -> None:
         self._rng = rng
         self._refused = 0.0
         self._sent = 0.0
         self._strikes = 0
-        self._struck_at = float("-inf")
+        self._struck_at = self._struck_before = float("-inf")
         self.opens_at = float("-inf")
 
     def went(self) -> None:
@@ -43,6 +43,8 @@ class Gate:
         """An attempt sent at *sent_at* got through."""
         if sent_at >= self._struck_at:
             self._strikes = 0
+        elif sent_at >= self._struck_before:
+            self._strikes = min(self._strikes, 1)  # of those that went together, some got through
 
     def pushed_back(
         self, *, sent_at: float, now: float, retry_after: float | None, longest: float = LONGEST_PAUSE
@@ -62,7 +64,7 @@ class Gate:
         self._refused += 1.0
         if sent_at < self._struck_at or self._refused < _MOST * self._sent:
             return 0.0
-        self._struck_at = now
+        self._struck_before, self._struck_at = self._struck_at, now
         self._strikes += 1
         if self._strikes == 1:
             return 0.0

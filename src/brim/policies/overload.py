@@ -4,8 +4,8 @@ Some gateways answer 503 where others say 429, nginx by default. A server that i
 for as long as that lasts, and often slowly. A limit refuses at once, much of what is beyond it and nothing below: as
 soon as less is sent, all gets through. So an episode counts if its overloads came quickly, were a large share of what
 came back meanwhile, and were followed by answers alone once the lane had drawn back. After it the window grows again,
-and what is refused then is taken for a limit's refusal. A window that stays just above a limit has no such episodes:
-there a small share of quick overloads, the same for hundreds of calls, says it.
+and what is refused then is taken for a limit's refusal. A window that stays just above a cap on calls at once has no
+such episodes; there all that is one too many is refused, and hardly anything else (`Ledge`).
 
 It is dropped where it proves wrong: a limit that is known refuses little, a storm goes on whatever is sent. Next time
 it takes twice as many episodes. A 529 is a storm by its very name, and never told here.
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["Overloads"]
+__all__ = ["Ledge", "Overloads"]
 
 _UNAVAILABLE: Final = 503
 _QUICK: Final = 0.5
@@ -26,22 +26,56 @@ _LEAST: Final = 4
 _SHARE: Final = 0.2
 """Overloads are at least this share of what is on the wire, and of what was sent since the first and is back by the
 last."""
-_CALM: Final = 16
-"""So many answers in a row end an episode: a storm that refuses one in five hardly lets them by."""
+_CHANCE: Final = 0.03
+"""An episode ends when a storm that refuses the same share would let so many answers in a row by that seldom."""
 _EASED: Final = 6
 """After so many already the window may grow again: waiting longer where only one goes at a time takes minutes."""
-_STRETCH: Final = 96
-_STEADY: Final = 0.08
-_TOO_MANY: Final = 0.25
-_STRETCHES: Final = 3
-"""A window that stays just above a limit is never calm: so large a share of so many calls, in so many stretches one
-after the other, all refused quickly, is a limit too."""
 _GRACE: Final = 96
 """It takes a burst and a search to learn a limit: attempts from its first refusal on. Of all that is refused at
 the same time, only one counts."""
 _BLOCK: Final = 48
 _STORM: Final = 0.15
 """More than this share refused in two stretches of so many attempts, one after the other, is a storm."""
+
+
+_LEAST_BEYOND: Final = 4
+_LEAST_BELOW: Final = 8
+_STRAYED: Final = 4
+"""At most one in so many beyond a cap seems to get through: those that are being refused are counted as there."""
+
+
+class Ledge:
+    """Whether all of the attempts from some number at once on are refused, and hardly any below it."""
+
+    __slots__ = ("_below", "_beyond", "_lowest", "_since", "_through")
+
+    def __init__(self) -> None:
+        self._lowest = 0
+        self._since = 0.0
+        self._beyond = self._through = self._below = 0
+
+    def refused(self, number: int, now: float) -> None:
+        """An attempt was refused as the *number*-th of those that were there."""
+        if not self._beyond or number < self._lowest:
+            self._lowest, self._since = number, now
+            self._beyond = self._through = self._below = 0
+        self._beyond += 1
+
+    def passed(self, number: int, sent_at: float) -> None:
+        """An attempt that was sent as the *number*-th was answered."""
+        if not self._beyond or sent_at < self._since:
+            return
+        self._below += number < self._lowest
+        self._through += number >= self._lowest
+        if self._through > _STRAYED and self._through > self._beyond:
+            self._beyond = 0  # it was chance
+
+    @property
+    def is_there(self) -> bool:
+        """Has it shown often enough?"""
+        return (
+            self._beyond >= _LEAST_BEYOND and self._below >= _LEAST_BELOW and self._through * _STRAYED <= self._beyond
+        )
 
 
 class Overloads:
@@ -52,7 +86,6 @@ class Overloads:
     """
 
     __slots__ = (
-        "_all",
         "_among",
         "_bad",
         "_calm",
@@ -61,15 +94,13 @@ class Overloads:
         "_is_doubted",
         "_is_large",
         "_is_odd",
-        "_is_slow",
         "_is_tested",
         "_last_at",
+        "_ledge",
         "_many",
-        "_met",
         "_needed",
         "_pending",
         "_seen",
-        "_stretches",
         "is_limit",
     )
 
@@ -82,23 +113,9 @@ class Overloads:
     def _begin(self) -> None:
         self._episodes = 0
         self._seen = self._bad = 0
-        self._is_tested = self._is_doubted = self._is_slow = False
-        self._met = self._all = self._stretches = 0
+        self._is_tested = self._is_doubted = False
+        self._ledge = Ledge()
         self._rest()
-
-    def _watch(self, *, is_overload: bool) -> None:
-        """Count calls by stretches."""
-        if self.is_limit:
-            return
-        self._met += is_overload
-        self._all += 1
-        if self._all < _STRETCH:
-            return
-        is_steady = _STEADY <= self._met / self._all <= _TOO_MANY and not self._is_slow
-        self._stretches = self._stretches + 1 if is_steady else 0
-        self._met = self._all = 0
-        self._is_slow = False
-        self.is_limit = self._stretches >= _STRETCHES * self._needed
 
     def _rest(self) -> None:
         self._many = self._among = self._pending = self._calm = 0
@@ -112,6 +129,7 @@ class Overloads:
         now: float,
         typical_s: float,
         in_flight: int,
+        number: int = 1,
         is_one_more: bool = False,
     ) -> bool:
         """An attempt was refused.
@@ -122,6 +140,7 @@ class Overloads:
             now: when it was back.
             typical_s: what an answer takes; 0 if none came yet.
             in_flight: attempts on the wire, whose answers may just take longer.
+            number: as which of those that were there it was refused.
             is_one_more: was it one more than a cap on calls at once lets through, which is what a cap refuses?
 
         Returns:
@@ -136,8 +155,8 @@ class Overloads:
         is_news, self._last_at = sent_at >= self._last_at, now
         is_odd = status != _UNAVAILABLE or now - sent_at > max(_QUICK_S, _QUICK * typical_s)
         self._is_odd = self._is_odd or is_odd
-        self._is_slow = self._is_slow or is_odd
-        self._watch(is_overload=True)
+        if not is_odd:
+            self._ledge.refused(number, now)
         if not self.is_limit or not is_news or is_one_more:
             return False
         self._seen = self._seen + 1 if self._is_tested else -_GRACE
@@ -145,19 +164,20 @@ class Overloads:
         self._bad += 1
         return self._is_storm()
 
-    def passed(self, *, sent_at: float) -> bool:
-        """An attempt sent at *sent_at* was answered. Returns whether an episode is over, as it seems."""
+    def passed(self, *, sent_at: float, number: int = 1) -> bool:
+        """An attempt sent at *sent_at* as the *number*-th was answered. Returns whether an episode seems to be over."""
         self._seen += 1
-        self._watch(is_overload=False)
+        self._ledge.passed(number, sent_at)
+        self.is_limit = self.is_limit or self._ledge.is_there
         if not self._many:
             return False
         self._pending += sent_at >= self._first_at
         self._calm += sent_at >= self._last_at
         is_episode = self._many >= _LEAST
-        if self._calm < _CALM:
+        share = self._many / (self._many + self._among)
+        if self._calm < _EASED or (1.0 - share) ** self._calm > _CHANCE:
             return is_episode and self._calm == _EASED and sent_at >= self._last_at
-        may_be_limit = self._is_large and not self._is_odd and not self.is_limit
-        if is_episode and may_be_limit and self._many >= _SHARE * (self._many + self._among):
+        if is_episode and self._is_large and not self._is_odd and not self.is_limit and share >= _SHARE:
             self._episodes += 1
             self.is_limit = self._episodes >= self._needed
         self._rest()
