@@ -53,7 +53,7 @@ class Server:
         self.left = capacity
         self.totals = [0.0]
         self.level = ServerLevel(self.totals, 0)
-        self.answers: deque[tuple[float, float, float, LimitLevel]] = deque()
+        self.answers: deque[tuple[float, float, float, LimitLevel, bool]] = deque()
         self.now = 0.0
         self.let_through = 0
         self.refused = 0
@@ -66,8 +66,8 @@ class Server:
             due = self.answers[0][0] - self.now if self.answers else inf
             self._pass(min(wait, max(due, 0.0)))
             if due <= wait:
-                _, sent_at, sent, shown = self.answers.popleft()
-                self.level.observe(shown, sent_at=sent_at, sent=sent, now=self.now, cost=1.0)
+                _, sent_at, sent, shown, is_refused = self.answers.popleft()
+                self.level.observe(shown, sent_at=sent_at, sent=sent, now=self.now, cost=1.0, is_refused=is_refused)
             else:
                 self._send()
 
@@ -86,7 +86,8 @@ class Server:
         self.totals[0] += 1.0
         if self.level.is_known:
             self.level.take(1.0, self.now)
-        if self.left >= 1.0:
+        is_refused = self.left < 1.0
+        if not is_refused:
             self.left -= 1.0
             self.log.append(self.now)
             self.let_through += 1
@@ -100,7 +101,7 @@ class Server:
             reset = self.log[0] + self.span - self.now if self.log else 0.0
         remaining = self.twist(float(int(self._left_then())))
         shown = LimitLevel(Dimension.REQUESTS, self.shown, remaining, reset if self.resets else None, self.period)
-        self.answers.append((self.now + self.latency, self.now, self.totals[0], shown))
+        self.answers.append((self.now + self.latency, self.now, self.totals[0], shown, is_refused))
 
     def _left_then(self) -> float:
         self.past.append((self.now, self.left))
@@ -219,6 +220,20 @@ def test_a_window_of_another_length_is_understood(span: float, period: float | N
 
     assert through >= 0.95 * 5.0
     assert refused <= 0.01
+
+
+@pytest.mark.parametrize("span", [2.0, 10.0])
+@pytest.mark.parametrize("latency", [0.2, 2.0])
+def test_a_limit_that_is_shown_by_the_window_is_told_from_one_by_the_minute(*, span: float, latency: float) -> None:
+    """
+    Fifty in ten seconds, shown as 50 where the name of the header means a minute: six times as many are sent soon.
+    """
+    server = Server(5.0, 5.0 * span, span=span, shown=5.0 * span, latency=latency)
+    server.run(60.0)
+    through, refused = server.measure(120.0)
+
+    assert through >= 0.9 * 5.0
+    assert refused <= 0.02
 
 
 def test_a_limit_for_hours_sets_no_pace() -> None:

@@ -18,6 +18,7 @@ from brim.policies.blame import PLACES
 from brim.policies.credit import Credit
 from brim.policies.inflow import Inflow
 from brim.policies.moment import Course, Moment
+from brim.policies.period import Shortness
 from brim.policies.refill import Look, Manner, Refill
 from brim.policies.reserve import reserve, spare
 from brim.policies.spans import MINUTE_S, span_of, written_span
@@ -74,6 +75,7 @@ class ServerLevel:
         "_has_windows",
         "_inflow",
         "_level",
+        "_longest",
         "_missed",
         "_moment",
         "_observed_at",
@@ -82,6 +84,7 @@ class ServerLevel:
         "_ready_at",
         "_refill",
         "_seen_at",
+        "_shortness",
         "_shy_at",
         "_taken_at",
         "is_daily",
@@ -105,7 +108,9 @@ class ServerLevel:
         self._seen_at = self._shy_at = float("-inf")
         self._quantum = 1.0 if place == 0 else _ROUNDED
         self._period = MINUTE_S
+        self._longest = float("inf")
         self._credit = Credit()
+        self._shortness = Shortness()
         self._inflow = Inflow()
         # Output tokens are counted when they have been made.
         self._moment = Moment(may_lag=place != PLACES[Dimension.OUTPUT_TOKENS])
@@ -164,6 +169,7 @@ class ServerLevel:
             missing = min(cost + self._spare(cost), self._cap) - self.level(now)
             if missing > _SLACK:
                 wait = max(wait, self._back_in(missing, now))
+            wait = min(wait, self._shortness.peek_at - now)
         return wait if wait > _SLACK else 0.0
 
     def _back_in(self, missing: float, now: float) -> float:
@@ -180,6 +186,7 @@ class ServerLevel:
         self._level = level - cost
         if cost > 0.0:
             self._taken_at = now
+            self._shortness.took(now)
             # The slot after this one; a little lateness may be made up for.
             self._gap = max(step, 0.9 * self._gap)
             late = 0.0 if self._cap < 2.0 * cost else _MADE_UP_S
@@ -283,11 +290,37 @@ class ServerLevel:
             self._seen_at = seen_at
             if shown.reset_in is not None:
                 self._refill.saw_reset(seen_at + shown.reset_in, seen_at)
+                self._shorten(
+                    shown.reset_in,
+                    Look(seen_at, shown.remaining, self._moment.sent(course, self._sent_by), seen_at),
+                    cost,
+                    is_refused=is_refused,
+                )
             since = self._refill.echo.last_note(seen_at) if self._moment.lag else seen_at
             look = Look(seen_at, shown.remaining, self._moment.sent(course, self._sent_by), since)
             self._follow(look, now, cost, is_refused=is_refused)
             self._observed_at = now
         self._reckon()
+
+    def _shorten(self, reset_in: float, look: Look, cost: float, *, is_refused: bool) -> None:
+        """The limit may be for less than a minute, whatever its name."""
+        limit = self.limit or 1.0
+        period = self._shortness.saw(
+            look.at,
+            reset_in,
+            limit=limit,
+            cap=self._cap,
+            remaining=look.remaining,
+            offset=look.offset,
+            cost=cost,
+            period=self._period,
+            is_refused=is_refused,
+        )
+        if period < self._period:
+            self._period = self._longest = period
+            self.rate = self._even = limit / period
+            self._changed(look.at)
+            self._refill.edges.guess(period)
 
     def _sent_by(self, at: float) -> float:
         return self._refill.echo.sum_at(at) + self._missed
@@ -319,17 +352,21 @@ class ServerLevel:
             # A limit that changes takes what was saved up beyond it along, and has a refill of its own.
             self._cap *= limit / self.limit
             self._inflow.scale(limit / self.limit)
-            self._refill.forget()
-            self._moment.forget()
-            self._ready_at = min(self._ready_at, now)
+            self._changed(now)
         self.limit, self._period = limit, period
         self.rate = self._even = limit / period
+
+    def _changed(self, now: float) -> None:
+        """What was shown before says nothing about what is shown now."""
+        self._refill.forget()
+        self._moment.forget()
+        self._ready_at = min(self._ready_at, now)
 
     def _period_of(self, shown: LimitLevel) -> float:
         """The seconds that the limit is for: as named, or as the longest reset that was seen."""
         if shown.period_s is not None:
             self.is_daily = self.is_daily or shown.period_s > _LONGEST_S
-            return shown.period_s
+            return min(shown.period_s, self._longest)
         seen = max(self._period if self.limit else 0.0, shown.reset_in or 0.0)
         if not self.limit:
             self._refill.manner = Manner.AT_ONCE  # which is all that such a reset can mean

@@ -1,0 +1,113 @@
+"""For how long a limit is: a minute, as the names of its headers mean, unless what comes back says that it is for less.
+
+Who writes OpenAI's or Anthropic's names may count by the second all the same, or by ten. A limit of a minute ends its
+windows a minute apart, or shows as reset the time until it is full again, or gives nothing back at once. An answer that
+agrees with none of these tells of shorter windows, and two such answers are believed. How long the windows are is told
+by the longest reset that was seen.
+
+Where the reset agrees with no limit of a minute, and comes long before enough would be back, one attempt may go as soon
+as it is over, to see. Twice in vain, and nothing is given for such resets any more.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from brim.policies.spans import written_span
+
+__all__ = ["Shortness"]
+
+_NEVER: Final = float("inf")
+_APART_S: Final = 1.0
+_OFF: Final = 0.1
+_OFF_S: Final = 1.1
+"""By so much a reset may be off: as a share, and in seconds, since many are shown whole."""
+_HALF: Final = 0.5
+"""Of a window that began a moment ago more than this part is left."""
+_LATE_S: Final = 0.1
+_MORE: Final = 1.5
+_CALLS: Final = 1.5
+_SHARE: Final = 0.25
+"""What comes back at once is so many times what comes back evenly, and as many calls more, or such a share of all."""
+_ALL: Final = 0.9
+"""Where less than this share of the limit is the most that was ever left, it is counted over a minute by a bucket that
+holds less, or in parts of a minute, and what is shown as the limit is the minute's."""
+_SURE: Final = 2
+_IN_VAIN: Final = 2
+
+
+class Shortness:
+    """Whether a limit is for less than the period that its name means.
+
+    Attributes:
+        peek_at: when it may be seen whether the reset is true; infinity if there is no reason to.
+    """
+
+    __slots__ = ("_first", "_is_peeking", "_longest", "_times", "_vain", "peek_at")
+
+    def __init__(self) -> None:
+        self.peek_at = _NEVER
+        self._first: tuple[float, float, float] | None = None
+        self._is_peeking = False
+        self._longest = 0.0
+        self._times = self._vain = 0
+
+    def took(self, now: float) -> None:
+        """An attempt goes."""
+        self._is_peeking = self._is_peeking or now >= self.peek_at
+        self.peek_at = _NEVER
+
+    def saw(
+        self,
+        at: float,
+        reset_in: float,
+        *,
+        limit: float,
+        cap: float,
+        remaining: float,
+        offset: float,
+        cost: float,
+        period: float,
+        is_refused: bool,
+    ) -> float:
+        """The server looked, and showed a reset.
+
+        Args:
+            at: when it looked.
+            reset_in: seconds until the reset.
+            limit: units in a period.
+            cap: the most that was ever left.
+            remaining: units that are left.
+            offset: what grows only by what the limit gives back.
+            cost: units that a call takes.
+            period: seconds that the limit is for, as far as is known.
+            is_refused: was the attempt refused?
+
+        Returns:
+            The seconds that it is for, as far as is known now.
+        """
+        self._longest = max(self._longest, reset_in)
+        if self._is_peeking:
+            self._is_peeking = False
+            self._vain += is_refused
+        self.peek_at = _NEVER
+        if self._vain >= _IN_VAIN or reset_in <= 0.0 or cap + cost < _ALL * limit:
+            return period
+        full_in = (limit - remaining) * period / limit
+        is_bucket = abs(reset_in - full_in) <= _OFF * max(reset_in, full_in) + _OFF_S < max(reset_in, full_in)
+        if not is_bucket and reset_in < full_in:
+            self.peek_at = at + reset_in + _LATE_S
+        if self._first is None:
+            self._first = (at, at + reset_in, offset)
+            return period
+        since, ended_at, before = self._first
+        if at - since < _APART_S or at <= ended_at:
+            return period
+        self._first = (at, at + reset_in, offset)
+        is_window = reset_in + at - ended_at > _HALF * period
+        back, even = offset - before, limit / period * (at - since)
+        came_back = back > _MORE * even + min(_CALLS * max(cost, 1.0), _SHARE * limit)
+        if is_bucket or is_window or not came_back:
+            return period
+        self._times += 1
+        return min(period, written_span(self._longest)) if self._times >= _SURE else period
