@@ -66,9 +66,16 @@ def test_a_window_is_asked_outright() -> None:
 
 
 def test_a_search_is_fast_only_while_nothing_is_known() -> None:
-    """An attempt a second: an eighth more by each while there are no bounds, a twenty-fifth where there are."""
-    unknown = Evidence(0.0)
+    """
+    An attempt a second: an eighth more by each while there are no bounds, a twenty-fifth where there are, and up to
+    half as much again, as fast as the search may be, where nothing ever got through.
+    """
+    unknown, blank = Evidence(0.0), Evidence(0.0)
+    unknown.first(8.0, Refusal(1.0, 1.0, 1.0, 0.0), least=1.0)
+    blank.first(0.0, Refusal(1.0, 1.0, 1.0, 0.0), least=1.0)
 
+    assert searching(blank, 0.35, 1.0, 5.0, rate=1.0, mean=1.0) == pytest.approx(1.35)
+    assert searching(blank, 1.0, 1.0, 5.0, rate=1.0, mean=1.0) == pytest.approx(1.5)
     assert searching(unknown, 0.35, 1.0, 5.0, rate=1.0, mean=1.0) == pytest.approx(1.125)
     assert searching(known(1.0, 2.0), 0.35, 1.0, 5.0, rate=1.0, mean=1.0) == pytest.approx(1.04)
 

@@ -82,7 +82,8 @@ class Limiter:
         self.limits = limits
         self._loop = asyncio.get_running_loop()
         self._admission = Admission(limits, charging=charging, now=self._loop.time())
-        self.window = AdaptiveWindow(ceiling=limits.concurrency)
+        is_stated = limits.concurrency < Limits().concurrency
+        self.window = AdaptiveWindow(ceiling=limits.concurrency, is_stated=is_stated)
         if self._admission.is_rate_known:
             self.window.open()
         self._gate = Gate(rng)

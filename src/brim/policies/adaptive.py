@@ -38,6 +38,8 @@ something was refused before, it doubles in the time that an answer takes."""
 _UNHEARD: Final = (3.0, 0.5, 10.0)
 """While no answer has come at all, so many more go each second at first, so many more of them each second, and so many
 at most: what answers slowly may be far away, or hardware of one's own that can't do more at once."""
+_STATED_S: Final = 1.0
+"""A ceiling that somebody stated is reached in about so many seconds, unless answers speak against it."""
 _AHEAD: Final = 2.0
 """Times as many as were on the wire when what has come back by now was sent, as long as more deliver more."""
 _BACK: Final = 2.0
@@ -78,6 +80,7 @@ class AdaptiveWindow:
     Args:
         ceiling: never wider than this; at least 1.
         start: how wide at first.
+        is_stated: did somebody say that as many as the ceiling are all right?
     """
 
     __slots__ = (
@@ -91,6 +94,7 @@ class AdaptiveWindow:
         "_is_open",
         "_is_ramping",
         "_is_settling",
+        "_is_stated",
         "_looks",
         "_looks_until",
         "_most_unanswered",
@@ -104,8 +108,9 @@ class AdaptiveWindow:
         "size",
     )
 
-    def __init__(self, *, ceiling: int, start: int = START) -> None:
+    def __init__(self, *, ceiling: int, start: int = START, is_stated: bool = False) -> None:
         self.ceiling = ceiling
+        self._is_stated = is_stated
         self._exact = float(min(start, ceiling))
         self._is_ramping = self._is_settling = True
         self._settled_at = float("inf")
@@ -156,7 +161,8 @@ class AdaptiveWindow:
         else:
             first, more, most = _UNHEARD
             self._waited_s += GROWS_EACH_S
-            grown = self._exact + GROWS_EACH_S * min(first + more * self._waited_s, most)
+            each_s = min(first + more * self._waited_s, most)
+            grown = self._exact + GROWS_EACH_S * (max(each_s, self.ceiling / _STATED_S) if self._is_stated else each_s)
         self._exact = max(self._exact, min(grown, self._most_ahead))
         self._fit()
 

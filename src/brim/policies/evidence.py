@@ -108,6 +108,11 @@ class Evidence:
         return self.is_wild and self.low == 0.0
 
     @property
+    def is_blank(self) -> bool:
+        """Is there nothing yet but refusals, and no hint: not one attempt that got through?"""
+        return self.is_fresh and self.hint is None and self._first[0] <= 0.0
+
+    @property
     def is_narrow(self) -> bool:
         """Is the rate known well enough to stay there?"""
         return self.high < _NARROW * self.low

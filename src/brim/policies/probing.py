@@ -40,6 +40,8 @@ _A_TRIP: Final = 0.15
 """Where next to nothing is known the pace grows by so much a second, or until a refusal is back if that is sooner: in a
 short trip the first guess is left behind quickly."""
 _A_SEND: Final = 0.125
+_A_BLANK_SEND: Final = 0.5
+"""Where all of the first attempts were refused not even the order of magnitude is known."""
 _CAREFUL_A_SEND: Final = 0.04
 _CROSSED_SENDS: Final = 25.0
 _CROSSED_S: Final = 8.0
@@ -76,7 +78,9 @@ def searching(evidence: Evidence, search: float, amount: float, now: float, *, r
     if blocks.span:
         usual = _A_NEW_WINDOW if evidence.is_fresh else _A_WINDOW
         search = min(search, (_A_LARGER_WINDOW if blocks.is_outdone(now) else usual) / blocks.span)
-    most = _A_SEND if evidence.is_fresh else _CAREFUL_A_SEND * amount / mean
+    most = _CAREFUL_A_SEND * amount / mean
+    if evidence.is_fresh:
+        most = _A_BLANK_SEND if evidence.is_blank else _A_SEND
     return 1.0 + min(most, search * amount / rate)
 
 
