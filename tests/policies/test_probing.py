@@ -80,6 +80,14 @@ def test_a_search_is_fast_only_while_nothing_is_known() -> None:
     assert searching(known(1.0, 2.0), 0.35, 1.0, 5.0, rate=1.0, mean=1.0) == pytest.approx(1.04)
 
 
+def test_a_search_that_left_its_bounds_behind_is_fast_again() -> None:
+    """What is not refused well above the upper bound says that there is none, and slow steps would take minutes."""
+    evidence = known(1.0, 2.0)
+
+    assert searching(evidence, 0.01, 1.0, 5.0, rate=2.1, mean=1.0) == pytest.approx(1.0 + 0.01 / 2.1)
+    assert searching(evidence, 0.01, 1.0, 5.0, rate=2.5, mean=1.0) == pytest.approx(1.125)
+
+
 def test_a_new_window_is_searched_slowly() -> None:
     """It grows by less than a third in a window, since that says nothing until it is used up."""
     evidence = Evidence(0.0)

@@ -49,6 +49,17 @@ def run(window: AdaptiveWindow, delivers: Callable[[float], float], *, rounds: i
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.5])
+def test_what_answers_one_at_a_time_is_kept_two(spread: float) -> None:
+    """
+    As many are delivered with one at once, but for the way back of an answer, which takes no time here.
+    """
+    window = AdaptiveWindow(ceiling=1_000)
+    run(window, slots(1), rounds=600, spread=spread)
+
+    assert 2 <= window.size <= 4
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.5])
 @pytest.mark.parametrize(
     "delivers",
     [slots(1), slots(4), slots(20), slots(100), batches(1.0, 0.02), knee(6, 1.2), knee(60, 1.3), thrash(30)],

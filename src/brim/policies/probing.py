@@ -46,6 +46,8 @@ _CAREFUL_A_SEND: Final = 0.04
 _CROSSED_SENDS: Final = 25.0
 _CROSSED_S: Final = 8.0
 """From the rate that is believed to the highest that it may be it takes so many attempts, and as long at least."""
+_BEYOND: Final = 1.15
+"""So far above the upper bound and not refused, there is none: the search is as quick as if nothing was known."""
 _SLOWEST: Final = 0.01
 _WELL_KNOWN: Final = 0.1
 _LEAST_PATIENCE: Final = 0.25
@@ -79,6 +81,8 @@ def searching(evidence: Evidence, search: float, amount: float, now: float, *, r
         usual = _A_NEW_WINDOW if evidence.is_fresh else _A_WINDOW
         search = min(search, (_A_LARGER_WINDOW if blocks.is_outdone(now) else usual) / blocks.span)
     most = _CAREFUL_A_SEND * amount / mean
+    if rate > _BEYOND * evidence.high and not blocks.span:
+        search, most = max(search, _A_SECOND), _A_SEND
     if evidence.is_fresh:
         most = _A_BLANK_SEND if evidence.is_blank else _A_SEND
     return 1.0 + min(most, search * amount / rate)

@@ -65,6 +65,8 @@ _FADES_S: Final = 900.0
 _SAME: Final = 1.09
 _ROOM: Final = 1.04
 """A little more, so that a slot which comes free finds a request waiting."""
+_FEWEST: Final = 2.0
+"""With a single one the far end has nothing to do while an answer is on its way back, and the next request comes."""
 _TOLD: Final = 16
 """So many answers say where more at once stop being faster."""
 
@@ -282,7 +284,7 @@ class Climb:
             up = []  # fewer were never tried
         hope, step = max(down + up)
         if hope > least + _CHEAP:
-            return max(1.0, size * exp(step))
+            return max(_FEWEST, size * exp(step))
         is_same = here.at_once / _SAME < best.at_once < here.at_once * _SAME
         if is_same or _seen_worth(best) < _seen_worth(here) + doubt:
             return size
