@@ -36,3 +36,18 @@ def test_a_contradiction_begins_the_count_anew() -> None:
     credit.borne_out()
 
     assert credit.is_lost
+
+
+def test_credit_that_is_lost_again_takes_twice_as_long_to_come_back() -> None:
+    """
+    What is lost asks for little, and little is refused: that proves less each time.
+    """
+    credit = Credit()
+    for answers in (200, 400, 800):
+        while not credit.is_lost:
+            credit.contradicted()
+        for _ in range(answers - 1):
+            credit.borne_out()
+        assert credit.is_lost
+        credit.borne_out()
+        assert not credit.is_lost

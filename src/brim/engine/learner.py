@@ -45,6 +45,11 @@ _ALIVE_S: Final = 120.0
 window of a limit a minute long ends somewhere."""
 
 _REFUSALS: Final = frozenset({FailureKind.THROTTLED, FailureKind.OVERLOADED})
+
+_FAR_S: Final = 90.0
+"""A reset longer than this away is no limit a minute's. Refused for as long, it is believed."""
+_ASKED_AGAIN_S: Final = 5.0
+
 _CONFIRMED: Final = frozenset({FailureKind.DENIED, FailureKind.QUOTA, FailureKind.UNKNOWN_MODEL})
 """Denials that are confirmed before they stop a lane that has answered before."""
 
@@ -211,6 +216,8 @@ class Learner:
             self._lane.on_room()
 
     def _throttled(self, failure: Failure, answer: Answer, charge: Charge, now: float, *, number: int) -> None:
+        if failure.is_reset:
+            failure = self._not_whole(failure, answer, now)
         is_soon = (failure.retry_after or 0.0) <= _PLACE_FREE_S
         tells_number = is_soon and not is_no_crowd(answer, failure, charge.cost.amounts)
         is_crowd = tells_number and self._window.cap.blames(number)
@@ -232,6 +239,19 @@ class Learner:
             self._window.echoed(number, sent_at=charge.at, now=now)
         if verdict.is_strike or failure.retry_after is not None:
             self._push_back(failure, answer, now)
+
+    def _not_whole(self, failure: Failure, answer: Answer, now: float) -> Failure:
+        """A wait until a limit is whole again is longer than one call needs, and may be wrong: what is it worth?
+
+        Nothing where it is known how the limit comes back. Else it is waited for; but one that is hours away is asked
+        about again after seconds, ever fewer times, before it is believed: it may be written in the wrong unit.
+        """
+        if self._admission.tells_wait(answer, now):
+            return msgspec.structs.replace(failure, retry_after=None)
+        stalled = 0.0 if self._stalled_since is None else now - self._stalled_since
+        if failure.retry_after is None or failure.retry_after <= _FAR_S or stalled > _FAR_S:
+            return failure
+        return msgspec.structs.replace(failure, retry_after=max(_ASKED_AGAIN_S, stalled))
 
     def _turned_away(self, charge: Charge, now: float) -> int:
         cap = self._window.cap

@@ -256,6 +256,12 @@ class Admission:
             else:
                 self._kept.append(each)
 
+    def tells_wait(self, answer: Answer, now: float) -> bool:
+        """Is it known how all limits come back that *answer* shows as used up?"""
+        used_up = [shown for shown in answer.levels if shown.remaining is not None and shown.remaining < 1.0]
+        levels = [self._levels.get((shown.dimension, shown.period_s)) for shown in used_up]
+        return bool(levels) and all(level is not None and level.tells_wait(now) for level in levels)
+
     def refused(
         self, charge: Charge, answer: Answer, failure: Failure, now: float, *, is_crowd: bool = False
     ) -> Verdict:
@@ -278,12 +284,18 @@ class Admission:
             return Verdict(is_strike=True, is_explained=True)  # sent before anything was known
         self._explained += (explained - self._explained) * _RECENT
         cope = [explained and level.overran(sent_at=charge.at, now=now) for level in self._known]
-        if explained and self._explained < (_OFTEN_FOR_SHY if any(cope) else _OFTEN):
+        often = _OFTEN_FOR_SHY if any(cope) else _OFTEN
+        if explained and self._explained < often and not self._is_held_by_pace(place):
             return Verdict(is_strike=True, is_explained=True)
         if shown and not explained:
             for level in self._known:
                 level.contradicted()
         return Verdict(is_strike=self._strikes(place, charge, failure, now), is_explained=False)
+
+    def _is_held_by_pace(self, place: int) -> bool:
+        """Does a learnt rate hold calls back, and not what the server shows? Then what is used up is for it to heed."""
+        paced = min((pace.rate for pace in self._paces if pace.place == place and pace.holds), default=float("inf"))
+        return any(level.place == place and paced < level.rate for level in self._known)
 
     def _strikes(self, place: int, charge: Charge, failure: Failure, now: float) -> bool:
         """Does a refusal that no level explains say anything about the rate?"""

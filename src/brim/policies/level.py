@@ -16,6 +16,7 @@ from typing import Final
 
 from brim.policies.blame import PLACES
 from brim.policies.credit import Credit
+from brim.policies.far_reset import FarReset
 from brim.policies.inflow import Inflow
 from brim.policies.moment import Course, Moment
 from brim.policies.period import Shortness
@@ -26,7 +27,6 @@ from brim.values import Dimension, LimitLevel
 
 __all__ = ["ServerLevel"]
 
-_LONGER_THAN_MINUTE_S: Final = 90.0
 _SETTLE_S: Final = 5.0
 """A burst is used up, and a reserve restored, over about so many seconds."""
 _MARGIN: Final = 0.998
@@ -44,15 +44,10 @@ _SHORT_S: Final = 4.0
 """A limit that is used up sooner leaves no burst worth having, and is as good as one paced evenly."""
 _SLIDING_SETTLE_S: Final = 2.5
 _MADE_UP_S: Final = 0.05
-_SHY_S: Final = 0.01
-_SHYEST_S: Final = 0.05
-_SHY_FOR: Final = 1_000
-"""A refusal just beyond the limit is made up for by so many answers that were none."""
 _EAGER: Final = 0.4
 """What is left of a window is used sooner than its end: the last window of a run need not be waited for."""
 _NEAR: Final = 8.0
 """A refused call that asked for less than this part of what is shown says that something else is wrong."""
-_MUCH_BOLDER: Final = 20.0
 _FEW_CALLS: Final = 5.0
 """A limit of fewer calls is too coarse to tell how it comes back."""
 
@@ -71,6 +66,7 @@ class ServerLevel:
         "_credit",
         "_doubt",
         "_even",
+        "_far",
         "_gap",
         "_has_windows",
         "_inflow",
@@ -85,9 +81,7 @@ class ServerLevel:
         "_refill",
         "_seen_at",
         "_shortness",
-        "_shy_at",
         "_taken_at",
-        "is_daily",
         "limit",
         "place",
         "rate",
@@ -100,21 +94,26 @@ class ServerLevel:
         self.place = place
         self.limit: float | None = None
         self.remaining: float | None = None
-        self.is_daily = False
         self.rate = 0.0
         self._has_windows = False
         self._level = self._cap = self._even = self._doubt = self._gap = self._missed = 0.0
         self._at = self._observed_at = self._ready_at = self._taken_at = 0.0
-        self._seen_at = self._shy_at = float("-inf")
+        self._seen_at = float("-inf")
         self._quantum = 1.0 if place == 0 else _ROUNDED
         self._period = MINUTE_S
         self._longest = float("inf")
         self._credit = Credit()
+        self._far = FarReset()
         self._shortness = Shortness()
         self._inflow = Inflow()
         # Output tokens are counted when they have been made.
         self._moment = Moment(may_lag=place != PLACES[Dimension.OUTPUT_TOKENS])
         self._refill = Refill()
+
+    @property
+    def is_daily(self) -> bool:
+        """Is it a limit for so long that it sets no pace?"""
+        return self._far.is_daily
 
     @property
     def is_known(self) -> bool:
@@ -127,6 +126,13 @@ class ServerLevel:
         if self.remaining is None or self._credit.is_lost:
             return False
         return self.remaining >= 0.6 * self._cap and self.remaining >= max(2.0, _PLENTY_S * self.rate)
+
+    def tells_wait(self, now: float) -> bool:
+        """Is it known how this limit comes back, so that its reset, when all of it is there again, tells no more?"""
+        if self.remaining is None or self.is_daily:
+            return False
+        is_even = self._refill.counted(now) is Manner.EVENLY
+        return not is_even or not self._has_windows or self._refill.is_proven or self._credit.is_lost
 
     @property
     def most_rate(self) -> float:
@@ -204,7 +210,8 @@ class ServerLevel:
         manner = self._refill.counted(now)
         edge = self._refill.edge_after(now) if manner is Manner.AT_ONCE else None
         if edge is not None:
-            even = max(self._level, 0.02 * self._cap) / max(_EAGER * (edge - now), 0.05)
+            rest_s = min(edge - now, self._refill.span)  # whatever the server says of its end
+            even = max(self._level, 0.02 * self._cap) / max(_EAGER * rest_s, 0.05)
             return max(0.1 * self.rate, min(even, self.rate if self._credit.is_lost else even))
         refill, kept, settle = self.rate, self._spare(0.0), _SLIDING_SETTLE_S
         if manner is Manner.EVENLY:
@@ -212,10 +219,10 @@ class ServerLevel:
             kept = reserve(self._cap, self.rate, is_in_calls=not self.place)
         extra = (self._level - kept) / settle
         if self._is_short:
-            refill *= 1.0 - min(0.5, self._refill.shy_s * self.rate / self._cap)
+            refill *= 1.0 - min(0.5, self._refill.shyness.apart_s * self.rate / self._cap)
             extra = min(extra, 0.0)
         if self._credit.is_lost:
-            extra = min(extra, 0.05 * self.rate)
+            extra = min(extra, 0.0)
         # No slower than this: what is really missing is waited for by itself.
         return max(_SLOWEST * refill, refill + extra)
 
@@ -226,7 +233,7 @@ class ServerLevel:
 
     def refused(self, cost: float, now: float) -> None:
         """So much was refused for want of this: less is left, whatever is shown, unless that is out of all reason."""
-        if self.remaining is not None and self.remaining <= _NEAR * cost:
+        if self.remaining is not None and (self.remaining <= _NEAR * cost or self._credit.is_lost):
             self._level = min(self.level(now), 0.5 * cost)
 
     def contradicted(self) -> None:
@@ -238,11 +245,7 @@ class ServerLevel:
 
         Returns whether that will do.
         """
-        copes = self._is_short and self._refill.shy_s < _SHYEST_S
-        if sent_at > self._shy_at:
-            self._shy_at = now
-            self._refill.shy_s = min(self._refill.shy_s + _SHY_S, _SHYEST_S)
-        return copes
+        return self._refill.shyness.refused(sent_at=sent_at, now=now) and self._is_short
 
     def observe(
         self, shown: LimitLevel, *, sent_at: float, sent: float, now: float, cost: float, is_refused: bool = False
@@ -261,8 +264,11 @@ class ServerLevel:
         course = Course(sent_at, sent, now, total)
         seen_at = self._moment.of(course)
         is_overtaken = seen_at < self._seen_at
+        shown = self._far.believed(shown)
         if shown.limit and not is_overtaken:
             self._set_limit(shown, shown.limit, now)
+        if self.limit and not is_refused:
+            self._far.saw(shown, at=sent_at, sent=sent, limit=self.limit, rate=self.rate, cost=cost)
         if self.limit is None or self.is_daily or shown.remaining is None:
             return
         self._set_cap(shown.remaining, shown.reset_in, cost)
@@ -330,8 +336,7 @@ class ServerLevel:
         self._credit.borne_out()
         if remaining % _ROUNDED:
             self._quantum = 1.0
-        bolder = 1.0 if remaining < self._cap / 2 else _MUCH_BOLDER
-        self._refill.shy_s = max(0.0, self._refill.shy_s - _SHY_S / _SHY_FOR * bolder)
+        self._refill.shyness.passed(is_much_left=remaining >= self._cap / 2)
 
     def _set_cap(self, remaining: float, reset_in: float | None, cost: float) -> None:
         cap = max(self._cap, remaining, cost, 1.0)
@@ -343,9 +348,6 @@ class ServerLevel:
 
     def _set_limit(self, shown: LimitLevel, limit: float, now: float) -> None:
         period = self._period_of(shown)
-        if shown.reset_in is not None and shown.remaining is not None and shown.reset_in > _LONGER_THAN_MINUTE_S:
-            missing = max(limit - shown.remaining, 1.0)
-            self.is_daily = self.is_daily or shown.reset_in > 2.0 * missing * period / limit
         if limit == self.limit and period == self._period:
             return
         if self.limit is not None:
@@ -365,7 +367,7 @@ class ServerLevel:
     def _period_of(self, shown: LimitLevel) -> float:
         """The seconds that the limit is for: as named, or as the longest reset that was seen."""
         if shown.period_s is not None:
-            self.is_daily = self.is_daily or shown.period_s > _LONGEST_S
+            self._far.is_daily = self._far.is_daily or shown.period_s > _LONGEST_S
             return min(shown.period_s, self._longest)
         seen = max(self._period if self.limit else 0.0, shown.reset_in or 0.0)
         if not self.limit:
@@ -420,7 +422,9 @@ class ServerLevel:
         least, most = level - rounded, level if is_refused else level + (rounded or 1.0)
         self._doubt += (max(0.0, ours - most) - self._doubt) * _WEIGHT
         level = min(max(ours, least), most)
-        if level > ours:
+        if level > ours and self._credit.is_lost:
+            level = ours
+        elif level > ours:
             # Upward only slowly: what is shown may be older than it looks.
             most = 0.5 * self.rate * (now - self._observed_at) + 0.02 * (level - ours)
             level = min(level, ours + most)

@@ -51,6 +51,7 @@ _PAUSE_SHARE: Final = 1 / 8
 """After a block of minutes, so much of it may be waited before it is asked again."""
 _LEAST_RATE: Final = 1e-3
 _RELIEF: Final = 1.03
+_RELIEVED: Final = 1.25
 _RARE: Final = 200
 _NEAR_CEILING: Final = 0.995
 _SELDOM: Final = 30
@@ -192,7 +193,8 @@ class Pace:
     def _wait_for_room(self, amount: float, now: float) -> None:
         """What was sent too fast a while ago is still in a window that slides."""
         blocks = self._evidence.blocks
-        if blocks.rate and self.mode is Mode.CRUISING and not blocks.is_fixed:
+        is_too_small = self._base > _RELIEVED * blocks.rate  # the server shows far more than was measured
+        if blocks.rate and self.mode is Mode.CRUISING and not blocks.is_fixed and not is_too_small:
             budget = max(blocks.amount * self.rate / self._base, blocks.amount - _MIDDLE * amount)
             room_at = blocks.room_at(amount, budget)
             self._empty_at = max(self._empty_at, min(room_at, now + _PAUSE_SHARE * blocks.span))

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from brim.policies.echo import Echo
 from brim.policies.edges import Edges
+from brim.policies.shyness import Shyness
 
 __all__ = ["Look", "Manner", "Refill"]
 
@@ -80,13 +81,13 @@ class Refill:
         manner: what is believed.
         echo: what we sent, by time.
         edges: where windows begin.
-        shy_s: how much later than one would think, in seconds, what comes back is counted upon.
+        is_proven: has it borne out that all comes back evenly?
+        shyness: how much later than one would think what comes back is counted upon.
     """
 
     __slots__ = (
         "_anchor",
         "_errors",
-        "_is_proven",
         "_last",
         "_reset_at",
         "_shown_reset",
@@ -94,16 +95,17 @@ class Refill:
         "_unseen_at",
         "echo",
         "edges",
+        "is_proven",
         "manner",
-        "shy_s",
+        "shyness",
     )
 
     def __init__(self) -> None:
         self.manner = Manner.EVENLY
         self.echo = Echo()
         self.edges = Edges()
-        self._is_proven = False
-        self.shy_s = 0.0
+        self.is_proven = False
+        self.shyness = Shyness()
         self._errors = {Manner.EVENLY: _UNHEARD, Manner.AT_ONCE: 0.59, Manner.AS_SENT: 0.6}
         self._anchor: Look | None = None
         self._last: Look | None = None
@@ -115,7 +117,7 @@ class Refill:
     @property
     def is_bucket(self) -> bool:
         """Has it borne out that all comes back evenly, or does nothing speak against it?"""
-        return self._is_proven or self._errors[Manner.EVENLY] <= _UNHEARD
+        return self.is_proven or self._errors[Manner.EVENLY] <= _UNHEARD
 
     @property
     def span(self) -> float:
@@ -124,7 +126,7 @@ class Refill:
 
     @property
     def _late(self) -> float:
-        return _LATE_S + self.shy_s
+        return _LATE_S + self.shyness.apart_s
 
     def counted(self, now: float) -> Manner:
         """The manner to count upon."""
@@ -213,7 +215,7 @@ class Refill:
         if last is not None and self._is_edge(last, look, rate=rate, cap=cap, cost=cost):
             self.edges.saw(last.since, look.at)
             self._errors[Manner.AT_ONCE] *= _BETTER
-            self._is_proven = False
+            self.is_proven = False
             self._anchor = None
             self._choose()
             return True
@@ -257,7 +259,7 @@ class Refill:
                 error += _UNACCOUNTED * unaccounted
             error = min(error, _WORST)
             self._errors[manner] += (error - self._errors[manner]) * _WEIGHT
-        self._is_proven = self._is_proven or self._errors[Manner.EVENLY] < _PROVEN
+        self.is_proven = self.is_proven or self._errors[Manner.EVENLY] < _PROVEN
         self._choose()
 
     def _choose(self) -> None:
@@ -265,4 +267,4 @@ class Refill:
         best = min(errors, key=errors.__getitem__)
         if errors[best] < _BETTER * errors[self.manner]:
             self.manner = best
-            self._is_proven = False
+            self.is_proven = False

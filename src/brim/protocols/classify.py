@@ -18,7 +18,7 @@ import msgspec
 from brim.protocols import WireResponse
 from brim.protocols.faults import Fault, presentable, read_fault
 from brim.protocols.reading import is_success, request_id
-from brim.protocols.waits import retry_after
+from brim.protocols.waits import retry_after, until_reset
 from brim.values import Failure, FailureKind, Usage
 
 __all__ = ["classify", "failure"]
@@ -271,12 +271,14 @@ def failure(
     """
     fault = read_fault(response.body)
     kind = classify(response.status, response.headers, fault)
+    wait, is_reset = _wait(kind, response, fault)
     return Failure(
         kind=kind or otherwise,
         message=_message(kind, fault, response) if kind else presentable(message) or _describe(response),
         status=response.status,
         code=_code(fault) if kind else code,
-        retry_after=_wait(kind, response, fault),
+        retry_after=wait,
+        is_reset=is_reset,
         request_id=request_id(response, fault.request_id),
         usage=usage,
     )
@@ -288,8 +290,15 @@ def _message(kind: FailureKind, fault: Fault, response: WireResponse) -> str:
     return presentable(fault.message) or _describe(response)
 
 
-def _wait(kind: FailureKind | None, response: WireResponse, fault: Fault) -> float | None:
-    return retry_after(response.headers, fault, response.received_at) if kind in _WAITS else None
+def _wait(kind: FailureKind | None, response: WireResponse, fault: Fault) -> tuple[float | None, bool]:
+    """The wait that is asked for, else the reset of what is used up; and whether it is the latter."""
+    if kind not in _WAITS:
+        return None, False
+    wait = retry_after(response.headers, fault, response.received_at)
+    if wait is not None:
+        return wait, False
+    wait = until_reset(response.headers, fault, response.received_at)
+    return wait, wait is not None
 
 
 def _code(fault: Fault) -> str | None:

@@ -77,7 +77,9 @@ def failure_of(
     if is_throttled is None:
         return found
     kind = FailureKind.THROTTLED if is_throttled else FailureKind.SERVER
-    return msgspec.structs.replace(found, kind=kind, retry_after=found.retry_after if wait is None else wait)
+    if wait is None:
+        return msgspec.structs.replace(found, kind=kind)
+    return msgspec.structs.replace(found, kind=kind, retry_after=wait, is_reset=False)
 
 
 def headers_of(headers: object) -> Mapping[str, str]:

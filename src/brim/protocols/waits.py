@@ -16,7 +16,7 @@ from typing import Final
 
 from brim.protocols.faults import Fault
 
-__all__ = ["parse_duration", "parse_wait", "retry_after"]
+__all__ = ["parse_duration", "parse_wait", "retry_after", "until_reset"]
 
 _NUMBER: Final = re.compile(r"\d+(?:\.\d*)?|\.\d+", re.ASCII)
 # `ms` is tried before `m`; both spellings of the micro sign are Go's.
@@ -56,7 +56,7 @@ _LIMIT_HEADERS: Final = ("x-ratelimit-", "x-rate-limit-", "ratelimit-", "anthrop
 
 
 def retry_after(headers: Mapping[str, str], fault: Fault, now: float) -> float | None:
-    """How long the server asks to wait, in seconds from *now*; None if it does not say.
+    """How long the server asks to wait with this request, in seconds from *now*; None if it does not say.
 
     Args:
         headers: of the answer, names in lower case; those that a gateway repeats from upstream (LiteLLM's
@@ -73,10 +73,14 @@ def retry_after(headers: Mapping[str, str], fault: Fault, now: float) -> float |
         _told(upstream, now),
         None if fault.delay is None else parse_wait(fault.delay, now),
         _said(fault.message),
-        _until_reset(headers, now),
-        _until_reset(upstream, now),
     )
     return next((wait for wait in sources if wait is not None), None)
+
+
+def until_reset(headers: Mapping[str, str], fault: Fault, now: float) -> float | None:
+    """Seconds until all limits are whole again that are shown as used up; None if none is. Arguments as before."""
+    own = _until_reset(headers, now)
+    return own if own is not None else _until_reset({**_repeated(headers), **fault.headers}, now)
 
 
 def parse_wait(value: str, now: float) -> float | None:
