@@ -279,7 +279,9 @@ class Admission:
             if level.place == place:
                 level.refused(charge.cost.amounts[place], now)
         shown = any(level.remaining is not None for level in answer.levels)
-        explained = shows_less(answer, charge.cost.amounts)
+        # What remains of nobody knows how much is nothing to go by.
+        is_followed = any(level.limit is not None for level in self._levels.values())
+        explained = is_followed and shows_less(answer, charge.cost.amounts)
         if explained and charge.at < self._shown_at:
             return Verdict(is_strike=True, is_explained=True)  # sent before anything was known
         self._explained += (explained - self._explained) * _RECENT

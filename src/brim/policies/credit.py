@@ -14,7 +14,7 @@ __all__ = ["Credit"]
 _MOST: Final = 3
 _BORNE_OUT: Final = 200
 """Answers in a row without a contradiction that make up for one, at first."""
-_LONGEST: Final = 1 << 20
+_LONGEST: Final = 800
 
 
 class Credit:

@@ -1,0 +1,51 @@
+"""What a refusal that shows nothing left says, and what the reset beside it is worth."""
+
+from __future__ import annotations
+
+from brim.config import Limits
+from brim.policies.admission import Admission
+from brim.policies.tokens import Charging, Cost
+from brim.values import Answer, Dimension, Failure, FailureKind, LimitLevel
+
+ONE = Cost((1.0, 0.0, 0.0, 0.0))
+REFUSAL = Failure(kind=FailureKind.THROTTLED, message="too many requests", retry_after=60.0, is_reset=True)
+
+
+def is_explained(limit: float | None) -> bool:
+    """Is a refusal that shows nothing left of *limit* explained by that?"""
+    admission = Admission(Limits(), charging=Charging.COUNTS_OUTPUT, now=0.0)
+    early = admission.take(ONE, 0.0, among=1, max_tokens=None)
+    first = Answer(outcome=REFUSAL, sent_at=0.0, ended_at=1.0, levels=[shown(limit, 0.0)])
+    admission.answered(early, first, 1.0)
+    admission.refused(early, first, REFUSAL, 1.0)
+    late = admission.take(ONE, 2.0, among=1, max_tokens=None)
+    answer = Answer(outcome=REFUSAL, sent_at=2.0, ended_at=3.0, levels=[shown(limit, 0.0)])
+    admission.answered(late, answer, 3.0)
+    return admission.refused(late, answer, REFUSAL, 3.0).is_explained
+
+
+def shown(limit: float | None, remaining: float) -> LimitLevel:
+    return LimitLevel(Dimension.REQUESTS, limit, remaining, 60.0)
+
+
+def test_nothing_left_of_nobody_knows_how_much_explains_no_refusal() -> None:
+    """
+    Where the limit is shown too, its level follows what is left; else only refusals can teach a rate.
+    """
+    assert not is_explained(None)
+
+
+def test_a_reset_tells_the_wait_until_it_is_known_how_the_limit_comes_back() -> None:
+    """
+    Ten calls in a bucket of a second come back evenly whatever the reset says; of a minute's that is not known yet.
+    """
+    known = []
+    for limit, left in ((600.0, 9.0), (600.0, 599.0)):
+        admission = Admission(Limits(), charging=Charging.COUNTS_OUTPUT, now=0.0)
+        charge = admission.take(ONE, 0.0, among=1, max_tokens=None)
+        for remaining in (left, 0.0):
+            answer = Answer(outcome=REFUSAL, sent_at=0.0, ended_at=0.1, levels=[shown(limit, remaining)])
+            admission.answered(charge, answer, 0.1)
+        known.append(admission.tells_wait(answer, 0.1))
+
+    assert known == [True, False]
