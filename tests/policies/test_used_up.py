@@ -43,9 +43,12 @@ def test_a_reset_tells_the_wait_until_it_is_known_how_the_limit_comes_back() -> 
     for limit, left in ((600.0, 9.0), (600.0, 599.0)):
         admission = Admission(Limits(), charging=Charging.COUNTS_OUTPUT, now=0.0)
         charge = admission.take(ONE, 0.0, among=1, max_tokens=None)
-        for remaining in (left, 0.0):
-            answer = Answer(outcome=REFUSAL, sent_at=0.0, ended_at=0.1, levels=[shown(limit, remaining)])
-            admission.answered(charge, answer, 0.1)
-        known.append(admission.tells_wait(answer, 0.1))
+        first, last = (
+            Answer(outcome=REFUSAL, sent_at=0.0, ended_at=0.1, levels=[shown(limit, remaining)])
+            for remaining in (left, 0.0)
+        )
+        admission.answered(charge, first, 0.1)
+        admission.answered(charge, last, 0.1)
+        known.append(admission.tells_wait(last, 0.1))
 
     assert known == [True, False]
