@@ -56,7 +56,7 @@ class Server:
         self.refused += 1
         self.passed[0] -= 1.0
         self.opens_at = self.now + self.named_wait
-        self.pace.refused(1.0, sent_at=self.now, now=self.now, wait=self.named_wait)
+        self.pace.refused(1.0, sent=(self.sent,), sent_at=self.now, now=self.now, wait=self.named_wait)
 
     def measure(self, seconds: float) -> tuple[float, float]:
         """What gets through a second, and the share that is refused, over so long."""
@@ -107,19 +107,20 @@ def test_strays_hardly_cost_anything() -> None:
     assert through >= 0.8 * 9.7
 
 
+@pytest.mark.parametrize("share", [0.01, 0.03, 0.05])
 @pytest.mark.parametrize("capacity", [5.0, 60.0])
-def test_strays_are_told_from_a_limit(capacity: float) -> None:
+def test_strays_are_told_from_a_limit(capacity: float, share: float) -> None:
     """
-    Three bare strays in a hundred beside an unstated limit don't end the search halfway, nor wear the rate down.
+    One, three or five bare strays in a hundred beside an unstated limit neither end the search nor wear the rate down.
     """
     fills = []
     for seed in range(3):
         server = Server(30.0, capacity)
-        server.stray_share, server.strays = 0.03, Random(seed)
+        server.stray_share, server.strays = share, Random(seed)
         server.run(400.0)
         fills.append(server.measure(300.0)[0] / 30.0)
 
-    assert sum(fills) / len(fills) >= 0.75, fills
+    assert sum(fills) / len(fills) >= 0.93, fills
 
 
 def test_a_single_refusal_does_not_end_the_search() -> None:
@@ -135,9 +136,9 @@ def test_a_single_refusal_does_not_end_the_search() -> None:
     server.run(3.0)
     rate = server.pace.rate
 
-    server.pace.refused(1.0, sent_at=server.now, now=server.now, wait=0.0)
+    server.pace.refused(1.0, sent=(server.sent,), sent_at=server.now, now=server.now, wait=0.0)
     assert server.pace.rate == rate
-    server.pace.refused(1.0, sent_at=server.now, now=server.now, wait=0.0)
+    server.pace.refused(1.0, sent=(server.sent + 2,), sent_at=server.now, now=server.now, wait=0.0)
     assert server.pace.rate < rate
 
 
@@ -147,7 +148,7 @@ def test_never_passes_its_ceiling() -> None:
     """
     server = Server(50.0, 5.0, ceiling=8.0)
     server.run(1.0)
-    server.pace.refused(1.0, sent_at=server.now, now=server.now, wait=1.0)
+    server.pace.refused(1.0, sent=(server.sent,), sent_at=server.now, now=server.now, wait=1.0)
     server.run(300.0)
 
     assert server.pace.rate <= 8.0
@@ -159,10 +160,10 @@ def test_a_burst_of_refusals_is_one_measurement() -> None:
     """
     passed = [200.0]
     pace = Pace(passed, 0, ceiling=None, now=0.0)
-    assert pace.refused(1.0, sent_at=9.9, now=10.0, wait=5.0)
+    assert pace.refused(1.0, sent=(200, 200.0), sent_at=9.9, now=10.0, wait=5.0)
     for _ in range(20):
         passed[0] -= 1.0
-        assert pace.refused(1.0, sent_at=9.95, now=10.1, wait=5.0)
+        assert pace.refused(1.0, sent=(200,), sent_at=9.95, now=10.1, wait=5.0)
 
     assert pace.rate == pytest.approx(0.985 * 180.0 / 10.0)
     assert pace.mode is Mode.SEARCHING
@@ -187,7 +188,7 @@ def test_begins_with_what_it_is_told() -> None:
     A limit that the server shows is believed until refusals say something else.
     """
     pace = Pace([10.0], 0, ceiling=None, hint=7.0, now=0.0)
-    assert pace.refused(1.0, sent_at=9.9, now=10.0, wait=5.0)
+    assert pace.refused(1.0, sent=(200, 200.0), sent_at=9.9, now=10.0, wait=5.0)
 
     assert pace.rate == pytest.approx(0.985 * 7.0)
 
@@ -197,8 +198,8 @@ def test_what_lets_nothing_through_is_asked_less_and_less() -> None:
     Refused calls that count keep a window full for ever if they come fast: the pauses double, up to eight seconds.
     """
     pace, now, pauses = Pace([100.0], 0, ceiling=None, now=0.0), 10.0, []
-    for _ in range(12):
-        assert pace.refused(1.0, sent_at=now, now=now, wait=1.0)
+    for number in range(12):
+        assert pace.refused(1.0, sent=(100 + number,), sent_at=now, now=now, wait=1.0)
         pauses.append(pace.ready_in(1.0, now))
         now += pauses[-1]
         pace.took(1.0, now)
@@ -224,10 +225,10 @@ def test_no_limit_is_asked_about_more_seldom_than_it_has_to_be() -> None:
     for wait in (0.0, 50.0):
         passed = [0.0]
         pace, now = Pace(passed, 0, ceiling=None, now=0.0), 0.0
-        for _ in range(60):
+        for number in range(60):
             now += max(0.01, pace.ready_in(1.0, now))
             pace.took(1.0, now)
-            pace.refused(1.0, sent_at=now, now=now, wait=wait)
+            pace.refused(1.0, sent=(number,), sent_at=now, now=now, wait=wait)
             assert pace.ready_in(1.0, now) <= max(20.0, wait) + 1e-6
 
 
@@ -273,7 +274,7 @@ def test_a_large_attempt_waits_for_its_own_amount() -> None:
     What is sent right after a refusal finds an empty bucket: it has to be filled with as much as is asked for.
     """
     pace = Pace([10.0, 100.0], 1, ceiling=None, hint=10.0, now=0.0)
-    pace.refused(1.0, sent_at=9.9, now=10.0, wait=5.0)
+    pace.refused(1.0, sent=(200, 200.0), sent_at=9.9, now=10.0, wait=5.0)
 
     assert pace.ready_in(50.0, 10.0) - pace.ready_in(10.0, 10.0) == pytest.approx(40.0 / pace.rate)
 

@@ -1,64 +1,97 @@
-"""Strays: suspected where a limit can't have been reached, proven by going slower."""
+"""Strays: proven by what comes through after them, or by going faster for a moment; a limit is not taken for them."""
 
 from __future__ import annotations
 
 import pytest
 
+from brim.policies.evidence import Refusal
 from brim.policies.strays import Strays
 
 
-def suspect(strays: Strays, recent: float = 0.03) -> None:
-    """Three refused alone, where nothing should be, and the test begins."""
-    assert [strays.is_suspicious(recent, is_safe=True) for _ in range(3)] == [False, False, True]
-    strays.test(recent)
+def refuse(strays: Strays, number: float, *, at: float, bound: float) -> None:
+    """The attempt with that *number* is refused, all others came through; if by a limit, by one of *bound* at most."""
+    strays.weigh(number, number, Refusal(1.0, at, at, 0.0), bound)
 
 
-def finish(strays: Strays, share: float) -> int:
-    """Go through the test while *share* is refused; returns how long it was."""
-    sent = 0
-    while True:
+def suspect(strays: Strays, *, each: int = 50) -> None:
+    """Two refused alone, *each* attempts apart, where nothing should be, and the test begins."""
+    for expected in (False, True):
+        for _ in range(each):
+            strays.sent(0.0, is_safe=True)
+        assert strays.is_suspicious(0.03, is_safe=True) is expected
+    strays.test(0.0)
+
+
+def finish(strays: Strays) -> int:
+    """Go through the test; returns how long it was."""
+    sent = 1
+    while not strays.sent(float(sent), is_safe=False):
         sent += 1
-        if share and sent % round(1 / share) == 0:
-            strays.refused()
-        if strays.sent():
-            return sent
+    return sent
 
 
-def test_what_goes_on_at_a_slower_pace_are_strays() -> None:
+def test_what_more_comes_through_after_was_no_limit() -> None:
     """
-    Their share is what was refused during the test.
+    Refused at ten a second, twenty a second came through afterwards, twice: two or three of sixty are strays.
     """
     strays = Strays()
-    suspect(strays)
-    finish(strays, 0.03)
+    refuse(strays, 10.0, at=1.0, bound=10.0)
+    refuse(strays, 40.0, at=2.5, bound=20.0)
+    assert strays.share == 0.0
+    refuse(strays, 100.0, at=4.0, bound=40.0)
 
-    assert strays.share == pytest.approx(0.03, abs=0.005)
-    assert strays.left == 0
+    assert strays.share == pytest.approx(3.0 / 133.0)
 
 
-def test_what_ends_at_a_slower_pace_was_a_limit() -> None:
+def test_what_a_limit_lets_through_after_proves_nothing() -> None:
     """
-    Nothing refused any more: no strays, and suspicion begins anew.
+    However often it refuses, no more comes through than before: no strays.
     """
     strays = Strays()
-    suspect(strays)
-    finish(strays, 0.0)
+    for number in range(20, 2_000, 20):
+        refuse(strays, float(number), at=number / 10.0, bound=10.0)
 
     assert strays.share == 0.0
-    assert not strays.is_suspicious(0.03, is_safe=True)
 
 
-def test_the_rarer_they_seem_the_longer_is_the_test() -> None:
+def test_a_limit_that_was_raised_proves_nothing() -> None:
     """
-    Long enough for four of them, within bounds.
+    One refused before it was raised comes into question by that, and long afterwards another: that is not enough.
     """
-    lengths = []
-    for recent in (0.5, 0.04, 0.02, 0.001):
-        strays = Strays()
-        suspect(strays, recent)
-        lengths.append(finish(strays, 0.0))
+    strays = Strays()
+    for begin in (0.0, 2_000.0):
+        refuse(strays, begin + 10.0, at=begin + 1.0, bound=10.0)
+        refuse(strays, begin + 60.0, at=begin + 2.0, bound=60.0)
 
-    assert lengths == [60, 100, 200, 300]
+    assert strays.share == 0.0
+
+
+def test_what_is_refused_no_more_often_when_going_faster_are_strays() -> None:
+    """
+    Two in a hundred, and no limit in the test: that share.
+    """
+    strays = Strays()
+    suspect(strays)
+    assert strays.is_trying
+
+    assert finish(strays) == 25
+    assert not strays.is_testing
+    assert strays.share == pytest.approx(3.0 / 158.0)
+
+
+def test_the_test_waits_for_what_may_still_come_back() -> None:
+    """
+    A refusal is back after five seconds: so long the last of those that went faster is waited for.
+    """
+    strays = Strays()
+    suspect(strays)
+    strays.test(5.0)
+    for number in range(24):
+        assert not strays.sent(10.0 + number / 100.0, is_safe=False)
+
+    assert not strays.is_trying
+    assert not strays.sent(15.0, is_safe=False)
+    assert strays.sent(15.3, is_safe=False)
 
 
 def test_where_the_limit_may_have_been_reached_nothing_is_suspicious() -> None:
@@ -75,22 +108,41 @@ def test_more_than_the_strays_explain_is_asked_about_again() -> None:
     """
     strays = Strays()
     suspect(strays)
-    finish(strays, 0.03)
+    finish(strays)
     assert not strays.is_suspicious(0.2, is_safe=False)
     for _ in range(500):
-        strays.sent()
+        strays.sent(0.0, is_safe=False)
 
     assert not strays.is_suspicious(strays.share + 0.01, is_safe=False)
     assert strays.is_suspicious(strays.share + 0.05, is_safe=False)
 
 
+def test_strays_that_no_longer_come_are_forgotten() -> None:
+    """
+    Where six should have come and none did there are none; one that comes shows that there are.
+    """
+    strays = Strays()
+    suspect(strays)
+    finish(strays)
+    safe = round(5.0 / strays.share)
+    for _ in range(2):
+        strays.is_suspicious(0.0, is_safe=True)
+        for _ in range(safe):
+            strays.sent(0.0, is_safe=True)
+        assert strays.share > 0.0
+    for _ in range(safe):
+        strays.sent(0.0, is_safe=True)
+
+    assert strays.share == 0.0
+
+
 def test_a_limit_beyond_doubt_ends_all_suspicion() -> None:
     """
-    Two refused close to each other during the test: that is no stray.
+    Three refused close to each other during the test: that is no stray.
     """
     strays = Strays()
     suspect(strays)
     strays.forget()
 
-    assert strays.left == 0
+    assert not strays.is_testing
     assert strays.share == 0.0

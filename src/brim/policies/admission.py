@@ -306,7 +306,8 @@ class Admission:
         self._hold_in_every_minute(place, now)
         pace = self._blamed(failure)
         amount = charge.cost.amounts[pace.place]
-        return pace.refused(amount, sent_at=charge.at, now=now, wait=failure.retry_after or 0.0)
+        wait = failure.retry_after or 0.0
+        return pace.refused(amount, sent=charge.totals, sent_at=charge.at, now=now, wait=wait)
 
     def _is_early(self, place: int, charge: Charge, failure: Failure, now: float) -> bool:
         """Does a stated limit of requests, the only one that is known, make up for this by itself?"""

@@ -16,8 +16,8 @@ A refusal that names no wait may be a stray one, of no limit at all. Strays are 
 itself; a limit refuses a large share of what is beyond it. So while searching, the odds between the two are summed up
 (a sequential test), and a single refusal moves nothing below the middle of the bounds. Above it, and while cruising,
 one is believed, unless it comes where it is all but impossible (just after a cut, below the measured rate). After
-several of those the rate is lowered to see whether they end (`brim.policies.strays`): if so the limit is lower than it
-was; if not, the search begins again, and single refusals are doubted from then on.
+two of those the rate is raised for a moment to see whether more is refused (`brim.policies.strays`): if so the limit is
+lower than it was; if not, the search begins again, and single refusals are doubted from then on.
 """
 
 from __future__ import annotations
@@ -62,18 +62,13 @@ _EARLY_S: Final = 1e-4
 """What is sent by so much too early is sent whatever this rate says."""
 _SOME_WAIT_S: Final = 0.5
 """A wait shorter than this tells no more than none at all."""
-_FAR_ABOVE: Final = 0.25
 _SOON: Final = 64
 _MIDDLE: Final = 0.5
 _LOWER: Final = 0.3
 """Where between the bounds the rate is believed to be, and where if what was refused last is less than so many attempts
 ago."""
-_LATELY: Final = 32
-"""What gets through is measured over so many attempts, or up to twice as many."""
-_TESTED: Final = 0.93
-"""Below so much of what got through nothing is refused, unless at random."""
-_NO_MORE: Final = 1.03
-_IMPATIENT: Final = 0.25
+_TESTED: Final = 1.25
+"""So many times what is believed is sent to see whether it is a limit that refuses."""
 
 
 class Mode(Enum):
@@ -98,6 +93,7 @@ class Pace:
 
     __slots__ = (
         "_base",
+        "_began",
         "_ceiling",
         "_cost",
         "_doubt",
@@ -105,15 +101,14 @@ class Pace:
         "_evidence",
         "_fall",
         "_is_passed_by",
-        "_lately",
         "_mean",
         "_passed",
         "_patience",
         "_proven",
+        "_refused",
         "_search",
         "_sends_since",
         "_since",
-        "_since_mark",
         "_strays",
         "_struck_at",
         "mode",
@@ -139,10 +134,11 @@ class Pace:
         self._evidence = Evidence(now, hint, trail)
         self._fall = Fall()
         self._base = 0.0
+        self._began = now
+        self._refused = 0.0
         self._cost = 0
         self._doubt = Doubt()
         self._is_passed_by = False
-        self._lately = ((now, 0.0), (now, 0.0))
         self._mean = 1.0
         self._patience = 1.0
         self._proven = 0.0
@@ -150,7 +146,6 @@ class Pace:
         self._search = _CAREFUL
         self._sends_since = 0
         self._since = 0.0
-        self._since_mark = 0
         self._strays = Strays()
         self._struck_at = float("-inf")
 
@@ -183,11 +178,8 @@ class Pace:
         passed = self._passed[self.place]
         self._evidence.saw(amount, passed, now)
         self._wait_for_room(amount, now)
-        self._since_mark += 1
-        if self._since_mark >= _LATELY:
-            self._since_mark = 0
-            self._lately = self._lately[1], (now, passed)
-        if self._strays.sent():
+        is_safe = self.mode is Mode.CRUISING and self.rate < self._base
+        if self._strays.sent(now, is_safe=is_safe):
             self._tested()
 
     def _wait_for_room(self, amount: float, now: float) -> None:
@@ -231,7 +223,8 @@ class Pace:
             self._empty_at += amount / self.rate
 
     def _grow(self, amount: float, now: float) -> None:
-        if self._strays.left:
+        if self._strays.is_testing:
+            self.rate = self._base * (_TESTED if self._strays.is_trying else BELOW)
             return
         evidence, mean = self._evidence, self._mean
         if self.mode is Mode.SEARCHING:
@@ -245,48 +238,37 @@ class Pace:
             self.rate = self._base * factor
         self.rate = min(self.rate, self._ceiling)
 
-    @property
-    def _got(self) -> float:
-        """What gets through a second."""
-        (began, before), (ended, passed) = self._lately
-        return (passed - before) / (ended - began) if ended - began > _LATE_S else self.rate
-
-    def _test(self) -> None:
-        """Are those strays? Go slower, and see."""
-        self._strays.test(self._doubt.recent)
-        self.rate *= min(1.0, max(_TESTED * self._got / self.rate, 1.0 - _FAR_ABOVE))
+    def _test(self, trip_s: float) -> None:
+        """Are those strays? Go faster for a while, and see: a limit that refuses now will refuse much then."""
+        self._strays.test(trip_s)
+        self.rate = self._base * _TESTED
 
     def _tested(self) -> None:
-        if self._strays.share:
-            # The bounds may come from some that were taken for a limit.
-            self.mode, self._search = Mode.SEARCHING, setting_out()
-        else:
-            low = self.rate
-            self._base = low / _TESTED
-            self._evidence.believe(low, self._base * _NO_MORE)
-            self.mode, self._patience = Mode.CRUISING, _IMPATIENT
+        # The bounds may come from some that were taken for a limit.
+        self.mode, self._search = Mode.SEARCHING, setting_out()
         self._proven = 0.0
         self._since = 0.0
-        self._settle()
 
-    def refused(self, amount: float, *, sent_at: float, now: float, wait: float) -> bool:
+    def refused(self, amount: float, *, sent: Sequence[float], sent_at: float, now: float, wait: float) -> bool:
         """An attempt of *amount* was refused (and taken out of what passed); does that say anything about the rate?
 
-        *wait* is what the server asks for in seconds, 0 if it does not say.
+        *sent* is what had been sent by then in all, itself included, requests first; *wait* is what the server asks for
+        in seconds, 0 if it does not say.
         """
         self._evidence.took_back(amount, sent_at)
+        if not self.place:
+            self._refused += amount
         if sent_at <= self._struck_at:
             self._cost += 1
+            self._doubt.believed(sent[0])
             if self._evidence.is_fresh:
                 self._settle()
             return True  # of the same burst as the last strike
-        fastest = float("inf") if self._is_passed_by else self.rate
-        first, pace = self._doubt.refused(Refusal(amount, sent_at, now, wait), fastest, noise=self._strays.share)
-        is_alone = self._doubt.is_alone()
-        may_be_stray = wait < _SOME_WAIT_S and self._may_be_stray(is_alone=is_alone)
-        if may_be_stray:
+        if self._may_be_stray(Refusal(amount, sent_at, now, wait), sent):
             return False
+        first, pace = self._doubt.first(self._strays.share)
         self._strike(first._replace(wait=wait), now, pace)
+        self._doubt.believed(sent[0])
         self._hurry(wait)
         # Where a refused call counts, asking again and again keeps the bucket empty: back off until one gets through.
         blocks = self._evidence.blocks
@@ -297,12 +279,20 @@ class Pace:
         self._empty_at = max(self._empty_at, now + pause - gap)
         return True
 
-    def _may_be_stray(self, *, is_alone: bool) -> bool:
+    def _may_be_stray(self, refusal: Refusal, sent: Sequence[float]) -> bool:
+        pace = float("inf") if self._is_passed_by else self.rate
+        is_alone = self._doubt.refused(sent[0], refusal, pace)
+        units = sent[self.place] - self._refused
         if self.mode is Mode.FREE:
-            return self._doubt.is_scattered
+            pace = units / max(_LATE_S, refusal.sent_at - self._began)  # however much it held, it refills no faster
+        self._strays.weigh(sent[0], units, refusal, pace)
+        if refusal.wait >= _SOME_WAIT_S or self._doubt.goes_on(sent[0]):
+            return False
         noise = self._strays.share
+        if self.mode is Mode.FREE:
+            return self._doubt.is_scattered(noise)
         is_open = self._doubt.is_open(noise)
-        if self._strays.left:
+        if self._strays.is_testing:
             if is_open:
                 self._strays.refused()
             else:
@@ -313,7 +303,7 @@ class Pace:
             return False
         is_safe = not is_searching and self.rate < max(_SAFE * self._evidence.low, _SUNK * self._proven)
         if is_alone and self._strays.is_suspicious(self._doubt.recent, is_safe=is_safe):
-            self._test()
+            self._test(refusal.now - refusal.sent_at)
         return (is_searching or is_safe or noise > 0.0) and is_open
 
     def _strike(self, refusal: Refusal, now: float, pace: float) -> None:
@@ -359,8 +349,6 @@ class Pace:
         # Refused again so soon, the limit held all the time: what got through is the rate.
         share = _LOWER + (_MIDDLE - _LOWER) * min(1.0, self._sends_since / _SOON)
         base = evidence.between(share) / (1.0 - noise)
-        if self._doubt.is_noise(noise) and evidence.high >= self._base:
-            base = max(base, self._base)  # most likely two strays in a row
         if self._sends_since > _SELDOM and pace > _BELOW_CEILING * BELOW * self._ceiling:
             base = max(base, (_NEAR_CEILING if self._sends_since > _RARE else _BELOW_CEILING) * self._ceiling)
         self._patience = patience(evidence, self._patience, base / max(self._base, _LEAST_RATE))

@@ -1,29 +1,52 @@
 """Refusals at random, whatever the rate: are there any, and how many?
 
-Single refusals where the limit cannot have been reached are suspicious. They may be strays, or the limit is lower than
-it was and what is known of it is out of date. Both look alike as long as the rate stays. So it is lowered for a while,
-to a little less than what was let through: a limit then refuses nothing more, and strays come as before.
+A bucket that refuses is empty: from then on no more comes through than it refills, and that is less than what emptied
+it. So a refusal after which more came through than before was no limit's, and two of those prove that there are strays.
+While the rate grows that shows by itself. Where it stays, refusals that a limit can't explain are suspicious: strays,
+or the limit is lower than it was. So more is sent for a moment: a limit then refuses much at once, and strays come as
+before.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
+
+from brim.policies.evidence import Refusal
 
 __all__ = ["Strays"]
 
-_SUSPICIOUS: Final = 3
-_EXPECTED: Final = 4.0
-"""The test is long enough for so many strays, if what was refused before were strays."""
-_SHORTEST: Final = 60
-_LONGEST: Final = 300
-_SHARE: Final = 0.35
-"""So much of what was expected says that there are strays."""
+_SUSPICIOUS: Final = 2
+"""So many where a limit can't refuse are reason enough for a test."""
+_TRIED: Final = 24
+"""So many attempts go faster in a test."""
+_USUAL: Final = (1.0, 33.0)
+"""Strays, and attempts, that are added to what was counted: few tell little of the share."""
+_LATE: Final = 100
+"""What comes through later than this may be let through by another limit."""
+_LATELY: Final = 1_000
+"""So many attempts it takes to forget one that was refuted: a limit that was raised refutes some as well."""
 _RARELY: Final = 0.01
 _MOST: Final = 0.05
 _AGAIN: Final = 400
 """After so many attempts the question may be asked again."""
 _MORE: Final = 0.02
 """Refused so much more than strays explain, it is."""
+_REFUTED: Final = 2
+_FOLLOWING: Final = 16
+_CLEARLY: Final = 1.1
+"""One is refuted by so many attempts after it of which so many times as much came through as a limit would allow."""
+_MISSED: Final = 6.0
+"""Where so many strays would have come and none did, there are none."""
+
+
+class _Odd(NamedTuple):
+    """A refusal, what had passed by then, and what the limit can be at most if it was a limit's: *bound* a second."""
+
+    number: float
+    at: float
+    units: float
+    amount: float
+    bound: float
 
 
 class Strays:
@@ -31,53 +54,114 @@ class Strays:
 
     Attributes:
         share: as measured; 0 while none are proven.
-        left: attempts until the test that is running ends; 0 if none is.
+        is_testing: is a test running?
     """
 
-    __slots__ = ("_expected", "_hits", "_refused", "_sent", "_since", "left", "share")
+    __slots__ = (
+        "_asked",
+        "_hits",
+        "_missed",
+        "_odd",
+        "_over_at",
+        "_refused",
+        "_refuted",
+        "_since",
+        "_tried",
+        "_trip_s",
+        "is_testing",
+        "share",
+    )
 
     def __init__(self) -> None:
         self.share = 0.0
-        self.left = 0
+        self.is_testing = False
         self._hits = 0
         self._refused = 0
-        self._sent = 0
-        self._expected = 0.0
+        self._asked = self._tried = 0
+        self._over_at = self._trip_s = 0.0
         self._since = 0
+        self._odd: list[_Odd] = []
+        self._refuted: list[float] = []
+        self._missed = 0.0
+
+    def weigh(self, number: float, units: float, refusal: Refusal, bound: float) -> None:
+        """The attempt with that *number* was refused. Were those before it of a limit?
+
+        A bucket that refuses is empty: no more comes through than it refills, which is less than what emptied it. If
+        more does, it was no limit that refused.
+
+        Args:
+            number: as which of all it was sent.
+            units: what had been let through by then.
+            refusal: when it was sent, and what it asked for.
+            bound: the most that the limit can be if it was a limit that refused it, units a second.
+        """
+        kept = []
+        for odd in (each for each in self._odd if number - each.number < _LATE):
+            through, allowed = units - odd.units - odd.amount, odd.bound * (refusal.sent_at - odd.at)
+            if number - odd.number >= _FOLLOWING and through > _CLEARLY * allowed:
+                self._refuted.append(odd.number)
+            else:
+                kept.append(odd)
+        kept.append(_Odd(number, refusal.sent_at, units, refusal.amount, bound))
+        self._odd = kept
+        self._refuted = [each for each in self._refuted if number - each < _LATELY]
+        if len(self._refuted) >= _REFUTED and not self.share and not self.is_testing:
+            self.share = _share(len(self._refuted), min(number, _LATELY))
+            self._since = 0
 
     def is_suspicious(self, recent: float, *, is_safe: bool) -> bool:
         """One was refused alone, while of the recent ones the share *recent* was: is it time for a test?
 
         *is_safe*: at a rate that the limit should allow.
         """
-        if self.share:
-            return self._since > _AGAIN and recent > self.share + _MORE
         self._hits += is_safe
+        if self.share:
+            self._missed *= not is_safe
+            return self._since > _AGAIN and recent > self.share + _MORE
         return self._hits >= _SUSPICIOUS
 
-    def test(self, recent: float) -> None:
-        """Begin a test. The share *recent* of the recent attempts was refused."""
-        expected = max(recent, _RARELY)
-        self._sent = self.left = round(min(max(_EXPECTED / expected, _SHORTEST), _LONGEST))
-        self._expected, self._refused = expected * self._sent, 0
+    def test(self, trip_s: float) -> None:
+        """Begin a test. A refusal is back after *trip_s*."""
+        self.is_testing, self._tried, self._trip_s = True, 0, trip_s
 
-    def sent(self) -> bool:
-        """An attempt goes. Returns whether the test ends with it: then `share` is new."""
+    def sent(self, now: float, *, is_safe: bool) -> bool:
+        """An attempt goes. Returns whether the test ends with it: then `share` is new.
+
+        *is_safe*: at a rate that the limit should allow.
+        """
+        self._missed += is_safe * self.share
+        if self._missed > _MISSED:
+            self.forget()
         self._since += 1
-        if not self.left:
+        self._asked += 1
+        if not self.is_testing:
             return False
-        self.left -= 1
-        if self.left:
+        self._tried += 1
+        if self._tried == _TRIED:
+            self._over_at = now + self._trip_s
+        if self._tried < _TRIED or now <= self._over_at:
             return False
-        is_proven = self._refused >= max(1.0, _SHARE * self._expected)
-        self.share = min(_MOST, self._refused / self._sent) if is_proven else 0.0
-        self._hits, self._since = 0, 0
+        self.share = _share(self._hits + self._refused, self._asked)
+        self.is_testing = False
+        self._hits = self._refused = self._asked = self._since = 0
         return True
 
+    @property
+    def is_trying(self) -> bool:
+        """Is the next attempt one of those that go faster?"""
+        return self.is_testing and self._tried < _TRIED
+
     def refused(self) -> None:
-        """One was refused alone while the test is running."""
+        """One was refused while the test is running."""
         self._refused += 1
 
     def forget(self) -> None:
         """It is the limit, without a doubt."""
-        self.share, self.left, self._hits = 0.0, 0, 0
+        self.share, self.is_testing, self._hits = 0.0, False, 0
+        self._missed = 0.0
+
+
+def _share(refused: int, sent: float) -> float:
+    more, usual = _USUAL
+    return min(_MOST, max(_RARELY, (refused + more) / (sent + usual)))
