@@ -38,7 +38,6 @@ _AT_FIRST: Final = 7.0
 _AT_FIRST_AMONG_STRAYS: Final = 10.0
 """Before anything is known, a limit is what refuses this share, four in a row or five of sixteen."""
 _RECENT: Final = 1 / 64
-_ABOVE_NOISE: Final = 0.04
 _APART: Final = 6
 """Strays keep apart; what is refused because of a limit is refused again at once."""
 _MOST: Final = 32
@@ -104,8 +103,7 @@ class Doubt:
     def is_open(self, noise: float) -> bool:
         """May it still be chance? *noise*: the share of strays, as far as it is known, or 0."""
         quick = _QUICK_AMONG_STRAYS if noise else _QUICK
-        is_chance = self._odds(_MANY, noise)[0] < quick and self._odds(_OFTEN, noise)[0] < _PATIENT
-        return is_chance and not 0.0 < noise < self.recent - _ABOVE_NOISE
+        return self._odds(_MANY, noise)[0] < quick and self._odds(_OFTEN, noise)[0] < _PATIENT
 
     def _odds(self, share: float, noise: float) -> tuple[float, _Doubted]:
         """How much more likely a limit is that refuses *share*, as a logarithm, and the first that speaks for it.

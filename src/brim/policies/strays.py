@@ -26,7 +26,7 @@ _LATE: Final = 100
 _LATELY: Final = 1_000
 """So many attempts it takes to forget one that was refuted: a limit that was raised refutes some as well."""
 _RARELY: Final = 0.01
-_MOST: Final = 0.05
+_MOST: Final = 0.08
 _AGAIN: Final = 400
 """After so many attempts the question may be asked again."""
 _MORE: Final = 0.02
