@@ -268,6 +268,8 @@ class Pace:
             return False
         first, pace = self._doubt.first(self._strays.share)
         self._strike(first._replace(wait=wait), now, pace)
+        if self._strays.is_testing:
+            self._strays.forget()
         self._doubt.believed(sent[0])
         self._hurry(wait)
         # Where a refused call counts, asking again and again keeps the bucket empty: back off until one gets through.
@@ -293,10 +295,7 @@ class Pace:
             return self._doubt.is_scattered(noise)
         is_open = self._doubt.is_open(noise)
         if self._strays.is_testing:
-            if is_open:
-                self._strays.refused()
-            else:
-                self._strays.forget()
+            self._strays.refused()
             return is_open
         is_searching = self.mode is Mode.SEARCHING
         if is_searching and not noise and self.rate > self._evidence.middle:
