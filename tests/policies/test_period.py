@@ -7,13 +7,14 @@ from math import inf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brim.policies.period import Shortness
+from brim.policies.period import Period
+from brim.policies.refill import Look
 
 _LIMIT = 50.0
 
 
 def look(
-    short: Shortness,
+    period: Period,
     at: float,
     reset_in: float,
     *,
@@ -23,58 +24,45 @@ def look(
     refused: bool = False,
 ) -> float:
     """One answer of a limit that is said to be for a minute: what is *left*, and what came *back* so far."""
-    return short.saw(
-        at,
-        reset_in,
-        limit=_LIMIT,
-        cap=cap,
-        remaining=left,
-        offset=back,
-        cost=1.0,
-        period=60.0,
-        is_refused=refused,
-    )
+    period.saw(Look(at, left, back - left, at), reset_in, limit=_LIMIT, cap=cap, cost=1.0, is_refused=refused)
+    return period.seconds
 
 
-def windows(short: Shortness, *, span: float, count: int, cap: float = _LIMIT) -> float:
+def windows(period: Period, *, span: float, count: int, cap: float = _LIMIT) -> float:
     """Windows of *span* seconds that are used up and begin anew: what is believed in the end."""
-    period = 60.0
     for number in range(count):
         for part in (0.1, 0.5, 0.9):
-            period = min(
+            look(
                 period,
-                look(
-                    short,
-                    span * (number + part),
-                    span * (1.0 - part),
-                    left=_LIMIT * (1.0 - part),
-                    back=_LIMIT * number,
-                    cap=cap,
-                ),
+                span * (number + part),
+                span * (1.0 - part),
+                left=_LIMIT * (1.0 - part),
+                back=_LIMIT * number,
+                cap=cap,
             )
-    return period
+    return period.seconds
 
 
 def test_windows_that_begin_anew_every_ten_seconds_are_told_by_the_third() -> None:
     """
     Two ends of windows that came too soon for a minute are believed.
     """
-    assert windows(Shortness(), span=10.0, count=2) == 60.0
-    assert windows(Shortness(), span=10.0, count=4) == 10.0
+    assert windows(Period(), span=10.0, count=2) == 60.0
+    assert windows(Period(), span=10.0, count=4) == 10.0
 
 
 def test_windows_of_a_minute_stay_what_they_are() -> None:
     """
     Their resets are a minute apart.
     """
-    assert windows(Shortness(), span=60.0, count=10) == 60.0
+    assert windows(Period(), span=60.0, count=10) == 60.0
 
 
 def test_what_never_shows_the_whole_limit_is_counted_otherwise() -> None:
     """
     Five calls at most are ever left of fifty a minute: the limit is the minute's, and its bucket is small.
     """
-    assert windows(Shortness(), span=10.0, count=10, cap=5.0) == 60.0
+    assert windows(Period(), span=10.0, count=10, cap=5.0) == 60.0
 
 
 @given(latency=st.floats(0.0, 5.0), gaps=st.lists(st.floats(0.5, 20.0), min_size=5, max_size=40))
@@ -82,7 +70,7 @@ def test_a_bucket_of_a_minute_stays_what_it_is(latency: float, gaps: list[float]
     """
     Whenever it is looked at: its reset is the time until it is full, or until the next call, and it comes back evenly.
     """
-    full, slot = Shortness(), Shortness()
+    full, slot = Period(), Period()
     at, left, back = 0.0, _LIMIT, 0.0
     for gap in gaps:
         at += gap
@@ -92,11 +80,24 @@ def test_a_bucket_of_a_minute_stays_what_it_is(latency: float, gaps: list[float]
         assert look(slot, at + latency, 60.0 / _LIMIT, left=left, back=back) == 60.0
 
 
+def test_without_a_name_it_is_as_long_as_the_longest_reset_if_much_was_ever_left() -> None:
+    """
+    `X-RateLimit-Limit: 50` with all left and a reset in 9 s is a window of ten; with 8 left at most, a minute's bucket.
+    """
+    window, bucket = Period(), Period()
+    for reset_in in (3.0, 9.0, 1.0):
+        window.read(None, reset_in, limit=_LIMIT, left=49.0)
+        bucket.read(None, reset_in, limit=_LIMIT, left=8.0)
+
+    assert window.seconds == 10.0
+    assert bucket.seconds == 60.0
+
+
 def test_a_reset_that_is_refused_twice_is_not_looked_at_again() -> None:
     """
     One that says "in a second" whatever happens costs two calls, and no more.
     """
-    short = Shortness()
+    short = Period()
     peeks = 0
     for second in range(20):
         at = 2.0 * second

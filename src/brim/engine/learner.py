@@ -193,7 +193,7 @@ class Learner:
         """Believe a denial, or have it confirmed: until then it says nothing about its request either."""
         denial = Denial.TRUE
         if failure.kind in _CONFIRMED:
-            denial = self._health.denied(sent_at=charge.at, now=now, is_first=is_first)
+            denial = self._health.denied(sent_at=charge.at, now=now, is_first=is_first, in_flight=self._lane.in_flight)
         if denial is Denial.TRUE:
             self._lane.park(failure)
             return answer

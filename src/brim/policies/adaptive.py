@@ -277,6 +277,7 @@ class AdaptiveWindow:
         if not self._is_open:
             # If there never was an answer, perhaps we were what was too much for it.
             self._most_unanswered = max(START, self._most_unanswered // 8)
+            self._is_stated = False
             self._begin(float(START))
 
     def grow_again(self) -> None:

@@ -12,6 +12,8 @@ from brim.values import LimitLevel
 
 __all__ = ["FarReset"]
 
+_LONGEST_S: Final = 600.0
+"""A limit for longer than this sets no pace: a run may be over long before it matters."""
 _LONGER_THAN_MINUTE_S: Final = 90.0
 _FEW_CALLS: Final = 3.0
 _SOONER: Final = 5.0
@@ -37,6 +39,7 @@ class FarReset:
 
     def believed(self, shown: LimitLevel) -> LimitLevel:
         """What is *shown*, without a reset that is worth nothing."""
+        self.is_daily = self.is_daily or (shown.period_s or 0.0) > _LONGEST_S
         if not self.is_wrong:
             return shown
         return LimitLevel(shown.dimension, shown.limit, shown.remaining, None, shown.period_s)

@@ -155,13 +155,13 @@ class Health:
             self.opens_at = max(self.opens_at, now + failure.retry_after)
         return self.is_down
 
-    def denied(self, *, sent_at: float, now: float, is_first: bool = True) -> Denial:
+    def denied(self, *, sent_at: float, now: float, is_first: bool = True, in_flight: int = 0) -> Denial:
         """An attempt was denied in a way that would hold for all. Returns what to make of it.
 
         *is_first* if it was the first attempt of its request: one that is sent again may be a request that is denied
-        whenever it comes.
+        whenever it comes. *in_flight*: attempts on the wire; if there are enough of them their answers will tell.
         """
-        if not self.was_up:
+        if not self.was_up and in_flight <= _ASKED_AGAIN:
             return Denial.TRUE
         if sent_at <= self._alive_at or (self._odd and not is_first):
             return Denial.ODD

@@ -19,10 +19,10 @@ from brim.policies.credit import Credit
 from brim.policies.far_reset import FarReset
 from brim.policies.inflow import Inflow
 from brim.policies.moment import Course, Moment
-from brim.policies.period import Shortness
+from brim.policies.period import Period
 from brim.policies.refill import Look, Manner, Refill
 from brim.policies.reserve import reserve, spare
-from brim.policies.spans import MINUTE_S, span_of, written_span
+from brim.policies.spans import span_of
 from brim.values import Dimension, LimitLevel
 
 __all__ = ["ServerLevel"]
@@ -35,8 +35,6 @@ _WEIGHT: Final = 0.2
 _ROUNDED: Final = 1_000.0
 """Anthropic rounds what remains of tokens to so many; until a level is seen that is not, any may be."""
 _LOOK_AGAIN_S: Final = 30.0
-_LONGEST_S: Final = 600.0
-"""A limit for longer than this sets no pace: a run may be over long before it matters."""
 _PLENTY_S: Final = 5.0
 """What is used up sooner is not plenty: the window of a second shows it whenever one begins."""
 _SLACK: Final = 1e-9
@@ -44,8 +42,6 @@ _SHORT_S: Final = 4.0
 """A limit that is used up sooner leaves no burst worth having, and is as good as one paced evenly."""
 _SLIDING_SETTLE_S: Final = 2.5
 _MADE_UP_S: Final = 0.05
-_EAGER: Final = 0.4
-"""What is left of a window is used sooner than its end: the last window of a run need not be waited for."""
 _NEAR: Final = 8.0
 """A refused call that asked for less than this part of what is shown says that something else is wrong."""
 _FEW_CALLS: Final = 5.0
@@ -71,7 +67,6 @@ class ServerLevel:
         "_has_windows",
         "_inflow",
         "_level",
-        "_longest",
         "_missed",
         "_moment",
         "_observed_at",
@@ -80,7 +75,6 @@ class ServerLevel:
         "_ready_at",
         "_refill",
         "_seen_at",
-        "_shortness",
         "_taken_at",
         "limit",
         "place",
@@ -100,11 +94,9 @@ class ServerLevel:
         self._at = self._observed_at = self._ready_at = self._taken_at = 0.0
         self._seen_at = float("-inf")
         self._quantum = 1.0 if place == 0 else _ROUNDED
-        self._period = MINUTE_S
-        self._longest = float("inf")
+        self._period = Period()
         self._credit = Credit()
         self._far = FarReset()
-        self._shortness = Shortness()
         self._inflow = Inflow()
         # Output tokens are counted when they have been made.
         self._moment = Moment(may_lag=place != PLACES[Dimension.OUTPUT_TOKENS])
@@ -175,7 +167,7 @@ class ServerLevel:
             missing = min(cost + self._spare(cost), self._cap) - self.level(now)
             if missing > _SLACK:
                 wait = max(wait, self._back_in(missing, now))
-            wait = min(wait, self._shortness.peek_at - now)
+            wait = min(wait, self._period.peek_at - now)
         return wait if wait > _SLACK else 0.0
 
     def _back_in(self, missing: float, now: float) -> float:
@@ -192,7 +184,7 @@ class ServerLevel:
         self._level = level - cost
         if cost > 0.0:
             self._taken_at = now
-            self._shortness.took(now)
+            self._period.took(now)
             # The slot after this one; a little lateness may be made up for.
             self._gap = max(step, 0.9 * self._gap)
             late = 0.0 if self._cap < 2.0 * cost else _MADE_UP_S
@@ -208,10 +200,9 @@ class ServerLevel:
         if self.remaining is None:
             return self.rate * _MARGIN
         manner = self._refill.counted(now)
-        edge = self._refill.edge_after(now) if manner is Manner.AT_ONCE else None
-        if edge is not None:
-            rest_s = min(edge - now, self._refill.span)  # whatever the server says of its end
-            even = max(self._level, 0.02 * self._cap) / max(_EAGER * rest_s, 0.05)
+        rest = self._refill.rest_s(now)
+        if rest is not None:
+            even = max(self._level, 0.02 * self._cap) / rest
             return max(0.1 * self.rate, min(even, self.rate if self._credit.is_lost else even))
         refill, kept, settle = self.rate, self._spare(0.0), _SLIDING_SETTLE_S
         if manner is Manner.EVENLY:
@@ -283,7 +274,7 @@ class ServerLevel:
             shown.remaining,
             course,
             sent_by=self._sent_by,
-            given_back=self._given_back,
+            given_back=lambda at: self._refill.given_back(at, self.rate),
             least=max(cost, self._quantum),
             cap=self._cap,
             rate=self.rate,
@@ -296,14 +287,10 @@ class ServerLevel:
             self._seen_at = seen_at
             if shown.reset_in is not None:
                 self._refill.saw_reset(seen_at + shown.reset_in, seen_at)
-                self._shorten(
-                    shown.reset_in,
-                    Look(seen_at, shown.remaining, self._moment.sent(course, self._sent_by), seen_at),
-                    cost,
-                    is_refused=is_refused,
-                )
             since = self._refill.echo.last_note(seen_at) if self._moment.lag else seen_at
             look = Look(seen_at, shown.remaining, self._moment.sent(course, self._sent_by), since)
+            if shown.reset_in is not None:
+                self._shorten(shown.reset_in, look, cost, is_refused=is_refused)
             self._follow(look, now, cost, is_refused=is_refused)
             self._observed_at = now
         self._reckon()
@@ -311,22 +298,11 @@ class ServerLevel:
     def _shorten(self, reset_in: float, look: Look, cost: float, *, is_refused: bool) -> None:
         """The limit may be for less than a minute, whatever its name."""
         limit = self.limit or 1.0
-        period = self._shortness.saw(
-            look.at,
-            reset_in,
-            limit=limit,
-            cap=self._cap,
-            remaining=look.remaining,
-            offset=look.offset,
-            cost=cost,
-            period=self._period,
-            is_refused=is_refused,
-        )
-        if period < self._period:
-            self._period = self._longest = period
-            self.rate = self._even = limit / period
+        is_shorter = self._period.saw(look, reset_in, limit=limit, cap=self._cap, cost=cost, is_refused=is_refused)
+        if is_shorter:
+            self.rate = self._even = limit / self._period.seconds
             self._changed(look.at)
-            self._refill.edges.guess(period)
+            self._refill.edges.guess(self._period.seconds)
 
     def _sent_by(self, at: float) -> float:
         return self._refill.echo.sum_at(at) + self._missed
@@ -347,39 +323,26 @@ class ServerLevel:
         self._refill.edges.guess(span)
 
     def _set_limit(self, shown: LimitLevel, limit: float, now: float) -> None:
-        period = self._period_of(shown)
-        if limit == self.limit and period == self._period:
+        left = None if shown.remaining is None else max(self._cap, shown.remaining)
+        if shown.period_s is None and not self.limit:
+            self._refill.manner = Manner.AT_ONCE  # which is all that such a reset can mean
+        before = self._period.seconds
+        self._period.read(shown.period_s, shown.reset_in, limit=limit, left=left)
+        if limit == self.limit and self._period.seconds == before:
             return
         if self.limit is not None:
             # A limit that changes takes what was saved up beyond it along, and has a refill of its own.
             self._cap *= limit / self.limit
             self._inflow.scale(limit / self.limit)
             self._changed(now)
-        self.limit, self._period = limit, period
-        self.rate = self._even = limit / period
+        self.limit = limit
+        self.rate = self._even = limit / self._period.seconds
 
     def _changed(self, now: float) -> None:
         """What was shown before says nothing about what is shown now."""
         self._refill.forget()
         self._moment.forget()
         self._ready_at = min(self._ready_at, now)
-
-    def _period_of(self, shown: LimitLevel) -> float:
-        """The seconds that the limit is for: as named, or as the longest reset that was seen."""
-        if shown.period_s is not None:
-            self._far.is_daily = self._far.is_daily or shown.period_s > _LONGEST_S
-            return min(shown.period_s, self._longest)
-        seen = max(self._period if self.limit else 0.0, shown.reset_in or 0.0)
-        if not self.limit:
-            self._refill.manner = Manner.AT_ONCE  # which is all that such a reset can mean
-        return written_span(seen)
-
-    def _given_back(self, at: float) -> float:
-        """What came back by then, but for a constant."""
-        manner = self._refill.manner
-        if manner is Manner.AS_SENT:
-            return self._refill.echo.sum_at(at - self._refill.span)
-        return 0.0 if manner is Manner.AT_ONCE else self.rate * at
 
     def _follow(self, look: Look, now: float, cost: float, *, is_refused: bool) -> None:
         self._has_windows = not self._is_short and self._cap >= _FEW_CALLS * max(cost, 1.0)

@@ -5,6 +5,9 @@ windows a minute apart, or shows as reset the time until it is full again, or gi
 agrees with none of these tells of shorter windows, and two such answers are believed. How long the windows are is told
 by the longest reset that was seen.
 
+Names that mean no time at all (`X-RateLimit-Limit`) are those of a window as long as the longest reset, if much of the
+limit was ever left. If it never was, what is shown is a minute's, of which a bucket holds less.
+
 Where the reset agrees with no limit of a minute, and comes long before enough would be back, one attempt may go as soon
 as it is over, to see. Twice in vain, and nothing is given for such resets any more.
 """
@@ -13,9 +16,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from brim.policies.spans import written_span
+from brim.policies.refill import Look
+from brim.policies.spans import MINUTE_S, written_span
 
-__all__ = ["Shortness"]
+__all__ = ["Period"]
 
 _NEVER: Final = float("inf")
 _APART_S: Final = 1.0
@@ -32,21 +36,26 @@ _SHARE: Final = 0.25
 _ALL: Final = 0.9
 """Where less than this share of the limit is the most that was ever left, it is counted over a minute by a bucket that
 holds less, or in parts of a minute, and what is shown as the limit is the minute's."""
+_MUCH: Final = 0.5
 _SURE: Final = 2
 _IN_VAIN: Final = 2
 
 
-class Shortness:
-    """Whether a limit is for less than the period that its name means.
+class Period:
+    """For how long a limit is.
 
     Attributes:
+        seconds: so many, as far as is known.
         peek_at: when it may be seen whether the reset is true; infinity if there is no reason to.
     """
 
-    __slots__ = ("_first", "_is_peeking", "_longest", "_times", "_vain", "peek_at")
+    __slots__ = ("_first", "_is_peeking", "_is_read", "_longest", "_most", "_times", "_vain", "peek_at", "seconds")
 
     def __init__(self) -> None:
+        self.seconds = MINUTE_S
         self.peek_at = _NEVER
+        self._most = _NEVER
+        self._is_read = False
         self._first: tuple[float, float, float] | None = None
         self._is_peeking = False
         self._longest = 0.0
@@ -57,57 +66,70 @@ class Shortness:
         self._is_peeking = self._is_peeking or now >= self.peek_at
         self.peek_at = _NEVER
 
+    def read(self, named: float | None, reset_in: float | None, *, limit: float, left: float | None) -> None:
+        """An answer showed the limit.
+
+        Args:
+            named: the seconds that the names of its headers mean; None if they mean none.
+            reset_in: seconds until the reset, if one is shown.
+            limit: units in a period.
+            left: the most that was ever left, if that was ever shown.
+        """
+        if named is not None:
+            self.seconds = min(named, self._most)
+        elif left is not None and left < _MUCH * limit:
+            self.seconds = MINUTE_S
+        else:
+            before = self.seconds if self._is_read else 0.0
+            self.seconds = written_span(max(before, reset_in or 0.0))
+            self._is_read = True
+
     def saw(
         self,
-        at: float,
+        look: Look,
         reset_in: float,
         *,
         limit: float,
         cap: float,
-        remaining: float,
-        offset: float,
         cost: float,
-        period: float,
         is_refused: bool,
-    ) -> float:
-        """The server looked, and showed a reset.
+    ) -> bool:
+        """The server looked, and showed a reset. Returns whether the limit is for less than was thought.
 
         Args:
-            at: when it looked.
+            look: what it showed.
             reset_in: seconds until the reset.
             limit: units in a period.
             cap: the most that was ever left.
-            remaining: units that are left.
-            offset: what grows only by what the limit gives back.
             cost: units that a call takes.
-            period: seconds that the limit is for, as far as is known.
             is_refused: was the attempt refused?
-
-        Returns:
-            The seconds that it is for, as far as is known now.
         """
+        period, at, offset = self.seconds, look.at, look.offset
         self._longest = max(self._longest, reset_in)
         if self._is_peeking:
             self._is_peeking = False
             self._vain += is_refused
         self.peek_at = _NEVER
         if self._vain >= _IN_VAIN or reset_in <= 0.0 or cap + cost < _ALL * limit:
-            return period
-        full_in = (limit - remaining) * period / limit
+            return False
+        full_in = (limit - look.remaining) * period / limit
         is_bucket = abs(reset_in - full_in) <= _OFF * max(reset_in, full_in) + _OFF_S < max(reset_in, full_in)
         if not is_bucket and reset_in < full_in:
             self.peek_at = at + reset_in + _LATE_S
         if self._first is None:
             self._first = (at, at + reset_in, offset)
-            return period
+            return False
         since, ended_at, before = self._first
         if at - since < _APART_S or at <= ended_at:
-            return period
+            return False
         self._first = (at, at + reset_in, offset)
         is_window = reset_in + at - ended_at > _HALF * period
         back, even = offset - before, limit / period * (at - since)
         came_back = back > _MORE * even + min(_CALLS * max(cost, 1.0), _SHARE * limit)
         if is_bucket or is_window or not came_back:
-            return period
+            return False
         self._times += 1
-        return min(period, written_span(self._longest)) if self._times >= _SURE else period
+        if self._times < _SURE:
+            return False
+        self.seconds = self._most = min(period, written_span(self._longest))
+        return self.seconds < period

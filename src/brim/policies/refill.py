@@ -25,6 +25,8 @@ _BLOCK_QUANTA: Final = 3.0
 _NEARLY_FULL: Final = 0.9
 _APART: Final = 0.35
 """Forecasts that differ by less than this share of an even refill tell nothing."""
+_EAGER: Final = 0.4
+"""What is left of a window is used sooner than its end: the last window of a run need not be waited for."""
 _WEIGHT: Final = 0.3
 _WORST: Final = 2.0
 _BETTER: Final = 0.5
@@ -148,6 +150,19 @@ class Refill:
         if self._reset_at + self._late <= at:
             self._reset_at += (int((at - self._late - self._reset_at) / self.span) + 1) * self.span
         return self._reset_at
+
+    def rest_s(self, now: float) -> float | None:
+        """Seconds over which to use what is left of a window; None if when it ends is not known, or there is none."""
+        edge = self.edge_after(now) if self.counted(now) is Manner.AT_ONCE else None
+        if edge is None:
+            return None
+        return max(_EAGER * min(edge - now, self.span), _LATE_S)  # whatever the server says of its end
+
+    def given_back(self, at: float, rate: float) -> float:
+        """What came back by then, but for a constant, if *rate* a second comes back of a bucket."""
+        if self.manner is Manner.AS_SENT:
+            return self.echo.sum_at(at - self.span)
+        return 0.0 if self.manner is Manner.AT_ONCE else rate * at
 
     def back(self, since: float, now: float, *, full: float) -> float:
         """What comes back between two moments, if not evenly; *full* where a window begins."""
