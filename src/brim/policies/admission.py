@@ -19,7 +19,7 @@ from brim.policies.level import ServerLevel
 from brim.policies.pace import Pace
 from brim.policies.past import Past
 from brim.policies.spans import MINUTE_S
-from brim.policies.stated import CONSTRAINTS, any_minute, ceilings, minutes, state_days, state_rates
+from brim.policies.stated import CONSTRAINTS, any_minute, ceilings, hold, minutes, state_days, state_rates
 from brim.policies.telling import GROWTH_NAME, gauge_of, learnt_name, over_ceiling, shown_name
 from brim.policies.tokens import Amounts, Charging, Cost, Spent, TokenCosts
 from brim.values import Answer, Bound, Dimension, Failure, FailureKind, Gauge, GaugeSource, Sent
@@ -154,8 +154,12 @@ class Admission:
             wait = max(wait, pace.ready_in(amounts[pace.place], now))
         if self._growth is not None:
             wait = max(wait, self._growth.ready_in(amounts[self._growth.place], now))
+        held = 0.0
         for each in self._kept:
-            wait = max(wait, each.gauge.ready_in(amounts[each.place], now))
+            held = max(held, each.gauge.ready_in(amounts[each.place], now))
+        if held > 0.0 and len(self._kept) > 1:
+            hold(self._kept, now + held, now)
+        wait = max(wait, held)
         for level in self._known:
             wait = max(wait, level.ready_in(amounts[level.place], now))
         return wait
@@ -301,6 +305,8 @@ class Admission:
 
     def _strikes(self, place: int, charge: Charge, failure: Failure, now: float) -> bool:
         """Does a refusal that no level explains say anything about the rate?"""
+        if self._is_overdrawn(place, charge, now):
+            return False
         if self._is_early(place, charge, failure, now):
             return False
         self._hold_in_every_minute(place, now)
@@ -308,6 +314,15 @@ class Admission:
         amount = charge.cost.amounts[pace.place]
         wait = failure.retry_after or 0.0
         return pace.refused(amount, sent=charge.totals, sent_at=charge.at, now=now, wait=wait)
+
+    def _is_overdrawn(self, place: int, charge: Charge, now: float) -> bool:
+        """Had more been saved for this call than the server allows?"""
+        amounts = charge.cost.amounts
+        is_overdrawn = False
+        for each in self._stated:
+            if place in {0, each.place} and each.overdrew(amounts[each.place], sent_at=charge.at, now=now):
+                is_overdrawn = True
+        return is_overdrawn
 
     def _is_early(self, place: int, charge: Charge, failure: Failure, now: float) -> bool:
         """Does a stated limit of requests, the only one that is known, make up for this by itself?"""

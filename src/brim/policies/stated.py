@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from brim.policies.limits import BURST_SECONDS, Bucket, Sliding
+from brim.policies.savings import SavingBucket
 from brim.policies.slack import Slack
 from brim.policies.spans import MINUTE_S
 from brim.values import Constraint, Gauge, GaugeSource
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from brim.policies.level import ServerLevel
     from brim.policies.past import Past
 
-__all__ = ["CONSTRAINTS", "WORDS", "Stated", "any_minute", "ceilings", "minutes", "state_days", "state_rates"]
+__all__ = ["CONSTRAINTS", "WORDS", "Stated", "any_minute", "ceilings", "hold", "minutes", "state_days", "state_rates"]
 
 WORDS: Final = ("requests", "tokens", "input tokens", "output tokens")
 """What an amount counts, by its place."""
@@ -74,6 +75,10 @@ class Stated:
         self.relax(now)
         return is_early
 
+    def overdrew(self, cost: float, *, sent_at: float, now: float) -> bool:
+        """A call was refused. Had more been saved for it than the server allows? If so, less is from now on."""
+        return isinstance(self.gauge, SavingBucket) and self.gauge.refused(cost, sent_at=sent_at, now=now)
+
     def is_shown_by(self, level: ServerLevel) -> bool:
         """Does the server show this very limit?"""
         return level.place == self.place and abs(level.rate * self.period_s - self.amount) <= _SAME * self.amount
@@ -126,18 +131,19 @@ def ceilings(limits: Limits) -> list[tuple[int, float, str]]:
 
 def state_rates(limits: Limits, now: float, *, past: Past, before: Iterable[Stated] = ()) -> list[Stated]:
     """The limits that make an attempt wait, in the place of those *before*."""
+    amounts = [(place, amount) for place, amount in enumerate(minutes(limits)) if amount is not None]
+    make = _saving if len(amounts) > 1 else _bucket
     buckets = {each.place: each.gauge for each in before if isinstance(each.gauge, Bucket)}
     rates = [
         Stated(
             place,
-            _bucket(amount / MINUTE_S * _MARGIN, now, before=buckets.get(place), is_fresh=not past),
+            make(place, amount, now, before=buckets.get(place), past=past),
             f"{WORDS[place]} a minute",
             CONSTRAINTS[place],
             amount=amount,
             period_s=MINUTE_S,
         )
-        for place, amount in enumerate(minutes(limits))
-        if amount is not None
+        for place, amount in amounts
     ]
     windows = [(0, float(each.requests), each.seconds, f"requests in {each.seconds:g} s") for each in limits.windows]
     return rates + _slidings(windows, Constraint.WINDOW, now, past=past, before=before)
@@ -186,10 +192,39 @@ def _recalled(place: int, amount: float, seconds: float, past: Past, now: float)
     return sliding
 
 
-def _bucket(rate: float, now: float, *, before: Bucket | Sliding | None, is_fresh: bool) -> Bucket:
-    burst = max(1.0, rate * BURST_SECONDS)
-    if isinstance(before, Bucket):
+def hold(stated: Iterable[Stated], until: float, now: float) -> None:
+    """One of these limits makes calls wait *until* then: the others may save what flows into them meanwhile."""
+    for each in stated:
+        if isinstance(each.gauge, SavingBucket):
+            each.gauge.held(until, now)
+
+
+def _bucket(_place: int, amount: float, now: float, *, before: Bucket | None, past: Past) -> Bucket:
+    rate, burst = _pace(amount)
+    if type(before) is Bucket:
         before.restate(rate=rate, burst=burst, now=now)
         return before
-    # A lane at work has no burst left over: what it sent lately, it sent without this limit.
-    return Bucket(rate=rate, burst=burst, start=1.0 if is_fresh else 0.0, now=now)
+    return Bucket(rate=rate, burst=burst, start=_start(before, burst, now, past=past), now=now)
+
+
+def _saving(place: int, amount: float, now: float, *, before: Bucket | None, past: Past) -> Bucket:
+    rate, burst = _pace(amount)
+    if isinstance(before, SavingBucket):
+        before.hold_to(amount, rate=rate, burst=burst, now=now)
+        return before
+    bucket = SavingBucket(amount, rate=rate, burst=burst, start=_start(before, burst, now, past=past), now=now)
+    bucket.remember(past.units(place, now - MINUTE_S, now))
+    return bucket
+
+
+def _pace(amount: float) -> tuple[float, float]:
+    """Rate and burst where so much a minute is stated."""
+    rate = amount / MINUTE_S * _MARGIN
+    return rate, max(1.0, rate * BURST_SECONDS)
+
+
+def _start(before: Bucket | None, burst: float, now: float, *, past: Past) -> float:
+    """The level to begin with. A lane at work has no burst left over: what it sent, it sent without this limit."""
+    if before is not None:
+        return min(burst, before.level(now))
+    return 0.0 if past else burst
