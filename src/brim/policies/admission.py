@@ -14,6 +14,7 @@ import msgspec
 
 from brim.config import Limits
 from brim.policies.blame import PLACES, blamed_place, shows_less
+from brim.policies.charges import Charge, LearntCosts
 from brim.policies.growth import RAMP_CODES, Growth
 from brim.policies.level import ServerLevel
 from brim.policies.pace import Pace
@@ -21,7 +22,7 @@ from brim.policies.past import Past
 from brim.policies.spans import MINUTE_S
 from brim.policies.stated import CONSTRAINTS, any_minute, ceilings, hold, minutes, state_days, state_rates
 from brim.policies.telling import GROWTH_NAME, gauge_of, learnt_name, over_ceiling, shown_name
-from brim.policies.tokens import Amounts, Charging, Cost, Spent, TokenCosts
+from brim.policies.tokens import Amounts, Charging, Cost, Spent
 from brim.values import Answer, Bound, Dimension, Failure, FailureKind, Gauge, GaugeSource, Sent
 
 __all__ = ["Admission", "Charge"]
@@ -33,24 +34,6 @@ _OFTEN: Final = 0.04
 """A share of refusals, each explained by a level that was used up, above which the levels alone do not do."""
 _OFTEN_FOR_SHY: Final = 0.07
 """The same where a level can make up for it by itself."""
-
-
-class Charge(msgspec.Struct, frozen=True, gc=False):
-    """What an attempt took when it was admitted.
-
-    Attributes:
-        cost: what it took.
-        at: when.
-        among: attempts on the wire then, itself included.
-        max_tokens: its own cap on output.
-        totals: all that had been sent by then, itself included.
-    """
-
-    cost: Cost
-    at: float
-    among: int
-    max_tokens: int | None
-    totals: Amounts
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):
@@ -76,7 +59,7 @@ class Admission:
         self._ceilings = ceilings(limits)
         self._stated = self._kept = state_rates(limits, now, past=self._past)
         self._days = state_days(limits, now, past=self._past)
-        self._costs = TokenCosts(charging)
+        self._costs = LearntCosts(charging)
         self._levels: dict[tuple[Dimension, float | None], ServerLevel] = {}
         self._known: list[ServerLevel] = []
         self._passed = [0.0, 0.0, 0.0, 0.0]
@@ -174,7 +157,7 @@ class Admission:
             pace.took(amounts[pace.place], now)
         if self._growth is not None:
             self._growth.took(amounts[self._growth.place], now)
-        return Charge(cost, now, among, max_tokens, totals)
+        return Charge(cost, now, among, max_tokens, totals, self._costs.stake(cost, max_tokens, now))
 
     def _move(self, amounts: Amounts, now: float) -> Amounts:
         """Add *amounts* to all that was sent. Returns that."""
@@ -210,6 +193,7 @@ class Admission:
             # A refused call took no tokens; whether it took a request is the server's secret, so that stays.
             _, tokens, given, made = charge.cost.amounts
             self._move((0.0, -tokens, -given, -made), now)
+        self._costs.came_back(charge.stake, answer)
         if answer.levels:
             self._observe(charge, answer, now, is_refused=is_refused)
         usage = answer.outcome.usage
@@ -239,6 +223,8 @@ class Admission:
             level.observe(
                 shown, sent_at=charge.at, sent=sent, now=now, cost=0.0 if failed else cost, is_refused=is_refused
             )
+            if place == 1 and not failed and shown.remaining is not None and level.is_known:
+                self._weigh_charging(charge, shown.remaining, level.rate, now)
             factor = level.rate / before if before else 1.0
             for pace in self._paces:
                 if pace.place == place and factor != 1.0:
@@ -250,6 +236,12 @@ class Admission:
             self._shown_at = min(self._shown_at, now)
         if self._stated:
             self._yield(now)
+
+    def _weigh_charging(self, charge: Charge, remaining: float, rate: float, now: float) -> None:
+        if self._costs.shown(remaining, charge.stake, sent_at=charge.at, now=now, rate=rate):
+            for level in self._known:
+                if level.place == 1:
+                    level.recounted(now)
 
     def _yield(self, now: float) -> None:
         """A stated limit of tokens does not hold back while the server, which alone knows its count, shows plenty."""

@@ -73,6 +73,7 @@ class ServerLevel:
         "_period",
         "_quantum",
         "_ready_at",
+        "_recounted_at",
         "_refill",
         "_seen_at",
         "_taken_at",
@@ -92,7 +93,7 @@ class ServerLevel:
         self._has_windows = False
         self._level = self._cap = self._even = self._doubt = self._gap = self._missed = 0.0
         self._at = self._observed_at = self._ready_at = self._taken_at = 0.0
-        self._seen_at = float("-inf")
+        self._seen_at = self._recounted_at = float("-inf")
         self._quantum = 1.0 if place == 0 else _ROUNDED
         self._period = Period()
         self._credit = Credit()
@@ -226,6 +227,12 @@ class ServerLevel:
         """So much was refused for want of this: less is left, whatever is shown, unless that is out of all reason."""
         if self.remaining is not None and (self.remaining <= _NEAR * cost or self._credit.is_lost):
             self._level = min(self.level(now), 0.5 * cost)
+
+    def recounted(self, now: float) -> None:
+        """What calls took was counted wrongly up to *now*: what was made of it is worth nothing."""
+        self._recounted_at = now
+        self._inflow.forget()
+        self._moment.forget()
 
     def contradicted(self) -> None:
         """The server refused although it shows enough."""
@@ -387,7 +394,7 @@ class ServerLevel:
         level = min(max(ours, least), most)
         if level > ours and self._credit.is_lost:
             level = ours
-        elif level > ours:
+        elif level > ours and look.at > self._recounted_at:
             # Upward only slowly: what is shown may be older than it looks.
             most = 0.5 * self.rate * (now - self._observed_at) + 0.02 * (level - ours)
             level = min(level, ours + most)

@@ -3,9 +3,10 @@
 Input is estimated from the bytes of the body by three classes of characters (facts sheet, section 5: within -13 % to
 +23 % for English, Chinese, code and dense JSON, over for Cyrillic and Arabic) and calibrated by the usage that comes
 back: so many tokens for each that is guessed, and as many for the wrapping of any request. Output is charged as the
-provider counts it (section 2.2): OpenAI's relatives reserve the whole cap and keep it, Anthropic counts what is
-generated and lets the cache be read for free. What no cap bounds is reserved as the mean of the answers so far: a
-bucket that may go into debt needs no more, and less would let a heavy tail run ahead.
+provider counts it (section 2.2): OpenAI's relatives reserve the whole cap and keep it, unless their headers show
+otherwise (`brim.policies.tariff`), Anthropic counts what is generated and lets the cache be read for free. What no cap
+bounds is reserved as the mean of the answers so far: a bucket that may go into debt needs no more, and less would let a
+heavy tail run ahead.
 """
 
 from __future__ import annotations
@@ -46,8 +47,14 @@ class Charging(Enum):
     """How a provider counts output against a limit."""
 
     RESERVES_CAP = "the whole cap, when a request comes in"
+    LARGER = "the larger of prompt and cap, when a request comes in"
+    REFUNDED = "the whole cap, when a request comes in; what was not used is given back when it is answered"
+    USED = "what was used, whenever that is counted"
     COUNTS_OUTPUT = "what is generated; cached input is free"
 
+
+_KEEPING: Final = frozenset({Charging.RESERVES_CAP, Charging.LARGER})
+_RESERVING: Final = _KEEPING | {Charging.REFUNDED}
 
 Amounts: TypeAlias = tuple[float, float, float, float]
 """What an attempt takes: requests, tokens, input tokens, output tokens, always in this order."""
@@ -114,12 +121,16 @@ class Calibration:
 
 
 class TokenCosts:
-    """Reserves tokens for an attempt and learns from what answers used."""
+    """Reserves tokens for an attempt and learns from what answers used.
 
-    __slots__ = ("_counts_output", "_input", "_output")
+    Attributes:
+        charging: how the provider counts output, as far as is known.
+    """
+
+    __slots__ = ("_input", "_output", "charging")
 
     def __init__(self, charging: Charging = Charging.RESERVES_CAP) -> None:
-        self._counts_output = charging is Charging.COUNTS_OUTPUT
+        self.charging = charging
         self._output: float | None = None
         self._input = Calibration()
 
@@ -134,12 +145,21 @@ class TokenCosts:
         """
         return self._reserve(cost.guessed, max_tokens) if cost.guessed > 0.0 else cost
 
+    @property
+    def output(self) -> float:
+        """Tokens of an answer, as a mean."""
+        return FIRST_GUESS if self._output is None else self._output
+
     def _reserve(self, guessed: float, max_tokens: int | None) -> Cost:
-        output = FIRST_GUESS if self._output is None else self._output
+        output = self.output
         if max_tokens is not None:
-            output = min(output, float(max_tokens)) if self._counts_output else float(max_tokens)
+            output = float(max_tokens) if self.charging in _RESERVING else min(output, float(max_tokens))
         given = self._input.corrected(guessed)
-        return Cost((1.0, given + output, given, output), guessed)
+        return Cost((1.0, self._counted(given, output, max_tokens), given, output), guessed)
+
+    def _counted(self, given: float, output: float, max_tokens: int | None) -> float:
+        is_larger = self.charging is Charging.LARGER and max_tokens is not None
+        return max(given, output) if is_larger else given + output
 
     def true_up(self, cost: Cost, max_tokens: int | None, usage: Usage) -> Amounts:
         """What the attempt that reserved *cost* is charged now that its *usage* is known; learn from it."""
@@ -148,9 +168,9 @@ class TokenCosts:
         self._output = made if output is None else output + (made - output) * _WEIGHT
         if guessed > 0.0 and said > 0:
             self._input.saw(guessed, float(said))
-        if self._counts_output:
+        if self.charging is Charging.COUNTS_OUTPUT:
             said = max(0, said - usage.cache_read_tokens)
-        elif max_tokens is not None and max_tokens > made:
+        elif self.charging in _KEEPING and max_tokens is not None and max_tokens > made:
             made = float(max_tokens)
         given = float(said)
-        return (1.0, given + made, given, made)
+        return (1.0, self._counted(given, made, max_tokens), given, made)

@@ -1,0 +1,70 @@
+"""What attempts cost where nobody says how a provider charges: what is believed of it follows what its headers show.
+
+The dialect tells what to begin with; only where that is the most that may be charged can there be less.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from brim.policies.tariff import Stake, Tariff
+from brim.policies.tokens import Amounts, Charging, Cost, TokenCosts
+from brim.values import Answer, Failure, FailureKind
+
+__all__ = ["Charge", "LearntCosts"]
+
+
+class Charge(msgspec.Struct, frozen=True, gc=False):
+    """What an attempt took when it was admitted.
+
+    Attributes:
+        cost: what it took.
+        at: when.
+        among: attempts on the wire then, itself included.
+        max_tokens: its own cap on output.
+        totals: all that had been sent by then, itself included.
+        stake: the same in every way that tokens may be counted; None if that is known.
+    """
+
+    cost: Cost
+    at: float
+    among: int
+    max_tokens: int | None
+    totals: Amounts
+    stake: Stake | None = None
+
+
+class LearntCosts(TokenCosts):
+    """Costs of attempts by a way of charging that may turn out to be another."""
+
+    __slots__ = ("_tariff",)
+
+    def __init__(self, charging: Charging) -> None:
+        super().__init__(charging)
+        self._tariff: Tariff | None = None
+
+    def stake(self, cost: Cost, max_tokens: int | None, now: float) -> Stake | None:
+        """An attempt goes: what it is thought to take in every way; None if nothing is to be learnt of that."""
+        if self._tariff is None or not self._tariff.is_open:
+            return None
+        return self._tariff.took(cost.amounts[2], self.output, max_tokens, now)
+
+    def came_back(self, stake: Stake | None, answer: Answer) -> None:
+        """It came back, and may tell what it took."""
+        if stake is None or self._tariff is None:
+            return
+        outcome = answer.outcome
+        if isinstance(outcome, Failure) and outcome.kind is FailureKind.THROTTLED:
+            self._tariff.refused(stake)
+        elif outcome.usage is not None:
+            self._tariff.ended(stake, float(outcome.usage.input_tokens), float(outcome.usage.output_tokens))
+
+    def shown(self, remaining: float, stake: Stake | None, *, sent_at: float, now: float, rate: float) -> bool:
+        """An answer showed how many tokens are left. Is charged in another way than was believed?"""
+        if self._tariff is None and self.charging is Charging.RESERVES_CAP:
+            self._tariff = Tariff()
+        if self._tariff is None or stake is None:
+            return False
+        has_changed = self._tariff.saw(remaining, stake, sent_at=sent_at, now=now, rate=rate)
+        self.charging = self._tariff.believed
+        return has_changed
