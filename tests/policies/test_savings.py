@@ -65,18 +65,18 @@ def test_no_minute_holds_more_than_stated() -> None:
 
 def test_savings_do_not_survive_refusals() -> None:
     """
-    After a refusal what was saved is gone, and a quarter as much is saved; after three nothing is.
+    After a refusal what was saved is gone, and a tenth as much is saved; after two nothing is.
     """
     saving = bucket()
     saves = []
-    for at in (10.0, 20.0, 30.0, 40.0):
+    for at in (10.0, 20.0, 30.0):
         saving.held(at, at - 10.0)
         saves.append(saving.level(at) - saving.burst)
         explained = saving.refused(1.0, sent_at=at, now=at)
-        assert explained is (at < 40.0)
+        assert explained is (at < 30.0)
 
-    assert saves == pytest.approx([50.0, 12.5, 3.125, 0.0])
-    assert saving.level(40.0) <= 1.0
+    assert saves == pytest.approx([50.0, 5.0, 0.0])
+    assert saving.level(30.0) <= 1.0
 
 
 def test_both_limits_are_used_where_calls_differ_much() -> None:

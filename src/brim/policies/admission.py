@@ -194,8 +194,6 @@ class Admission:
             _, tokens, given, made = charge.cost.amounts
             self._move((0.0, -tokens, -given, -made), now)
         self._costs.came_back(charge.stake, answer)
-        if answer.levels:
-            self._observe(charge, answer, now, is_refused=is_refused)
         usage = answer.outcome.usage
         if used is None and usage is not None:
             used = self._costs.true_up(charge.cost, charge.max_tokens, usage)
@@ -206,6 +204,9 @@ class Admission:
             self._move(change, now)
             for pace in self._paces:
                 pace.trued_up(change[pace.place])
+        if answer.levels:
+            # What the server gave back of this call may be in what it shows: it must not be counted twice.
+            self._observe(charge, answer, now, is_refused=is_refused)
 
     def _observe(self, charge: Charge, answer: Answer, now: float, *, is_refused: bool) -> None:
         failed = isinstance(answer.outcome, Failure)

@@ -19,7 +19,7 @@ __all__ = ["SavingBucket"]
 
 _SAVED_S: Final = 5.0
 """Seconds of the rate that are saved."""
-_TAKEN_BACK: Final = 0.25
+_TAKEN_BACK: Final = 0.1
 """So much of that is left after a refusal that it may explain..."""
 _LEAST_S: Final = 0.1
 """... and where it is less than this, none."""
