@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
-
 from brim.config import Limits
 from brim.policies.blame import PLACES, blamed_place, shows_less
-from brim.policies.charges import Charge, LearntCosts
+from brim.policies.charges import Charge, LearntCosts, Verdict
 from brim.policies.growth import RAMP_CODES, Growth
 from brim.policies.level import ServerLevel
 from brim.policies.pace import Pace
@@ -34,13 +32,6 @@ _OFTEN: Final = 0.04
 """A share of refusals, each explained by a level that was used up, above which the levels alone do not do."""
 _OFTEN_FOR_SHY: Final = 0.07
 """The same where a level can make up for it by itself."""
-
-
-class Verdict(msgspec.Struct, frozen=True, gc=False):
-    """What a refusal means: is it news about our speed, and is it explained by a level that was used up?"""
-
-    is_strike: bool
-    is_explained: bool
 
 
 class Admission:

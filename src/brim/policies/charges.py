@@ -11,7 +11,7 @@ from brim.policies.tariff import Stake, Tariff
 from brim.policies.tokens import Amounts, Charging, Cost, TokenCosts
 from brim.values import Answer, Failure, FailureKind
 
-__all__ = ["Charge", "LearntCosts"]
+__all__ = ["Charge", "LearntCosts", "Verdict"]
 
 
 class Charge(msgspec.Struct, frozen=True, gc=False):
@@ -32,6 +32,13 @@ class Charge(msgspec.Struct, frozen=True, gc=False):
     max_tokens: int | None
     totals: Amounts
     stake: Stake | None = None
+
+
+class Verdict(msgspec.Struct, frozen=True, gc=False):
+    """What a refusal means: is it news about our speed, and is it explained by a level that was used up?"""
+
+    is_strike: bool
+    is_explained: bool
 
 
 class LearntCosts(TokenCosts):

@@ -151,13 +151,12 @@ class ServerLevel:
         return min(self._cap, level + self._refill.back(since, now, full=self._cap))
 
     def _spare(self, cost: float) -> float:
-        manner, in_calls = self._refill.manner, not self.place
-        return spare(cost, self._cap, self.rate, manner=manner, doubt=self._doubt, is_in_calls=in_calls)
+        manner = self._refill.manner
+        return spare(cost, self._cap, self.rate, manner=manner, doubt=self._doubt, is_in_calls=not self.place)
 
     def _reckon(self) -> None:
         """Say once for many calls what comes back a second, if it does so evenly."""
-        is_bucket = not self._has_windows or self._refill.is_bucket
-        self._even = self._inflow.per_s(self.rate, self._cap, is_bucket=is_bucket)
+        self._even = self._inflow.per_s(self.rate, self._cap, is_bucket=self._refill.is_bucket or not self._has_windows)
 
     def ready_in(self, cost: float, now: float) -> float:
         """Seconds until *cost* may go; 0 if it may now."""
@@ -232,7 +231,7 @@ class ServerLevel:
         """What calls took was counted wrongly up to *now*: what was made of it is worth nothing."""
         self._recounted_at = now
         self._inflow.forget()
-        self._moment.forget()
+        self._changed(now)
 
     def contradicted(self) -> None:
         """The server refused although it shows enough."""
@@ -367,14 +366,13 @@ class ServerLevel:
             return
         if manner is Manner.AT_ONCE and (self._refill.edge_after(look.since) or look.since + self._refill.span) <= now:
             return  # of a window that is over
-        level = self._later(look.remaining, look.at, now) - (self.totals[self.place] - look.sent)
-        self._level, self._at = level, now
+        self._level = self._later(look.remaining, look.at, now) - (self.totals[self.place] - look.sent)
+        self._at = now
 
     def _observe_bucket(self, look: Look, now: float, cost: float, *, is_refused: bool) -> None:
         # What was refused took nothing, or emptied what was empty.
-        refused = self._missed + (1.0 if is_refused and not self.place else 0.0)
         self._inflow.saw(
-            look.offset - refused - self.rate * look.at,
+            look.offset - self._missed - float(is_refused and not self.place) - self.rate * look.at,
             look.at,
             now=now,
             remaining=look.remaining,
@@ -389,14 +387,12 @@ class ServerLevel:
         ours = self.level(now)
         # Amounts are rounded down, or to thousands.
         rounded = 0.0 if self._quantum == 1.0 else self._quantum / 2
-        least, most = level - rounded, level if is_refused else level + (rounded or 1.0)
+        most = level if is_refused else level + (rounded or 1.0)
         self._doubt += (max(0.0, ours - most) - self._doubt) * _WEIGHT
-        level = min(max(ours, least), most)
-        if level > ours and self._credit.is_lost:
-            level = ours
-        elif level > ours and look.at > self._recounted_at:
+        level = min(max(ours, level - rounded), most)
+        if level > ours and look.at > self._recounted_at:
             # Upward only slowly: what is shown may be older than it looks.
-            most = 0.5 * self.rate * (now - self._observed_at) + 0.02 * (level - ours)
+            most = 0.0 if self._credit.is_lost else 0.5 * self.rate * (now - self._observed_at) + 0.02 * (level - ours)
             level = min(level, ours + most)
         self._level, self._at = level, now
 
