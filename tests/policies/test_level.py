@@ -324,7 +324,6 @@ def test_a_limit_per_day_sets_no_pace() -> None:
     shown = LimitLevel(Dimension.REQUESTS, 14_400.0, 14_370.0, 179.56)
     level.observe(shown, sent_at=0.0, sent=1.0, now=0.5, cost=1.0)
 
-    assert level.is_daily
     assert not level.is_known
     assert level.ready_in(1.0, 0.5) == 0.0
 
@@ -370,3 +369,20 @@ def test_a_refusal_out_of_all_reason_is_not_the_level_s() -> None:
     level.refused(1.0, 1.0)
 
     assert level.level(1.0) > 90.0
+
+
+def test_what_an_answer_let_through_was_there() -> None:
+    """
+    Eight calls that were each thought to take all of it came through at once: what is left is no deep debt, and where
+    nothing more is on the wire what is shown is caught up with in a few answers.
+    """
+    totals = [0.0]
+    level = ServerLevel(totals, 0)
+    shown = LimitLevel(Dimension.REQUESTS, 600.0, 90.0, None)
+    for _ in range(8):
+        totals[0] += 100.0
+    level.observe(shown, sent_at=0.0, sent=100.0, now=0.5, cost=100.0)
+    assert level.level(0.5) < -500.0
+
+    level.observe(shown, sent_at=0.1, sent=800.0, now=0.6, cost=100.0)
+    assert level.level(0.6) >= 40.0

@@ -41,6 +41,7 @@ _SLACK: Final = 1e-9
 _SHORT_S: Final = 4.0
 """A limit that is used up sooner leaves no burst worth having, and is as good as one paced evenly."""
 _SLIDING_SETTLE_S: Final = 2.5
+_AT_REST: Final = 0.5
 _MADE_UP_S: Final = 0.05
 _NEAR: Final = 8.0
 """A refused call that asked for less than this part of what is shown says that something else is wrong."""
@@ -104,14 +105,9 @@ class ServerLevel:
         self._refill = Refill()
 
     @property
-    def is_daily(self) -> bool:
-        """Is it a limit for so long that it sets no pace?"""
-        return self._far.is_daily
-
-    @property
     def is_known(self) -> bool:
         """Has the server said anything to go by?"""
-        return self.limit is not None and not self.is_daily
+        return self.limit is not None and not self._far.is_daily
 
     @property
     def shows_plenty(self) -> bool:
@@ -122,7 +118,7 @@ class ServerLevel:
 
     def tells_wait(self, now: float) -> bool:
         """Is it known how this limit comes back, so that its reset, when all of it is there again, tells no more?"""
-        if self.remaining is None or self.is_daily:
+        if self.remaining is None or self._far.is_daily:
             return False
         is_even = self._refill.counted(now) is Manner.EVENLY
         return not is_even or not self._has_windows or self._refill.is_proven or self._credit.is_lost
@@ -266,7 +262,7 @@ class ServerLevel:
             self._set_limit(shown, shown.limit, now)
         if self.limit and not is_refused:
             self._far.saw(shown, at=sent_at, sent=sent, limit=self.limit, rate=self.rate, cost=cost)
-        if self.limit is None or self.is_daily or shown.remaining is None:
+        if self.limit is None or self._far.is_daily or shown.remaining is None:
             return
         self._set_cap(shown.remaining, shown.reset_in, cost)
         if self.remaining is None:
@@ -291,11 +287,10 @@ class ServerLevel:
             self._seen_at = float("-inf")
         elif not is_overtaken:
             self._seen_at = seen_at
-            if shown.reset_in is not None:
-                self._refill.saw_reset(seen_at + shown.reset_in, seen_at)
             since = self._refill.echo.last_note(seen_at) if self._moment.lag else seen_at
             look = Look(seen_at, shown.remaining, self._moment.sent(course, self._sent_by), since)
             if shown.reset_in is not None:
+                self._refill.saw_reset(seen_at + shown.reset_in, seen_at)
                 self._shorten(shown.reset_in, look, cost, is_refused=is_refused)
             self._follow(look, now, cost, is_refused=is_refused)
             self._observed_at = now
@@ -383,17 +378,19 @@ class ServerLevel:
             is_short=self._is_short,
         )
         self._reckon()
-        level = min(self._cap, look.remaining + (now - look.at) * self._even - (self.totals[self.place] - look.sent))
-        ours = self.level(now)
-        # Amounts are rounded down, or to thousands.
-        rounded = 0.0 if self._quantum == 1.0 else self._quantum / 2
+        since = self.totals[self.place] - look.sent
+        level, ours = min(self._cap, look.remaining + (now - look.at) * self._even - since), self.level(now)
+        if not is_refused:
+            ours = max(ours, min(level, -since))  # what it let through, it had
+        rounded = 0.0 if self._quantum == 1.0 else self._quantum / 2  # down, or to thousands
         most = level if is_refused else level + (rounded or 1.0)
         self._doubt += (max(0.0, ours - most) - self._doubt) * _WEIGHT
         level = min(max(ours, level - rounded), most)
         if level > ours and look.at > self._recounted_at:
-            # Upward only slowly: what is shown may be older than it looks.
-            most = 0.0 if self._credit.is_lost else 0.5 * self.rate * (now - self._observed_at) + 0.02 * (level - ours)
-            level = min(level, ours + most)
+            # Upward only slowly: what is shown may be older than it looks. Hardly where all that was sent is back.
+            share = _AT_REST if since <= 0.0 and not self._moment.lag else 0.02
+            most = 0.5 * self.rate * (now - self._observed_at) + share * (level - ours)
+            level = ours if self._credit.is_lost else min(level, ours + most)
         self._level, self._at = level, now
 
     def __repr__(self) -> str:
