@@ -386,3 +386,18 @@ def test_what_an_answer_let_through_was_there() -> None:
 
     level.observe(shown, sent_at=0.1, sent=800.0, now=0.6, cost=100.0)
     assert level.level(0.6) >= 40.0
+
+
+def test_a_refusal_does_not_close_a_window_that_shows_plenty() -> None:
+    """
+    A limit by the second refuses beside headers by the minute: what it refuses has room a second later.
+    """
+    server = Server(10.0, 600.0, span=60.0)
+    server.run(150.0)
+    for _ in range(3):
+        server.level.contradicted()
+    server.run(65.0 - server.now % 60.0)  # at the beginning of a window
+    assert server.level.remaining and server.level.remaining > 300.0
+    server.level.refused(1.0, server.now)
+
+    assert server.level.ready_in(1.0, server.now) <= 1.0

@@ -220,7 +220,9 @@ class ServerLevel:
 
     def refused(self, cost: float, now: float) -> None:
         """So much was refused for want of this: less is left, whatever is shown, unless that is out of all reason."""
-        if self.remaining is not None and (self.remaining <= _NEAR * cost or self._credit.is_lost):
+        # Where a window shows plenty something else is used up, and comes back before it ends.
+        is_at_odds = self._credit.is_lost and self._refill.counted(now) is Manner.EVENLY
+        if self.remaining is not None and (self.remaining <= _NEAR * cost or is_at_odds):
             self._level = min(self.level(now), 0.5 * cost)
 
     def recounted(self, now: float) -> None:
