@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["Ledge", "Overloads"]
+__all__ = ["Overloads"]
 
 _UNAVAILABLE: Final = 503
 _QUICK: Final = 0.5
@@ -36,8 +36,6 @@ the same time, only one counts."""
 _BLOCK: Final = 48
 _STORM: Final = 0.15
 """More than this share refused in two stretches of so many attempts, one after the other, is a storm."""
-
-
 _LEAST_BEYOND: Final = 4
 _LEAST_BELOW: Final = 8
 _STRAYED: Final = 4
