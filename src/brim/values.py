@@ -1,8 +1,7 @@
 """The words of the house: what flows between the layers, frozen.
 
-Nothing here does anything. A request becomes attempts, an attempt ends as an outcome (a `Reply` or a `Failure`), and
-the last outcome makes the request's `Result`; what observers are told stands in `brim.events`. Token counts are whole
-tokens, durations are seconds as floats, and the names are the field's own, each with one meaning in every layer.
+A request becomes attempts, an attempt ends as an outcome (a `Reply` or a `Failure`), and the last outcome makes the
+request's `Result`; what observers are told stands in `brim.events`. Token counts are whole, durations in seconds.
 """
 
 from __future__ import annotations
@@ -245,8 +244,7 @@ class Dimension(StrEnum):
     REQUESTS = "requests"
     TOKENS = "tokens"
     """Input and output together."""
-    PROJECT_TOKENS = "project tokens"
-    """The same, within a project of the organization (OpenAI)."""
+    PROJECT_TOKENS = "project tokens"  # the same, within a project of the organization (OpenAI)
     INPUT_TOKENS = "input tokens"
     OUTPUT_TOKENS = "output tokens"
 
