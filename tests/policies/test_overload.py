@@ -77,9 +77,9 @@ def test_a_few_at_the_same_moment_are_strays_where_many_are_on_the_wire() -> Non
     """
     overloads = Overloads()
     for _ in range(6):
-        overloads.met(503, sent_at=0.0, now=0.02, typical_s=1.0, in_flight=100)
+        overloads.met(503, sent_at=0.0, now=0.02, typical_s=1.0, in_flight=100, number=100)
     for _ in range(20):
-        overloads.passed(sent_at=0.5)
+        overloads.passed(sent_at=0.5, number=100)
 
     assert not overloads.is_limit
 
@@ -181,7 +181,9 @@ def test_refusals_that_come_back_together_count_once() -> None:
     for _ in range(5):
         lane.passed(60)
         burst = [
-            lane.overloads.met(503, sent_at=lane.now - 0.02, now=lane.now + late / 1000, typical_s=1.0, in_flight=20)
+            lane.overloads.met(
+                503, sent_at=lane.now - 0.02, now=lane.now + late / 1000, typical_s=1.0, in_flight=20, number=20
+            )
             for late in range(15)
         ]
         lane.now += 0.1
@@ -199,7 +201,9 @@ def test_what_a_cap_refuses_is_no_storm() -> None:
     lane.passed(20)
 
     storms = [
-        lane.overloads.met(503, sent_at=at - 0.02, now=float(at), typical_s=1.0, in_flight=20, is_one_more=True)
+        lane.overloads.met(
+            503, sent_at=at - 0.02, now=float(at), typical_s=1.0, in_flight=20, number=20, is_one_more=True
+        )
         for at in range(100, 500)
     ]
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import pytest
 
 from brim.config import Limits
-from brim.policies.admission import Admission, Charge
+from brim.policies.admission import Admission
+from brim.policies.charges import Charge
 from brim.policies.tokens import Charging
 from brim.values import Answer, Dimension, FinishReason, LimitLevel, Reply, Usage
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from brim.policies.adaptive import AdaptiveWindow
-    from brim.policies.admission import Admission, Charge
+    from brim.policies.admission import Admission
+    from brim.policies.charges import Charge
     from brim.policies.tokens import Amounts
 
 __all__ = ["STALL_SECONDS", "UNREACHED_SECONDS", "Learner"]
@@ -51,7 +52,7 @@ _FAR_S: Final = 90.0
 _ASKED_AGAIN_S: Final = 5.0
 
 _CONFIRMED: Final = frozenset({FailureKind.DENIED, FailureKind.QUOTA, FailureKind.UNKNOWN_MODEL})
-"""Denials that are confirmed before they stop a lane that has answered before."""
+"""Denials that are confirmed before they stop a lane that has answered before, or has others on the wire."""
 
 
 class Door(Protocol):

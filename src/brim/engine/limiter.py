@@ -19,7 +19,8 @@ from brim.engine.learner import Learner
 from brim.engine.permits import Permit, Waiter
 from brim.engine.waits import WaitLog
 from brim.policies.adaptive import GROWS_EACH_S, AdaptiveWindow
-from brim.policies.admission import Admission, Charge
+from brim.policies.admission import Admission
+from brim.policies.charges import Charge
 from brim.policies.gate import Gate
 from brim.policies.health import Health
 from brim.policies.tokens import Amounts, Charging, Cost, Spent

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import asyncio
     from types import TracebackType
 
-    from brim.policies.admission import Charge
+    from brim.policies.charges import Charge
     from brim.policies.tokens import Amounts, Cost
     from brim.values import Answer, Attempt, Failure
 

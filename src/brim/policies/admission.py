@@ -23,7 +23,7 @@ from brim.policies.telling import GROWTH_NAME, gauge_of, learnt_name, over_ceili
 from brim.policies.tokens import Amounts, Charging, Cost, Spent
 from brim.values import Answer, Bound, Dimension, Failure, FailureKind, Gauge, GaugeSource, Sent
 
-__all__ = ["Admission", "Charge"]
+__all__ = ["Admission"]
 
 _PROVES_MINUTES: Final = 2
 """So many refusals of a stated limit prove that it is not a bucket that it is counted with."""

@@ -7,8 +7,9 @@ many *different* requests failed, or could not even be delivered. From this foll
 - *an outage*: as many requests failed as are under way, and nothing got through. Then the lane is held: nothing goes
   but a probe, at first after a second, then after twice as long each time, at most half a minute. What fails meanwhile
   is the endpoint's failure and not the request's. The first answer ends it. A wait that the server names is kept.
-- *a denial* (bad key, no credit, unknown model) from an endpoint that has answered before: the lane is held while two
-  further requests ask again. One answer, and it was the luck of one row; denied again, and it is true.
+- *a denial* (bad key, no credit, unknown model) from an endpoint that has answered before, or while others are on the
+  wire: the lane is held until two more have asked. One answer, and it was the luck of one row; denied again, and it is
+  true.
 - *how long to back off*: while most attempts get through, a failure is an accident, and there is nothing to spare.
 """
 

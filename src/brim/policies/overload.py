@@ -127,7 +127,7 @@ class Overloads:
         now: float,
         typical_s: float,
         in_flight: int,
-        number: int = 1,
+        number: int,
         is_one_more: bool = False,
     ) -> bool:
         """An attempt was refused.
@@ -162,7 +162,7 @@ class Overloads:
         self._bad += 1
         return self._is_storm()
 
-    def passed(self, *, sent_at: float, number: int = 1) -> bool:
+    def passed(self, *, sent_at: float, number: int) -> bool:
         """An attempt sent at *sent_at* as the *number*-th was answered. Returns whether an episode seems to be over."""
         self._seen += 1
         self._ledge.passed(number, sent_at)

@@ -9,7 +9,7 @@ Names that mean no time at all (`X-RateLimit-Limit`) are those of a window as lo
 limit was ever left. If it never was, what is shown is a minute's, of which a bucket holds less.
 
 Where the reset agrees with no limit of a minute, and comes long before enough would be back, one attempt may go as soon
-as it is over, to see. Twice in vain, and nothing is given for such resets any more.
+as it is over, to see. Refused twice, and nothing is given for such resets any more.
 """
 
 from __future__ import annotations
