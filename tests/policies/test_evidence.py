@@ -20,7 +20,7 @@ class Bucket:
         self.rate = rate
         self.capacity = capacity
         self.level = 0.0
-        self.passed = 100.0
+        self.passed = capacity + 10.0 * rate
         self.now = 10.0
         self.evidence = Evidence(0.0)
         self.evidence.first(self.passed, refusal(self.now), least=1.0)
@@ -58,6 +58,39 @@ def test_the_true_rate_is_between_the_bounds(rate: float, capacity: float, share
         if evidence.low > 0.0:
             assert evidence.low <= rate * 1.02
             assert evidence.high >= rate * 0.98
+
+
+def test_a_bucket_that_was_full_at_first_tells_what_is_likely() -> None:
+    """
+    A bucket of one, climbed against from a tenth of its rate: the average proves a quarter of the rate only, what it
+    held at first makes a good third likely.
+    """
+    bucket = Bucket(20.0, 1.0)
+    bucket.passed, bucket.now = 1.0, 0.02
+    bucket.evidence = Evidence(0.0)
+    bucket.evidence.first(bucket.passed, refusal(bucket.now), least=1.0)
+    bucket.climb(2.0, 1.05)
+
+    evidence = bucket.evidence
+    assert evidence.low < 6.0
+    assert 1.4 * evidence.low < evidence.likely <= 20.0
+    assert 20.0 <= evidence.high < 25.0
+
+
+def test_what_a_known_limit_has_room_for_was_refused_by_something_else() -> None:
+    """
+    Just after it refused, a bucket is empty; left alone for as long as twenty attempts take, it is not.
+    """
+    bucket = Bucket(10.0, 50.0)
+    bucket.passed, bucket.now = 60.0, 1.0
+    bucket.evidence = Evidence(0.0)
+    bucket.evidence.first(bucket.passed, refusal(bucket.now), least=1.0)
+    for _ in range(4):
+        bucket.climb(9.5, 1.002)
+    assert bucket.evidence.is_narrow
+
+    assert not bucket.evidence.had_room(refusal(bucket.now + 0.1), 1.0)
+    assert bucket.evidence.had_room(refusal(bucket.now + 2.0), 1.0)
 
 
 def test_bounds_close_in() -> None:

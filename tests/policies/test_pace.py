@@ -125,6 +125,48 @@ def test_strays_are_told_from_a_limit(capacity: float, share: float, least: floa
     assert sum(fills) / len(fills) >= least, fills
 
 
+def test_strays_that_name_a_wait_do_not_wear_a_known_rate_down() -> None:
+    """
+    Each of them is believed where a limit may be, none below the rate that is known: after ten minutes half of it at
+    least gets through, where it sank to a tenth.
+    """
+    fills = []
+    for seed in range(4):
+        server = Server(15.0, 200.0)
+        server.run(120.0)
+        server.stray_share, server.strays, server.named_wait = 0.025, Random(seed), 1.0
+        server.run(600.0)
+        fills.append(server.measure(300.0)[0] / 15.0)
+
+    assert min(fills) >= 0.5, fills
+
+
+def test_a_window_of_a_second_that_names_its_end_is_no_stray() -> None:
+    """
+    It refuses one of nineteen, alone, each time after as many: below what a limit of that rate would refuse.
+    """
+    passed, pace = [0.0], None
+    now, sent, left = 0.0, 0, 18
+    pace = Pace(passed, 0, ceiling=None, now=0.0)
+    while now < 120.0:
+        wait = pace.ready_in(1.0, now)
+        if int(now + wait) > int(now):
+            left = 18
+        now += wait
+        sent, passed[0] = sent + 1, passed[0] + 1.0
+        pace.took(1.0, now)
+        if left:
+            left -= 1
+            now += 0.001
+            continue
+        passed[0] -= 1.0
+        end = int(now) + 1.0
+        pace.refused(1.0, sent=(sent,), sent_at=now, now=now, wait=end - now)
+        now, left = end, 18
+
+    assert pace.rate < 25.0
+
+
 def test_a_single_refusal_does_not_end_the_search() -> None:
     """
     While searching, one bare refusal may be a stray one and moves nothing; a second soon after it is a limit.

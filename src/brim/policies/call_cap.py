@@ -283,6 +283,7 @@ class CallCap:
             self._vote(number, now)
 
     def _refused_while_tried(self, number: int, now: float) -> None:
+        self._credit = min(self._credit, 1)  # what was let through before says nothing of what comes now
         if number > self._lowest + _slack(self._lowest):
             self._against += 1  # so many less one were let through
             if self._against > _DOUBTS + self._votes:

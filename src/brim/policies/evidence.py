@@ -2,8 +2,10 @@
 
 A bucket that refused an attempt held less than that attempt asked for. So between two refusals the refill brought what
 was let through, give or take what the two refused attempts asked for: no less in any case, and more only if the bucket
-ran full meanwhile. How much it holds is not known. So what was sent is played against the smallest bucket there may be;
-the fastest refill at which even that would be empty now is the bound above.
+ran full meanwhile. How much it holds is not known. So what was sent is played against the smallest bucket there may be
+(`brim.policies.replay`): the fastest refill at which even that would be empty now is the bound above. Most buckets were
+full when the first attempt came, so what they let through at first tells what they hold; a rate that would have taken
+a larger one later is not likely.
 
 The bounds of all stretches that end now are put together, from the latest to the oldest, until one contradicts: then
 the limit has changed since, and what is older is forgotten. A limit counted in windows refuses everything for seconds
@@ -13,10 +15,10 @@ on end (`brim.policies.blocks`): once that was seen, what a window let through i
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from brim.policies.blocks import NO_TRAIL, Blocks, Trail
+from brim.policies.replay import drawn, highest, left, lowest, steepest, taken
 from brim.policies.spans import MINUTE_S
 
 __all__ = ["Evidence", "Refusal"]
@@ -38,7 +40,17 @@ _OFTEN: Final = 5
 _ASIDE: Final = 2.0
 _FASTEST: Final = 4.0
 _SLACK: Final = 1.01
-_HALVINGS: Final = 14
+_PEAK_S: Final = 0.25
+_GROWN: Final = 1.4
+"""A limit is no faster than so many times the most that was sent over so many seconds before it refused."""
+_UNEVEN: Final = 1.2
+"""Until the first refusal, what was sent is known by the second only."""
+_PART: Final = 0.75
+"""A bucket holds so much of what it seems to have held, less what came and was refused just before or after, and less
+what a window of a second would let through at once."""
+_WHOLE: Final = 1.25
+_FEW: Final = 4.0
+"""It held no more than so many times what it let through at first, and so many attempts."""
 _MIDDLE: Final = 0.5
 """Where between the bounds a single refusal is believed."""
 
@@ -53,11 +65,12 @@ class Refusal(NamedTuple):
 
 
 class _Mark(NamedTuple):
-    """A refusal: when, what had passed by then, and what it asked for."""
+    """A refusal: when, what had passed by then, what it asked for, and what had been refused by then."""
 
     at: float
     passed: float
     amount: float
+    refused: float
 
 
 class Evidence:
@@ -67,6 +80,11 @@ class Evidence:
         now: when the first attempt was sent.
         hint: what somebody says that the rate is; believed until there are bounds.
         trail: times since then, in order, and what had passed by each of them, as far as that is known.
+
+    Attributes:
+        low: the rate is no less, 0 if nothing is known.
+        high: the rate is no more.
+        likely: the rate is hardly less, if the bucket was full at first.
     """
 
     __slots__ = (
@@ -75,6 +93,8 @@ class Evidence:
         "_latest",
         "_marks",
         "_next_at",
+        "_opening",
+        "_refused",
         "_samples",
         "_seen",
         "_struck_at",
@@ -83,6 +103,7 @@ class Evidence:
         "hint",
         "is_wild",
         "largest",
+        "likely",
         "low",
     )
 
@@ -91,6 +112,8 @@ class Evidence:
         self._begin = now
         self._marks: deque[_Mark] = deque(maxlen=_MARKS)
         self._samples: list[tuple[float, float]] = []
+        self._opening = [(now, 0.0), *zip(*trail, strict=True)]
+        self._refused = 0.0
         self._next_at = now
         self._seen = 0.0
         self.largest = 0.0
@@ -98,7 +121,7 @@ class Evidence:
         self.blocks = Blocks(now, trail)
         self._first = (0.0, 0.0, 0.0)
         self._struck_at = now
-        self.low = 0.0
+        self.low = self.likely = 0.0
         self.high = float("inf")
         self.is_wild = True
 
@@ -108,14 +131,19 @@ class Evidence:
         return self.is_wild and self.low == 0.0
 
     @property
-    def is_blank(self) -> bool:
-        """Is there nothing yet but refusals, and no hint: not one attempt that got through?"""
-        return self.is_fresh and self.hint is None and self._first[0] <= 0.0
+    def opened(self) -> float:
+        """What had got through when the first was refused; infinity if somebody says what the rate is."""
+        return self._first[0] if self.hint is None else float("inf")
 
     @property
     def is_narrow(self) -> bool:
         """Is the rate known well enough to stay there?"""
         return self.high < _NARROW * self.low
+
+    @property
+    def is_close(self) -> bool:
+        """Is the rate most likely known as well?"""
+        return self.high < _NARROW * self.likely
 
     @property
     def middle(self) -> float:
@@ -126,7 +154,9 @@ class Evidence:
         """The first refusal, when *passed* had been let through. A limit is *least* a second or more, most likely."""
         amount, _, now, wait = refusal
         self._first = (passed, now - self._begin, least)
-        self._marks.append(_Mark(now, passed, amount))
+        self._marks.append(_Mark(now, passed, amount, self._refused))
+        self._opening = [sample for sample in self._opening if sample[0] < now]
+        self._opening.append((now, passed))
         self._struck_at = now
         self._latest = (now, passed)
         self.blocks.saw(passed, now)
@@ -164,6 +194,7 @@ class Evidence:
     def took_back(self, amount: float, sent_at: float) -> None:
         """An attempt was refused: it is among what seemed to have passed since it was sent."""
         self.blocks.took_back(amount, sent_at)
+        self._refused += amount
         at, passed = self._latest
         if at >= sent_at:
             self._latest = (at, passed - amount)
@@ -176,6 +207,8 @@ class Evidence:
             passed, took, least = self._first
             if sent_at <= self._begin + took:
                 self._first = (passed - amount, took, least)
+                opening = self._opening
+                self._opening = [(at, by_then - amount if at >= sent_at else by_then) for at, by_then in opening]
         for number, mark in enumerate(self._marks):
             if mark.at >= sent_at:
                 self._marks[number] = mark._replace(passed=mark.passed - amount)
@@ -203,15 +236,17 @@ class Evidence:
             return is_new
         if blocks.count > 1 and now - self._marks[0].at < MINUTE_S:
             return False  # what lets nothing through says nothing of a rate
-        new = _Mark(sent_at, self._passed_by(sent_at, passed), amount)
-        found = self._bounds(new, mean, _LEAST_S)
+        new = _Mark(sent_at, self._passed_by(sent_at, passed), amount, self._refused)
+        # What is refused again had been sent faster than it refills; a large attempt may have come too soon.
+        fastest = pace * _SLACK + max(0.0, amount - mean) / max(since, _LEAST_S)
+        found = self._bounds(new, mean, _LEAST_S, fastest)
         if found is not None and self._has_changed(*found):
             # What was measured partly before the change says nothing now.
             for _ in range(len(self._marks) - 1):
                 self._marks.popleft()
-            found = self._bounds(new, mean, _LEAST_S)
+            found = self._bounds(new, mean, _LEAST_S, fastest)
         if found is None and pace == float("inf"):
-            tried = self._bounds(new, mean, _LEAST_TRIED_S)
+            tried = self._bounds(new, mean, _LEAST_TRIED_S, fastest)
             self._seen = tried[0] if tried is not None else 0.0
         last = self._marks[-1]
         if new.passed - last.passed >= _LEAST_SENDS * mean and new.at - last.at >= _LEAST_S:
@@ -219,14 +254,22 @@ class Evidence:
             self._samples = [sample for sample in self._samples if sample[0] > self._marks[0].at]
         if found is None:
             return False
-        # What is refused again had been sent faster than it refills; a large attempt may have come too soon.
-        fastest = pace * _SLACK + max(0.0, amount - mean) / max(since, _LEAST_S)
         low, high = min(found[0], fastest), min(found[1], fastest)
         if self._is_unchanged(last, new, low, high, mean):
             low, high = max(low, self.low), min(high, self.high)
         self.low, self.high = low, high
+        self.likely = self._sustained(new, low, high, mean)
         self.is_wild = self.is_wild and not self.is_narrow
         return True
+
+    def _sustained(self, new: _Mark, low: float, high: float, mean: float) -> float:
+        """The lowest rate from *low* to *high* that lets through what it did, if the bucket was full when we began."""
+        opened, least = self._opening[-1], max(_FEW * mean, self.largest)
+
+        def is_enough(rate: float) -> bool:
+            return drawn(self._samples, new.at, rate) <= _WHOLE * taken(self._opening, opened, rate) + least
+
+        return lowest(low, high, is_enough)
 
     def _is_unchanged(self, last: _Mark, new: _Mark, low: float, high: float, mean: float) -> bool:
         """May the limit be what it was, where what was refused as *new* lies between *low* and *high*?
@@ -235,17 +278,19 @@ class Evidence:
         """
         if self.is_wild or not self.is_narrow or self._has_changed(low, high):
             return False
-        passed, took, _ = self._first
-        held = max(0.0, passed - self.low * took)
-        tried = max(
-            (
-                new.passed - by_then - self.high * (new.at - at)
-                for at, by_then in self._samples
-                if last.at <= at <= new.at
-            ),
-            default=0.0,
-        )
-        return tried <= held + _ASIDE * mean
+        held = taken(self._opening, self._opening[-1], self.low)
+        since = [(last.at, last.passed), *(sample for sample in self._samples if sample[0] >= last.at)]
+        return taken(since, (new.at, new.passed), self.high) <= held + _ASIDE * mean
+
+    def had_room(self, refusal: Refusal, mean: float) -> bool:
+        """Was there clearly enough in the bucket for what was refused, if the limit is what is known?"""
+        if not self.is_narrow or self.blocks.span:
+            return False
+        mark, until = self._marks[-1], refusal.sent_at
+        samples = [(at, passed) for at, passed in (*self._samples, self._latest) if at >= mark.at]
+        size = _PART * max(drawn(self._opening, until, self.high), drawn(samples, until, self.high))
+        level = left(samples, (mark.at, mark.passed), until, rate=self.low, size=size, mean=mean)
+        return level > refusal.amount + _FEW * mean + self.low * _SHORTEST_S
 
     def _has_changed(self, low: float, high: float) -> bool:
         """Is a limit between *low* and *high* another one than what was known well?"""
@@ -253,7 +298,12 @@ class Evidence:
 
     def believe(self, low: float, high: float) -> None:
         """It was found out otherwise: the rate is between *low* and *high*, whatever was refused before."""
-        self.low, self.high, self.is_wild = low, high, False
+        self.low, self.likely, self.high, self.is_wild = low, low, high, False
+
+    def fell(self, share: float) -> None:
+        """The limit is less than it was: the lower bound is no more than that *share* of what it was."""
+        self.low *= share
+        self.likely = self.low
 
     def _passed_by(self, at: float, passed: float) -> float:
         latest, so_far = self._latest
@@ -261,7 +311,7 @@ class Evidence:
             return so_far
         return next((by_then for time, by_then in reversed(self._samples) if time <= at), passed)
 
-    def _bounds(self, new: _Mark, mean: float, shortest: float) -> tuple[float, float] | None:
+    def _bounds(self, new: _Mark, mean: float, shortest: float, fastest: float) -> tuple[float, float] | None:
         low, high = 0.0, float("inf")
         best: tuple[float, float] | None = None
         is_seeded = False
@@ -270,7 +320,7 @@ class Evidence:
             seconds, got = new.at - mark.at, new.passed - mark.passed
             if seconds < shortest or got < _LEAST_SENDS * mean:
                 continue
-            least, most = self._stretch(mark, new, mean, is_latest=not is_seeded)
+            least, most = self._stretch(mark, new, mean, None if is_seeded else fastest)
             if is_seeded and (least > high or most < low):
                 for _ in range(number + 1):
                     self._marks.popleft()
@@ -280,42 +330,49 @@ class Evidence:
             is_seeded = True
         return best
 
-    def _stretch(self, mark: _Mark, new: _Mark, mean: float, *, is_latest: bool) -> tuple[float, float]:
-        """Between which rates does that lie which let through what it did since *mark*, and then refused *new*?"""
+    def _stretch(self, mark: _Mark, new: _Mark, mean: float, fastest: float | None) -> tuple[float, float]:
+        """Between which rates does that lie which let through what it did since *mark*, and then refused *new*?
+
+        Where the limit can't be any faster than *fastest*, the latest stretch is looked at closely.
+        """
         seconds, got = new.at - mark.at, new.passed - mark.passed
         least = max(got - mark.amount, 0.25 * got) / seconds
         most = (got + new.amount) / seconds
         small = max(self.largest, new.amount)
+        wanted = new.amount + new.refused - mark.refused  # where refused calls count they took as much
+        begin = mark.at, mark.passed
+        samples = [*self._samples, self._latest]
+        latest = [sample for sample in self._samples if sample[0] >= mark.at]
 
         def has_room(rate: float) -> bool:
-            return self._play(mark, new, rate, small, mean) >= new.amount
+            if left(samples, begin, new.at, rate=rate, size=small, mean=mean) >= new.amount:
+                return True
+            if fastest is None:
+                return False
+            held = drawn(latest, new.at, rate)
+            if self.is_wild:
+                held = max(held, drawn(self._opening, new.at, rate))
+            size = _PART * held - _ASIDE * mean - rate * _SHORTEST_S
+            return size > small and left(samples, begin, new.at, rate=rate, size=size, mean=mean) >= wanted
 
-        if not has_room(most * _SLACK):
-            most = _edge(most, _FASTEST * most, has_room) if is_latest else _FASTEST * most
-        return least, most
+        if fastest is not None:
+            peak = _GROWN * steepest([begin, *samples], new.at, _PEAK_S) if fastest == float("inf") else fastest
+            top = max(most, min(max(_FASTEST * most, fastest), peak, self._opened(small, mean)))
+            return least, highest(most, top, has_room)
+        return least, most if has_room(most * _SLACK) else _FASTEST * most
 
-    def _play(self, mark: _Mark, new: _Mark, rate: float, size: float, mean: float) -> float:
-        """What a bucket of *size* that refills at *rate* would hold at *new* if it was empty at *mark*."""
-        level, before, passed = 0.0, mark.at, mark.passed
-        for at, by_then in (*self._samples, self._latest):
-            if at > new.at:
-                break
-            took = by_then - passed
-            if at > before:
-                # Attempts of *mean* are spread evenly; the last comes at the end.
-                level = min(size + max(0.0, took - mean), level + rate * (at - before))
-                before = at
-            level, passed = level - took, by_then
-        return min(size, level + rate * (new.at - before))
+    def _opened(self, small: float, mean: float) -> float:
+        """The fastest refill at which even the smallest bucket was empty at the first refusal."""
+        until, passed = self._opening[-1]
+        if not self.is_wild or passed < _LEAST_SENDS * mean:
+            return float("inf")
+        most = passed / max(until - self._begin, _SAMPLE_S)
+
+        def has_room(rate: float) -> bool:
+            return left(self._opening, self._opening[0], until, rate=rate, size=small, mean=mean) >= small
+
+        return _UNEVEN * highest(most, _FASTEST * most, has_room)
 
     def between(self, share: float) -> float:
-        """The rate that lies so much of the way from the low bound to the high one, in proportion."""
-        return float(self.low * (self.high / self.low) ** share)
-
-
-def _edge(low: float, high: float, holds: Callable[[float], bool]) -> float:
-    """Where between *low* and *high*, in proportion, *holds* begins to hold."""
-    for _ in range(_HALVINGS):
-        middle = (low * high) ** 0.5
-        low, high = (low, middle) if holds(middle) else (middle, high)
-    return high
+        """The rate that lies so much of the way from what is likely at least to the high bound, in proportion."""
+        return float(self.likely * (self.high / self.likely) ** share)

@@ -12,12 +12,13 @@ How it rises is told by `brim.policies.probing`.
 The first refusal comes when a burst is used up. How large a bucket that was is not known: the search begins between the
 rate that a minute's worth would make and the one that no bucket at all would.
 
-A refusal that names no wait may be a stray one, of no limit at all. Strays are a small share at any rate, each by
-itself; a limit refuses a large share of what is beyond it. So while searching, the odds between the two are summed up
-(a sequential test), and a single refusal moves nothing below the middle of the bounds. Above it, and while cruising,
-one is believed, unless it comes where it is all but impossible (just after a cut, below the measured rate). After
-two of those the rate is raised for a moment to see whether more is refused (`brim.policies.strays`): if so the limit is
-lower than it was; if not, the search begins again, and single refusals are doubted from then on.
+A refusal may be a stray one, of no limit at all, unless it names a wait and comes where a limit may be. Strays are a
+small share at any rate, each by itself; a limit refuses a large share of what is beyond it. So while searching, the
+odds between the two are summed up (a sequential test), and a single refusal moves nothing below the middle of the
+bounds. Above it, and while cruising, one is believed, unless it comes where it is all but impossible (just after a cut,
+below the measured rate). After two of those the rate is raised for a moment to see whether more is refused
+(`brim.policies.strays`): if so the limit is lower than it was; if not, the search begins again, and single refusals are
+doubted from then on.
 """
 
 from __future__ import annotations
@@ -246,6 +247,8 @@ class Pace:
     def _tested(self) -> None:
         # The bounds may come from some that were taken for a limit.
         self.mode, self._search = Mode.SEARCHING, setting_out()
+        if self._strays.share:
+            self._evidence.high = float("inf")
         self._proven = 0.0
         self._since = 0.0
 
@@ -288,22 +291,31 @@ class Pace:
         if self.mode is Mode.FREE:
             pace = units / max(_LATE_S, refusal.sent_at - self._began)  # however much it held, it refills no faster
         self._strays.weigh(sent[0], units, refusal, pace)
-        if refusal.wait >= _SOME_WAIT_S or self._doubt.goes_on(sent[0]):
-            return False
         noise = self._strays.share
+        is_searching = self.mode is Mode.SEARCHING
+        is_safe = self.mode is Mode.CRUISING and self._is_safe(refusal)
+        is_low = noise > 0.0 and not self._evidence.is_fresh and self.rate < self._evidence.middle
+        if refusal.wait >= _SOME_WAIT_S and not (is_safe or is_low or self._strays.is_testing):
+            return False  # who says when to come again is believed, where a limit may be
+        if self._doubt.goes_on(sent[0]):
+            return False
         if self.mode is Mode.FREE:
             return self._doubt.is_scattered(noise)
         is_open = self._doubt.is_open(noise)
         if self._strays.is_testing:
             self._strays.refused()
             return is_open
-        is_searching = self.mode is Mode.SEARCHING
         if is_searching and not noise and self.rate > self._evidence.middle:
             return False
-        is_safe = not is_searching and self.rate < max(_SAFE * self._evidence.low, _SUNK * self._proven)
-        if is_alone and self._strays.is_suspicious(self._doubt.recent, is_safe=is_safe):
+        if is_alone and not is_searching and self._strays.is_suspicious(self._doubt.recent, is_safe=is_safe):
             self._test(refusal.now - refusal.sent_at)
         return (is_searching or is_safe or noise > 0.0) and is_open
+
+    def _is_safe(self, refusal: Refusal) -> bool:
+        """Would the limit that is known have let it through?"""
+        evidence = self._evidence
+        least = max(_SAFE * evidence.low, _SUNK * self._proven)
+        return self.rate < least or evidence.had_room(refusal, self._mean)
 
     def _strike(self, refusal: Refusal, now: float, pace: float) -> None:
         passed = self._passed[self.place]
@@ -318,7 +330,8 @@ class Pace:
             share = 1.0
             if not self._evidence.blocks.rate and self._evidence.blocks.count == 1:
                 share = self._fall.refused_after(self._sends_since, is_known=self.mode is Mode.CRUISING)
-            self._evidence.low *= share
+            if share < 1.0:
+                self._evidence.fell(share)
             if is_new or share < 1.0:
                 self._measured(pace)
             else:
@@ -353,7 +366,7 @@ class Pace:
         self._patience = patience(evidence, self._patience, base / max(self._base, _LEAST_RATE))
         self._base = base
         self._search = crossing(evidence.high, base, self._mean)
-        self.mode = Mode.CRUISING if evidence.is_narrow else Mode.SEARCHING
+        self.mode = Mode.CRUISING if evidence.is_close else Mode.SEARCHING
 
     def _hurry(self, wait: float) -> None:
         """No limit is so low that it has to be asked about more seldom than this, or than the server itself says."""

@@ -41,7 +41,8 @@ _A_TRIP: Final = 0.15
 short trip the first guess is left behind quickly."""
 _A_SEND: Final = 0.125
 _A_BLANK_SEND: Final = 0.5
-"""Where all of the first attempts were refused not even the order of magnitude is known."""
+"""Where all of the first attempts but one were refused not even the order of magnitude is known; and the less got
+through at first, the sooner a small bucket says that it is too much."""
 _CAREFUL_A_SEND: Final = 0.04
 _CROSSED_SENDS: Final = 25.0
 _CROSSED_S: Final = 8.0
@@ -84,7 +85,7 @@ def searching(evidence: Evidence, search: float, amount: float, now: float, *, r
     if rate > _BEYOND * evidence.high and not blocks.span:
         search, most = max(search, _A_SECOND), _A_SEND
     if evidence.is_fresh:
-        most = _A_BLANK_SEND if evidence.is_blank else _A_SEND
+        most = max(_A_SEND, _A_BLANK_SEND * min(1.0, mean / max(mean, evidence.opened)))
     return 1.0 + min(most, search * amount / rate)
 
 
@@ -106,6 +107,6 @@ def patience(evidence: Evidence, before: float, changed: float) -> float:
     """
     if changed > _RISEN:
         return _LEAST_PATIENCE  # and may be raised on
-    width = evidence.high / evidence.low - 1.0
+    width = evidence.high / evidence.likely - 1.0
     known = max(_LEAST_PATIENCE, _WELL_KNOWN / max(_WELL_KNOWN, width))
-    return min(1.0, max(known, 2.0 * before)) if evidence.is_narrow and changed > _FALLEN else known
+    return min(1.0, max(known, 2.0 * before)) if evidence.is_close and changed > _FALLEN else known
