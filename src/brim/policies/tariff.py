@@ -53,6 +53,10 @@ _FITS: Final = 0.25
 """... and by no more than this share of it, and..."""
 _FEW: Final = 2.0
 """... so many calls."""
+_SURELY: Final = 4
+_REFUTED: Final = 0.4
+"""Where after so many comparisons the present way can't explain so much of what was sent, how well another one fits
+does not matter: how a limit comes back may be neither evenly nor at once."""
 _LEAST: Final = 2
 _MOST: Final = 500
 """After so many comparisons all is said."""
@@ -201,7 +205,10 @@ class Tariff:
         error, place = min((error, place) for place, error in enumerate(errors) if _WAYS[place] is self.believed)
         calls, *sent = self._sent
         less = max(_CLEAR / calls, _FAR) * sent[place]
-        if errors[best] > min(_BETTER * error, error - less) or errors[best] > (_FITS + _FEW / calls) * sent[best]:
+        if errors[best] > min(_BETTER * error, error - less):
+            return False
+        is_refuted = self._compared >= _SURELY and error > _REFUTED * sent[place]
+        if not is_refuted and errors[best] > (_FITS + _FEW / calls) * sent[best]:
             return False
         self.believed = _WAYS[best]
         return True
