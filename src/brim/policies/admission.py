@@ -184,7 +184,7 @@ class Admission:
             # A refused call took no tokens; whether it took a request is the server's secret, so that stays.
             _, tokens, given, made = charge.cost.amounts
             self._move((0.0, -tokens, -given, -made), now)
-        self._costs.came_back(charge.stake, answer)
+        self._costs.came_back(charge.stake, answer, now)
         usage = answer.outcome.usage
         if used is None and usage is not None:
             used = self._costs.true_up(charge.cost, charge.max_tokens, usage)
@@ -216,7 +216,7 @@ class Admission:
                 shown, sent_at=charge.at, sent=sent, now=now, cost=0.0 if failed else cost, is_refused=is_refused
             )
             if place == 1 and not failed and shown.remaining is not None and level.is_known:
-                self._weigh_charging(charge, shown.remaining, level.rate, now)
+                self._weigh_charging(charge, shown.remaining, level, now)
             factor = level.rate / before if before else 1.0
             for pace in self._paces:
                 if pace.place == place and factor != 1.0:
@@ -229,11 +229,13 @@ class Admission:
         if self._stated:
             self._yield(now)
 
-    def _weigh_charging(self, charge: Charge, remaining: float, rate: float, now: float) -> None:
-        if self._costs.shown(remaining, charge.stake, sent_at=charge.at, now=now, rate=rate):
-            for level in self._known:
-                if level.place == 1:
-                    level.recounted(now)
+    def _weigh_charging(self, charge: Charge, remaining: float, level: ServerLevel, now: float) -> None:
+        if self._costs.shown(
+            remaining, charge.stake, sent_at=charge.at, now=now, rate=level.rate, is_short=level.is_short
+        ):
+            for each in self._known:
+                if each.place == 1:
+                    each.recounted(now)
 
     def _yield(self, now: float) -> None:
         """A stated limit of tokens does not hold back while the server, which alone knows its count, shows plenty."""

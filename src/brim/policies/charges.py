@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from brim.policies.tariff import Stake, Tariff
+from brim.policies.thrift import Thrift
 from brim.policies.tokens import Amounts, Charging, Cost, TokenCosts
 from brim.values import Answer, Failure, FailureKind
 
@@ -44,11 +45,12 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
 class LearntCosts(TokenCosts):
     """Costs of attempts by a way of charging that may turn out to be another."""
 
-    __slots__ = ("_tariff",)
+    __slots__ = ("_tariff", "_thrift")
 
     def __init__(self, charging: Charging) -> None:
         super().__init__(charging)
         self._tariff: Tariff | None = None
+        self._thrift = Thrift()
 
     def stake(self, cost: Cost, max_tokens: int | None, now: float) -> Stake | None:
         """An attempt goes: what it is thought to take in every way; None if nothing is to be learnt of that."""
@@ -56,22 +58,34 @@ class LearntCosts(TokenCosts):
             return None
         return self._tariff.took(cost.amounts[2], self.output, max_tokens, now)
 
-    def came_back(self, stake: Stake | None, answer: Answer) -> None:
+    def came_back(self, stake: Stake | None, answer: Answer, now: float) -> None:
         """It came back, and may tell what it took."""
         if stake is None or self._tariff is None:
             return
         outcome = answer.outcome
         if isinstance(outcome, Failure) and outcome.kind is FailureKind.THROTTLED:
             self._tariff.refused(stake)
+            self._thrift.refused(now)
+            self.share = self._thrift.share
         elif outcome.usage is not None:
             self._tariff.ended(stake, float(outcome.usage.input_tokens), float(outcome.usage.output_tokens))
 
-    def shown(self, remaining: float, stake: Stake | None, *, sent_at: float, now: float, rate: float) -> bool:
-        """An answer showed how many tokens are left. Is charged in another way than was believed?"""
+    def shown(
+        self, remaining: float, stake: Stake | None, *, sent_at: float, now: float, rate: float, is_short: bool
+    ) -> bool:
+        """An answer showed how many tokens are left, of a limit that is back within seconds or not (*is_short*).
+
+        Returns whether is charged in another way than was believed.
+        """
         if self._tariff is None and self.charging is Charging.RESERVES_CAP:
             self._tariff = Tariff()
         if self._tariff is None or stake is None:
             return False
         has_changed = self._tariff.saw(remaining, stake, sent_at=sent_at, now=now, rate=rate)
         self.charging = self._tariff.believed
+        if self.charging is Charging.RESERVES_CAP and is_short:
+            self._thrift.saw(remaining, sent_at=sent_at, now=now, rate=rate)
+            self.share = self._thrift.share
+        else:
+            self.share = 1.0
         return has_changed

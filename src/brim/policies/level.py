@@ -129,7 +129,8 @@ class ServerLevel:
         return self.rate + self._cap / _SETTLE_S
 
     @property
-    def _is_short(self) -> bool:
+    def is_short(self) -> bool:
+        """Is all of it back within seconds?"""
         return self._cap < _SHORT_S * self.rate
 
     def level(self, now: float) -> float:
@@ -205,7 +206,7 @@ class ServerLevel:
             refill, settle = self._even * _MARGIN, _SETTLE_S
             kept = reserve(self._cap, self.rate, is_in_calls=not self.place)
         extra = (self._level - kept) / settle
-        if self._is_short:
+        if self.is_short:
             refill *= 1.0 - min(0.5, self._refill.shyness.apart_s * self.rate / self._cap)
             extra = min(extra, 0.0)
         if self._credit.is_lost:
@@ -240,7 +241,7 @@ class ServerLevel:
 
         Returns whether that will do.
         """
-        return self._refill.shyness.refused(sent_at=sent_at, now=now) and self._is_short
+        return self._refill.shyness.refused(sent_at=sent_at, now=now) and self.is_short
 
     def observe(
         self, shown: LimitLevel, *, sent_at: float, sent: float, now: float, cost: float, is_refused: bool = False
@@ -348,7 +349,7 @@ class ServerLevel:
         self._ready_at = min(self._ready_at, now)
 
     def _follow(self, look: Look, now: float, cost: float, *, is_refused: bool) -> None:
-        self._has_windows = not self._is_short and self._cap >= _FEW_CALLS * max(cost, 1.0)
+        self._has_windows = not self.is_short and self._cap >= _FEW_CALLS * max(cost, 1.0)
         if self._has_windows:
             manner = self._refill.manner
             even, least = self.rate + self._inflow.drift, max(cost, 1.0)
@@ -377,7 +378,7 @@ class ServerLevel:
             cap=self._cap,
             quantum=self._quantum,
             cost=cost,
-            is_short=self._is_short,
+            is_short=self.is_short,
         )
         self._reckon()
         since = self.totals[self.place] - look.sent

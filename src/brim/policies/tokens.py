@@ -125,12 +125,14 @@ class TokenCosts:
 
     Attributes:
         charging: how the provider counts output, as far as is known.
+        share: how much of what a call may make beyond what it will is reserved, where the cap is: 1 for all.
     """
 
-    __slots__ = ("_input", "_output", "charging")
+    __slots__ = ("_input", "_output", "charging", "share")
 
     def __init__(self, charging: Charging = Charging.RESERVES_CAP) -> None:
         self.charging = charging
+        self.share = 1.0
         self._output: float | None = None
         self._input = Calibration()
 
@@ -153,7 +155,9 @@ class TokenCosts:
     def _reserve(self, guessed: float, max_tokens: int | None) -> Cost:
         output = self.output
         if max_tokens is not None:
-            output = float(max_tokens) if self.charging in _RESERVING else min(output, float(max_tokens))
+            output = min(output, float(max_tokens))
+            if self.charging in _RESERVING:
+                output += self.share * (max_tokens - output)
         given = self._input.corrected(guessed)
         return Cost((1.0, self._counted(given, output, max_tokens), given, output), guessed)
 
@@ -171,6 +175,6 @@ class TokenCosts:
         if self.charging is Charging.COUNTS_OUTPUT:
             said = max(0, said - usage.cache_read_tokens)
         elif self.charging in _KEEPING and max_tokens is not None and max_tokens > made:
-            made = float(max_tokens)
+            made += self.share * (max_tokens - made)
         given = float(said)
         return (1.0, self._counted(given, made, max_tokens), given, made)
