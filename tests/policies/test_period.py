@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from math import inf
+from math import ceil, inf
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -107,3 +108,55 @@ def test_a_reset_that_is_refused_twice_is_not_looked_at_again() -> None:
             short.took(short.peek_at)
 
     assert peeks == 2
+
+
+def ends(period: Period, *, apart: float, count: int, whole: bool = False, cap: float = _LIMIT) -> float:
+    """Windows that end so far apart, looked at some moments late; nothing else about them says how long they are."""
+    for number in range(count):
+        for part in (0.5, 0.6, 0.7, 0.9):
+            reset_in = apart * (1.0 - part)
+            left = _LIMIT - 1.0 - 2.0 * number
+            reset_in = float(ceil(reset_in)) if whole else reset_in
+            look(period, apart * (number + part), reset_in, left=left, back=2.0 * number, cap=cap)
+    return period.seconds
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_ends_that_keep_their_distance_are_of_windows(*, whole: bool) -> None:
+    """
+    Ten seconds from each end to the next, three times, are believed, however little comes back; a minute is what it is.
+    """
+    assert ends(Period(), apart=10.0, count=3, whole=whole) == 60.0
+    assert ends(Period(), apart=10.0, count=6, whole=whole) == 10.0
+    assert ends(Period(), apart=60.0, count=8, whole=whole) == 60.0
+
+
+def test_ends_say_nothing_where_the_limit_is_a_minutes() -> None:
+    """
+    A window of ten seconds that holds a sixth of what is shown as the limit is counted right as it is.
+    """
+    assert ends(Period(), apart=10.0, count=8, cap=_LIMIT / 6.0) == 60.0
+
+
+def test_a_bucket_that_is_filling_has_no_end() -> None:
+    """
+    The time until it is full moves on with what is sent.
+    """
+    period = Period()
+    for second in range(200):
+        look(period, float(second), 12.0, left=40.0, back=second * _LIMIT / 60.0)
+
+    assert period.seconds == 60.0
+
+
+def test_more_than_windows_of_a_minute_could_give_shows_that_they_are_shorter() -> None:
+    """
+    A limit of three that shows two after each call, and no reset worth the name, though there is a call every five
+    seconds.
+    """
+    period = Period()
+    for number in range(20):
+        shown = Look(5.0 * number, 2.0, number + 1.0, 5.0 * number)
+        period.saw(shown, 0.0, limit=3.0, cap=2.0, cost=1.0, is_refused=False)
+
+    assert period.seconds == 1.0

@@ -3,7 +3,8 @@
 Who writes OpenAI's or Anthropic's names may count by the second all the same, or by ten. A limit of a minute ends its
 windows a minute apart, or shows as reset the time until it is full again, or gives nothing back at once. An answer that
 agrees with none of these tells of shorter windows, and two such answers are believed. How long the windows are is told
-by the longest reset that was seen.
+by the longest reset that was seen. Plainer still are resets that agree on when they end, and ends that keep the same
+distance; and more coming back than windows of a minute could ever give.
 
 Names that mean no time at all (`X-RateLimit-Limit`) are those of a window as long as the longest reset, if much of the
 limit was ever left. If it never was, what is shown is a minute's, of which a bucket holds less.
@@ -39,6 +40,13 @@ holds less, or in parts of a minute, and what is shown as the limit is the minut
 _MUCH: Final = 0.5
 _SURE: Final = 2
 _IN_VAIN: Final = 2
+_CLEARLY: Final = 1.2
+"""So many times more came back than may have."""
+_EXACT_S: Final = 0.3
+_WHOLE_S: Final = 1.1
+_HELD: Final = 3.0
+"""Resets are of a window that agree on its end to within so much, in whole seconds or not, for so many times as long;
+those of a bucket move on."""
 
 
 class Period:
@@ -49,13 +57,27 @@ class Period:
         peek_at: when it may be seen whether the reset is true; infinity if there is no reason to.
     """
 
-    __slots__ = ("_first", "_is_peeking", "_is_read", "_longest", "_most", "_times", "_vain", "peek_at", "seconds")
+    __slots__ = (
+        "_anchor",
+        "_ends",
+        "_first",
+        "_is_peeking",
+        "_is_read",
+        "_longest",
+        "_most",
+        "_times",
+        "_vain",
+        "peek_at",
+        "seconds",
+    )
 
     def __init__(self) -> None:
         self.seconds = MINUTE_S
         self.peek_at = _NEVER
         self._most = _NEVER
         self._is_read = False
+        self._ends = _Ends()
+        self._anchor: tuple[float, float, float, float] | None = None
         self._first: tuple[float, float, float] | None = None
         self._is_peeking = False
         self._longest = 0.0
@@ -106,11 +128,15 @@ class Period:
         """
         period, at, offset = self.seconds, look.at, look.offset
         self._longest = max(self._longest, reset_in)
+        is_whole = cap + cost >= _ALL * limit
+        longest = self._plainly(at, offset, reset_in, limit=limit, cost=cost)
+        if is_whole and longest is not None:
+            return self._shorten(longest)
         if self._is_peeking:
             self._is_peeking = False
             self._vain += is_refused
         self.peek_at = _NEVER
-        if self._vain >= _IN_VAIN or reset_in <= 0.0 or cap + cost < _ALL * limit:
+        if self._vain >= _IN_VAIN or reset_in <= 0.0 or not is_whole:
             return False
         full_in = (limit - look.remaining) * period / limit
         is_bucket = abs(reset_in - full_in) <= _OFF * max(reset_in, full_in) + _OFF_S < max(reset_in, full_in)
@@ -126,10 +152,60 @@ class Period:
         is_window = reset_in + at - ended_at > _HALF * period
         back, even = offset - before, limit / period * (at - since)
         came_back = back > _MORE * even + min(_CALLS * max(cost, 1.0), _SHARE * limit)
-        if is_bucket or is_window or not came_back:
+        is_less = came_back and not (is_bucket or is_window)
+        self._times += is_less
+        return is_less and self._times >= _SURE and self._shorten(self._longest)
+
+    def _plainly(self, at: float, offset: float, reset_in: float, *, limit: float, cost: float) -> float | None:
+        """How long windows are at most if it shows plainly that they are less than was thought; None if not."""
+        is_known = reset_in > 0.0 and self._ends.saw(at, reset_in)
+        if is_known and self._longest <= self._ends.apart_s + _OFF_S:
+            return self._ends.apart_s
+        is_more = self._longest < _HALF * self.seconds and self._gives_more(at, offset, limit=limit, cost=cost)
+        return self._longest if is_more else None
+
+    def _gives_more(self, at: float, offset: float, *, limit: float, cost: float) -> bool:
+        """Did more come back than windows of this length could give, wherever they begin?"""
+        if self._anchor is None or self._anchor[2:] != (limit, self.seconds):
+            self._anchor = (at, offset, limit, self.seconds)
+        since, before, *_ = self._anchor
+        return offset - before > _CLEARLY * limit * ((at - since) / self.seconds + 1.0) + _CALLS * cost
+
+    def _shorten(self, longest: float) -> bool:
+        """No reset is longer than that. Returns whether the limit is for less than was thought."""
+        before = self.seconds
+        self.seconds = self._most = min(before, written_span(longest))
+        return self.seconds < before
+
+
+class _Ends:
+    """When windows end: resets that are shown one after the other agree on it, and ends keep the same distance.
+
+    Attributes:
+        apart_s: seconds from one end to the next, as far as is known; infinity if it is not.
+    """
+
+    __slots__ = ("_at", "_before", "_end", "_since", "_times", "apart_s")
+
+    def __init__(self) -> None:
+        self.apart_s = _NEVER
+        self._since = self._at = self._end = self._before = float("-inf")
+        self._times = 0
+
+    def saw(self, at: float, reset_in: float) -> bool:
+        """At that moment a reset was shown. Is it known how far apart ends are?"""
+        off = _WHOLE_S if reset_in == int(reset_in) else _EXACT_S
+        end = at + reset_in
+        if abs(end - self._end) <= off:
+            self._at = at
             return False
-        self._times += 1
-        if self._times < _SURE:
-            return False
-        self.seconds = self._most = min(period, written_span(self._longest))
-        return self.seconds < period
+        is_end = self._at - self._since >= _HELD * off
+        if is_end:
+            apart = self._end - self._before
+            windows = max(1, round(apart / self.apart_s)) if apart < _NEVER else 1  # some may have gone by unseen
+            is_same = abs(apart - windows * self.apart_s) <= off
+            self._times = self._times + 1 if is_same else 1
+            self.apart_s, self._before = self.apart_s if is_same else apart, self._end
+        self._since = self._at = at
+        self._end = end
+        return is_end and self._times >= _SURE
