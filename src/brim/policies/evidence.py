@@ -98,6 +98,7 @@ class Evidence:
         "_samples",
         "_seen",
         "_struck_at",
+        "_was_full",
         "blocks",
         "high",
         "hint",
@@ -114,6 +115,7 @@ class Evidence:
         self._samples: list[tuple[float, float]] = []
         self._opening = [(now, 0.0), *zip(*trail, strict=True)]
         self._refused = 0.0
+        self._was_full = True
         self._next_at = now
         self._seen = 0.0
         self.largest = 0.0
@@ -257,8 +259,9 @@ class Evidence:
         low, high = min(found[0], fastest), min(found[1], fastest)
         if self._is_unchanged(last, new, low, high, mean):
             low, high = max(low, self.low), min(high, self.high)
+        self._was_full = self._was_full and not self.low < self.likely > high
         self.low, self.high = low, high
-        self.likely = self._sustained(new, low, high, mean)
+        self.likely = self._sustained(new, low, high, mean) if self._was_full else low
         self.is_wild = self.is_wild and not self.is_narrow
         return True
 
