@@ -136,12 +136,16 @@ def _plain(seed: int, rng: Random) -> World:
         limits = [msgspec.structs.replace(limit, phase=rng.uniform(0, 60)) for limit in limits]
     waits = rng.choice([("seconds",), ("seconds",), ("float",), ()])
     coarse = "anthropic" if of == "anthropic" else rng.choice(["openai", "azure", "azure"])
+    changes = _changes(rng, kind, len(requests) / rate) if rng.random() < 0.5 else []
+    holds = binding.rate * binding.span if binding.burst is None else binding.burst
+    if any(change.factor * holds < min(costs) for change in changes):
+        changes = []  # it would never let anything through again
     scenario = Scenario(
         name=f"seed {seed}",
         vendor="openai",
         seed=seed,
         limits=limits,
-        changes=_changes(rng, kind, len(requests) / rate) if rng.random() < 0.5 else [],
+        changes=changes,
         charging="anthropic" if of == "anthropic" else "openai-sum",
         refusals_count=rng.random() < 0.3,
         latency=latency,
