@@ -303,6 +303,10 @@ class Evidence:
         """It was found out otherwise: the rate is between *low* and *high*, whatever was refused before."""
         self.low, self.likely, self.high, self.is_wild = low, low, high, False
 
+    def unbind(self) -> None:
+        """What made the bound above may have been no limit's: there is none."""
+        self.high = float("inf")
+
     def fell(self, share: float) -> None:
         """The limit is less than it was: the lower bound is no more than that *share* of what it was."""
         self.low *= share

@@ -248,7 +248,7 @@ class Pace:
         # The bounds may come from some that were taken for a limit.
         self.mode, self._search = Mode.SEARCHING, setting_out()
         if self._strays.share:
-            self._evidence.high = float("inf")
+            self._evidence.unbind()
         self._proven = 0.0
         self._since = 0.0
 
