@@ -89,8 +89,8 @@ class Evidence:
 
     __slots__ = (
         "_begin",
-        "_first",
         "_latest",
+        "_least",
         "_marks",
         "_next_at",
         "_opening",
@@ -121,7 +121,7 @@ class Evidence:
         self.largest = 0.0
         self._latest = (now, 0.0)
         self.blocks = Blocks(now, trail)
-        self._first = (0.0, 0.0, 0.0)
+        self._least = 0.0
         self._struck_at = now
         self.low = self.likely = 0.0
         self.high = float("inf")
@@ -135,7 +135,7 @@ class Evidence:
     @property
     def opened(self) -> float:
         """What had got through when the first was refused; infinity if somebody says what the rate is."""
-        return self._first[0] if self.hint is None else float("inf")
+        return self._opening[-1][1] if self.hint is None else float("inf")
 
     @property
     def is_narrow(self) -> bool:
@@ -155,7 +155,7 @@ class Evidence:
     def first(self, passed: float, refusal: Refusal, *, least: float) -> None:
         """The first refusal, when *passed* had been let through. A limit is *least* a second or more, most likely."""
         amount, _, now, wait = refusal
-        self._first = (passed, now - self._begin, least)
+        self._least = least
         self._marks.append(_Mark(now, passed, amount, self._refused))
         self._opening = [sample for sample in self._opening if sample[0] < now]
         self._opening.append((now, passed))
@@ -174,12 +174,13 @@ class Evidence:
         """
         if self.hint is not None:
             return self.hint
-        passed, took, least = self._first
         if self.blocks.rate:
             return self.blocks.rate
-        lowest, highest = passed / (MINUTE_S + took), passed / max(took, _SHORTEST_S)
-        guess = lowest * (highest / lowest) ** _TOWARDS_HIGHEST if lowest > 0.0 else 0.0
-        return max(guess, least, self._seen)
+        at, passed = self._opening[-1]
+        took = at - self._begin
+        slowest, fastest = passed / (MINUTE_S + took), passed / max(took, _SHORTEST_S)
+        guess = slowest * (fastest / slowest) ** _TOWARDS_HIGHEST if slowest > 0.0 else 0.0
+        return max(guess, self._least, self._seen)
 
     def saw(self, amount: float, passed: float, now: float) -> None:
         """An attempt of *amount* was sent, *passed* with it."""
@@ -205,12 +206,9 @@ class Evidence:
         while place >= 0 and samples[place][0] >= sent_at:
             samples[place] = (samples[place][0], samples[place][1] - amount)
             place -= 1
-        if self._marks and sent_at <= self._struck_at:
-            passed, took, least = self._first
-            if sent_at <= self._begin + took:
-                self._first = (passed - amount, took, least)
-                opening = self._opening
-                self._opening = [(at, by_then - amount if at >= sent_at else by_then) for at, by_then in opening]
+        if self._marks and sent_at <= self._opening[-1][0]:
+            begin, *rest = self._opening  # nothing had passed when it began
+            self._opening = [begin, *((at, by_then - amount * (at >= sent_at)) for at, by_then in rest)]
         for number, mark in enumerate(self._marks):
             if mark.at >= sent_at:
                 self._marks[number] = mark._replace(passed=mark.passed - amount)
@@ -282,15 +280,19 @@ class Evidence:
         if self.is_wild or not self.is_narrow or self._has_changed(low, high):
             return False
         held = taken(self._opening, self._opening[-1], self.low)
-        since = [(last.at, last.passed), *(sample for sample in self._samples if sample[0] >= last.at)]
+        since = [(last.at, last.passed), *self._since(last)]
         return taken(since, (new.at, new.passed), self.high) <= held + _ASIDE * mean
+
+    def _since(self, mark: _Mark) -> list[tuple[float, float]]:
+        """What had passed by which time, from a refusal on."""
+        return [sample for sample in (*self._samples, self._latest) if sample[0] >= mark.at]
 
     def had_room(self, refusal: Refusal, mean: float) -> bool:
         """Was there clearly enough in the bucket for what was refused, if the limit is what is known?"""
         if not self.is_narrow or self.blocks.span:
             return False
         mark, until = self._marks[-1], refusal.sent_at
-        samples = [(at, passed) for at, passed in (*self._samples, self._latest) if at >= mark.at]
+        samples = self._since(mark)
         size = _PART * max(drawn(self._opening, until, self.high), drawn(samples, until, self.high))
         level = left(samples, (mark.at, mark.passed), until, rate=self.low, size=size, mean=mean)
         return level > refusal.amount + _FEW * mean + self.low * _SHORTEST_S
@@ -348,15 +350,14 @@ class Evidence:
         small = max(self.largest, new.amount)
         wanted = new.amount + new.refused - mark.refused  # where refused calls count they took as much
         begin = mark.at, mark.passed
-        samples = [*self._samples, self._latest]
-        latest = [sample for sample in self._samples if sample[0] >= mark.at]
+        samples = self._since(mark)
 
         def has_room(rate: float) -> bool:
             if left(samples, begin, new.at, rate=rate, size=small, mean=mean) >= new.amount:
                 return True
             if fastest is None:
                 return False
-            held = drawn(latest, new.at, rate)
+            held = drawn(samples, new.at, rate)
             if self.is_wild:
                 held = max(held, drawn(self._opening, new.at, rate))
             size = _PART * held - _ASIDE * mean - rate * _SHORTEST_S
