@@ -92,6 +92,7 @@ _SILENT: Final = """
 [headers]
 spelling = "none"
 waits = []
+words = "kind"
 """
 
 _CASES: Final = (
@@ -146,7 +147,7 @@ burst = 5000
     Case(
         name="counting",
         about="told nothing, no headers but the wait, refused calls count",
-        provider="refusals_count = true" + _QUICK + _BY_RATE + '[headers]\nspelling = "none"\n',
+        provider="refusals_count = true" + _QUICK + _BY_RATE + '[headers]\nspelling = "none"\nwords = "kind"\n',
         rows=_alike(900),
     ),
 )

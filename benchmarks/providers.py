@@ -1,6 +1,6 @@
 """Admission against random providers on virtual time: `python benchmarks/providers.py` writes the table of the proof.
 
-python benchmarks/providers.py                    # seeds 1..200 and 301..400, writes docs/explanation/limits-proof.md
+python benchmarks/providers.py                    # 350 seeds, writes docs/explanation/limits-proof.md
 python benchmarks/providers.py --held-out         # adds the seeds that nothing was decided on
 python benchmarks/providers.py --seeds 7 12-20    # looks at single seeds, writes nothing
 """
@@ -18,7 +18,16 @@ from pathlib import Path
 from typing import Final
 
 from msgspec.structs import replace
-from worlds import FIXED_SEEDS, HELD_OUT_SEEDS, PLAIN_HELD_OUT_SEEDS, PLAIN_SEEDS, World, make
+from worlds import (
+    FIXED_SEEDS,
+    HELD_OUT_SEEDS,
+    PLAIN_HELD_OUT_SEEDS,
+    PLAIN_SEEDS,
+    WORDS_HELD_OUT_SEEDS,
+    WORDS_SEEDS,
+    World,
+    make,
+)
 
 from brim.config import Endpoint
 from brim.engine.lane import Lane, Settings
@@ -318,8 +327,10 @@ How admission works, and what the figures mean: [limits](limits.md).
 _PARTS: Final = (
     ("Seeds 1 to 200: every trait mixed with every other", FIXED_SEEDS),
     ("Seeds 301 to 400: providers as one would write them down", PLAIN_SEEDS),
+    ("Seeds 1001 to 1050: no headers, but refusals that name the limit in words", WORDS_SEEDS),
     ("Seeds 10001 to 10050, held out", HELD_OUT_SEEDS),
     ("Seeds 10301 to 10350, plain ones held out", PLAIN_HELD_OUT_SEEDS),
+    ("Seeds 11001 to 11025, with words, held out", WORDS_HELD_OUT_SEEDS),
 )
 
 
@@ -330,8 +341,8 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--kind")
     options = parser.parse_args()
-    held_out = [*HELD_OUT_SEEDS, *PLAIN_HELD_OUT_SEEDS] if options.held_out else []
-    seeds = _seeds(options.seeds) or [*FIXED_SEEDS, *PLAIN_SEEDS, *held_out]
+    held_out = [*HELD_OUT_SEEDS, *PLAIN_HELD_OUT_SEEDS, *WORDS_HELD_OUT_SEEDS] if options.held_out else []
+    seeds = _seeds(options.seeds) or [*FIXED_SEEDS, *PLAIN_SEEDS, *WORDS_SEEDS, *held_out]
     if options.kind:
         seeds = [seed for seed in seeds if make(seed).kind == options.kind]
     scores = []

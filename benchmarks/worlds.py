@@ -3,7 +3,9 @@
 The seeds 1..200 are those to work with; 10001..10050 are held out and looked at only when nothing is left to decide.
 Those mix every trait with every other. The seeds 301..400 (held out: 10301..10350) are providers as one would write
 them down: a bucket of a whole minute that is full at first, windows on a clock of their own, a log of the last minute,
-limits enforced by the second; waits in whole seconds or none; most of them steady.
+limits enforced by the second; waits in whole seconds or none; most of them steady. The seeds 1001..1050 (held out:
+11001..11025) show no headers, but the text of a refusal names the limit, as OpenAI's and Anthropic's do; else they mix
+every trait. In all other worlds a refusal says no more than whether it was for requests or tokens.
 """
 
 from __future__ import annotations
@@ -19,15 +21,27 @@ from brim.config import Limits, Window
 from brim.simulator import Capacity, Change, FaultRule, Headers, Latency, Lengths, Limit, Ramp, Rival, Scenario
 from brim.values import Request
 
-__all__ = ["FIXED_SEEDS", "HELD_OUT_SEEDS", "PLAIN_HELD_OUT_SEEDS", "PLAIN_SEEDS", "World", "make"]
+__all__ = [
+    "FIXED_SEEDS",
+    "HELD_OUT_SEEDS",
+    "PLAIN_HELD_OUT_SEEDS",
+    "PLAIN_SEEDS",
+    "WORDS_HELD_OUT_SEEDS",
+    "WORDS_SEEDS",
+    "World",
+    "make",
+]
 
 FIXED_SEEDS: Final = range(1, 201)
 HELD_OUT_SEEDS: Final = range(10_001, 10_051)
 PLAIN_SEEDS: Final = range(301, 401)
 PLAIN_HELD_OUT_SEEDS: Final = range(10_301, 10_351)
+WORDS_SEEDS: Final = range(1_001, 1_051)
+WORDS_HELD_OUT_SEEDS: Final = range(11_001, 11_026)
 _IS_PLAIN: Final = range(301, 1_000)
+_HAS_WORDS: Final = range(1_001, 2_000)
 
-Told: TypeAlias = Literal["told", "headers", "lies", "blind", "stray", "calls", "ramp", "hosted"]
+Told: TypeAlias = Literal["told", "headers", "lies", "blind", "words", "stray", "calls", "ramp", "hosted"]
 _SHARES: Final[dict[Told, int]] = {
     "told": 24, "headers": 26, "lies": 8, "blind": 22, "stray": 4, "calls": 5, "ramp": 3, "hosted": 8,
 }  # fmt: skip
@@ -66,6 +80,8 @@ def make(seed: int) -> World:
     if seed % 10_000 in _IS_PLAIN:
         return _plain(seed, rng)
     kind = rng.choices(list(_SHARES), weights=list(_SHARES.values()))[0]
+    if seed % 10_000 in _HAS_WORDS:
+        kind = "words"
     if kind == "hosted":
         return _hosted(seed, rng)
     of = rng.choices(["requests", "tokens", "anthropic"], weights=[5, 3, 2])[0]
@@ -150,7 +166,7 @@ def _plain(seed: int, rng: Random) -> World:
         refusals_count=rng.random() < 0.3,
         latency=latency,
         lengths=lengths,
-        headers=Headers(spelling=coarse if kind == "headers" else "none", waits=waits),  # type: ignore[arg-type] # made of literals
+        headers=Headers(spelling=coarse if kind == "headers" else "none", waits=waits, words="kind"),  # type: ignore[arg-type] # made of literals
     )
     label = f"{of} {rate:.3g}/s {binding.window} {binding.span:.3g} s" + ", halved" * bool(scenario.changes)
     told = limits_told if kind == "told" else Limits()
@@ -272,20 +288,22 @@ def _changes(rng: Random, kind: str, ends: float) -> list[Change]:
 
 
 def _rivals(rng: Random, kind: str, ends: float) -> list[Rival]:
-    if kind not in {"headers", "blind"} or rng.random() > 0.15:
+    if kind not in {"headers", "blind", "words"} or rng.random() > 0.15:
         return []
     return [Rival(share=0.5, start=ends * 0.3, until=ends * 0.8)]
 
 
 def _headers(rng: Random, kind: str, of: str) -> Headers:
     waits = rng.choice([("seconds", "text"), ("seconds",), ("float",), ("ms",), ()])
+    if kind == "words":
+        return Headers(spelling="none", waits=waits)
     if kind in {"told", "blind", "calls", "ramp", "stray"}:
         silent = kind == "stray" or (kind == "blind" and rng.random() < 0.3)
-        return Headers(spelling="none", waits=() if silent else waits)
+        return Headers(spelling="none", waits=() if silent else waits, words="kind")
     spelling = "anthropic" if of == "anthropic" else rng.choice(["openai", "openai", "azure", "litellm"])
     lag = rng.choice([0.0, 0.0, 2.0])
     lie = "none"
     if kind == "lies":
         lag, lie = rng.choice([(15.0, "none"), (0.0, "double"), (0.0, "full"), (0.0, "unknown"), (0.0, "past")])
     when = rng.choice(["admission", "admission", "answer"])
-    return Headers(spelling=spelling, lag=lag, lie=lie, waits=waits, when=when)  # type: ignore[arg-type] # made of literals
+    return Headers(spelling=spelling, lag=lag, lie=lie, waits=waits, when=when, words="kind")  # type: ignore[arg-type] # made of literals

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
 from brim.config import Limits
@@ -23,11 +25,16 @@ def carry(scenario: Scenario, limits: Limits | None = None) -> tuple[Played, Pro
 
 
 def limited(
-    *, spelling: str, span: float = 60.0, counts: bool = False, waits: tuple[str, ...] = ("seconds",)
+    *,
+    spelling: str,
+    span: float = 60.0,
+    counts: bool = False,
+    waits: tuple[str, ...] = ("seconds",),
+    words: Literal["limit", "kind"] = "kind",
 ) -> Scenario:
     return Scenario(
         limits=[Limit(of="requests", amount=RATE * 60, burst=RATE * span)],
-        headers=Headers(spelling=spelling, waits=waits),  # type: ignore[arg-type] # literals of the callers below
+        headers=Headers(spelling=spelling, waits=waits, words=words),  # type: ignore[arg-type] # literals of the callers below
         latency=Latency(first=2.0, spread=0.3),
         refusals_count=counts,
     )
@@ -65,15 +72,27 @@ def test_told_nothing_finds_the_rate(waits: tuple[str, ...], *, counts: bool) ->
     assert refused <= 0.03
 
 
-def test_finds_a_cap_on_calls_at_once() -> None:
+@pytest.mark.parametrize("counts", [False, True])
+def test_a_limit_that_refusals_name_need_not_be_found(*, counts: bool) -> None:
     """
-    A provider that limits nothing but concurrency is kept busy.
+    No headers, but the words of the first refusal: it is kept from then on.
     """
-    scenario = Scenario(concurrency=40, latency=Latency(first=2.0), headers=Headers(spelling="none", waits=()))
-    played, _, refused = carry(scenario)
+    played, _, refused = carry(limited(spelling="none", span=5.0, counts=counts, words="limit"))
 
-    assert played.ended_at <= 1.25 * COUNT * 2.0 / 40
-    assert refused <= 0.05
+    assert played.ended_at <= 1.025 * COUNT / RATE
+    assert refused <= 0.01
+
+
+@pytest.mark.parametrize(("words", "slowest", "most"), [("kind", 1.25, 0.05), ("limit", 1.1, 0.02)])
+def test_finds_a_cap_on_calls_at_once(words: Literal["limit", "kind"], slowest: float, most: float) -> None:
+    """
+    A provider that limits nothing but concurrency is kept busy, sooner still where refusals say that they are for that.
+    """
+    headers = Headers(spelling="none", waits=(), words=words)
+    played, _, refused = carry(Scenario(concurrency=40, latency=Latency(first=2.0), headers=headers))
+
+    assert played.ended_at <= slowest * COUNT * 2.0 / 40
+    assert refused <= most
 
 
 def test_fills_hardware_without_limits() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from brim.policies.blame import blamed_place, is_no_crowd, shows_less
+from brim.policies.blame import blamed_place, blames_crowd, is_no_crowd, named_rate, shows_less
 from brim.values import Answer, Dimension, Failure, FailureKind, LimitLevel
 
 ASKED = (1.0, 200.0, 200.0, 0.0)
@@ -44,3 +44,20 @@ def test_words_name_what_was_used_up(message: str, place: int) -> None:
     """
     assert blamed_place(refusal(message)) == place
     assert is_no_crowd(answer(None), refusal(message), ASKED) is (place > 0)
+
+
+@pytest.mark.parametrize(
+    ("message", "rate", "is_crowd"),
+    [
+        ("on requests per min (RPM): Limit 90, Used 90, Requested 1", 1.5, False),
+        ("exceeded your per-minute rate limit", None, False),
+        ("Number of concurrent connections has exceeded your rate limit", None, True),
+    ],
+)
+def test_words_tell_a_rate_from_a_cap_on_calls_at_once(message: str, rate: float | None, *, is_crowd: bool) -> None:
+    """
+    What speaks of a period limits a rate, whatever its size; what speaks of calls at once does not.
+    """
+    assert named_rate(refusal(message)) == rate
+    assert blames_crowd(refusal(message)) is is_crowd
+    assert is_no_crowd(answer(0.0 if is_crowd else None), refusal(message), ASKED) is not is_crowd

@@ -53,6 +53,31 @@ def test_is_found_within_a_second_by_trying_it() -> None:
     assert server.refused == 1
 
 
+def test_a_cap_that_the_server_names_is_believed_at_once() -> None:
+    """
+    No trial is needed where a refusal says that it is for how many there are; one more is tried as seldom as ever.
+    """
+    cap = CallCap(CEILING)
+    cap.named(21, is_news=True)
+    assert cap.is_believed
+    assert cap.size == 20
+
+    calls = refused = 0
+    for now in range(500):
+        in_flight = 0
+        while cap.lets(in_flight, float(now)):
+            in_flight += 1
+            cap.granted(in_flight, float(now))
+        calls += in_flight
+        if in_flight > 20:
+            refused += 1
+            cap.named(21, is_news=True)
+
+    assert 0 < refused < 0.005 * calls
+    cap.named(9, is_news=True)
+    assert cap.size == 8  # lowered
+
+
 def test_one_more_is_tried_ever_more_seldom() -> None:
     """
     A cap may be raised; asking for that must not cost one call in a hundred.

@@ -20,11 +20,13 @@ class Server:
         counts_refusals: bool = False,
         ceiling: float | None = None,
         named_wait: float = 0.0,
+        named_rate: float | None = None,
     ) -> None:
         self.rate = rate
         self.capacity = self.level = capacity
         self.counts_refusals = counts_refusals
         self.named_wait = named_wait
+        self.named_rate = named_rate
         self.opens_at = 0.0
         self.passed = [0.0]
         self.pace = Pace(self.passed, 0, ceiling=ceiling, now=0.0)
@@ -56,6 +58,8 @@ class Server:
         self.refused += 1
         self.passed[0] -= 1.0
         self.opens_at = self.now + self.named_wait
+        if self.named_rate is not None:
+            self.pace.told(self.named_rate)
         self.pace.refused(1.0, sent=(self.sent,), sent_at=self.now, now=self.now, wait=self.named_wait)
 
     def measure(self, seconds: float) -> tuple[float, float]:
@@ -78,6 +82,48 @@ def test_settles_just_below_what_is_allowed(rate: float, capacity: float, *, cou
 
     assert through >= 0.94 * rate
     assert refused <= 0.03
+
+
+@pytest.mark.parametrize("capacity", [1.0, 10.0, 300.0])
+@pytest.mark.parametrize("rate", [1.0, 5.0, 40.0])
+def test_a_rate_that_refusals_name_is_kept_from_then_on(rate: float, capacity: float) -> None:
+    """
+    There is nothing to search for: from the first refusal on 97 % gets through, and 2 % is refused at most.
+    """
+    server = Server(rate, capacity, named_rate=rate)
+    server.run(2.0 + 2.0 * capacity / rate, fastest=4.0 * rate)
+    assert server.pace.mode is Mode.CRUISING
+    through, refused = server.measure(max(120.0, 120.0 / rate))
+
+    assert through >= 0.97 * rate
+    assert refused <= 0.02
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_a_rate_that_is_named_falsely_is_found_all_the_same(factor: float) -> None:
+    """
+    Words need not be true: what is refused, or is not, proves them wrong.
+    """
+    server = Server(10.0, 20.0, named_rate=10.0 * factor)
+    server.run(180.0, fastest=50.0)
+    through, refused = server.measure(600.0)
+
+    assert through >= 9.4
+    assert refused <= 0.03
+
+
+def test_another_rate_that_is_named_is_followed_at_once() -> None:
+    """
+    A limit that was halved says so with the first refusal.
+    """
+    server = Server(10.0, 20.0, named_rate=10.0)
+    server.run(60.0, fastest=50.0)
+    server.rate, server.capacity, server.named_rate = 5.0, 10.0, 5.0
+    server.run(5.0)
+    through, refused = server.measure(60.0)
+
+    assert through >= 0.96 * 5.0
+    assert refused <= 0.02
 
 
 @pytest.mark.parametrize("factor", [0.5, 2.0])

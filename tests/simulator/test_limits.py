@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brim.errors import ConfigError
-from brim.simulator import Change, Limit, Provider, Ramp, Rival, Scenario
+from brim.simulator import Change, Headers, Limit, Provider, Ramp, Rival, Scenario
 from brim.simulator.limits import Gate, RampGate
 from simulator.support import CHAT, HEADERS, MESSAGES, chat, head, provider_of, read, send
 
@@ -52,6 +52,23 @@ def test_the_limit_with_the_longest_wait_is_named() -> None:
         in read(refused)["error"]["message"]
     )
     assert head(provider, refused)["retry-after"] == "50"
+
+
+def test_a_refusal_may_name_its_limit_or_no_more_than_its_kind() -> None:
+    """
+    The size that is named is that of the moment; without it the words tell what is counted, and how long to wait.
+    """
+    limits = [Limit(of="input", amount=600, burst=10)]
+    halved = provider_of(limits=limits, changes=[Change(at=5.0, factor=0.5)])
+    vague = provider_of(limits=limits, headers=Headers(words="kind"))
+    crowded = provider_of(concurrency=1, headers=Headers(words="kind"))
+    for provider in (halved, vague, crowded):
+        send(provider, "one")
+
+    assert "input tokens per min (ITPM): Limit 300," in read(send(halved, "one more", 5.0))["error"]["message"]
+    said = read(send(vague, "one more"))["error"]["message"]
+    assert said.startswith("Rate limit reached for input tokens. Please try again in ")
+    assert read(send(crowded, "one more"))["error"]["message"] == "Rate limit reached for requests."
 
 
 def test_the_wait_that_is_told_is_enough() -> None:

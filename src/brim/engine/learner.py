@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
-from brim.policies.blame import is_no_crowd
+from brim.policies.blame import blames_crowd, is_no_crowd
 from brim.policies.gate import LONGEST_PAUSE, Gate
 from brim.policies.health import Denial, Health
 from brim.policies.overload import Overloads
@@ -219,9 +219,10 @@ class Learner:
     def _throttled(self, failure: Failure, answer: Answer, charge: Charge, now: float, *, number: int) -> None:
         if failure.is_reset:
             failure = self._not_whole(failure, answer, now)
+        is_named = blames_crowd(failure)
         is_soon = (failure.retry_after or 0.0) <= _PLACE_FREE_S
         tells_number = is_soon and not is_no_crowd(answer, failure, charge.cost.amounts)
-        is_crowd = tells_number and self._window.cap.blames(number)
+        is_crowd = is_named or (tells_number and self._window.cap.blames(number))
         verdict = self._admission.refused(charge, answer, failure, now, is_crowd=is_crowd)
         if self._admission.is_paced:
             self._window.open()
@@ -232,7 +233,9 @@ class Learner:
         is_news = is_later and verdict.is_strike and not verdict.is_explained
         if is_news:
             self._struck_at, self._doubted_at = now, float("-inf")
-        if not tells_number:
+        if is_named:
+            self._window.crowded(number, is_news=is_news, now=now)
+        elif not tells_number:
             self._window.uncapped(now)
         elif is_news:
             self._window.refused(self._fewest, now)

@@ -260,6 +260,12 @@ class AdaptiveWindow:
         self.cap.echoed(number, sent_at=sent_at, now=now)
         self._refit()
 
+    def crowded(self, number: int, *, is_news: bool, now: float) -> None:
+        """An attempt was refused as the *number*-th, and the server says that there are too many at once."""
+        self._resisted_at = now
+        self.cap.named(number, is_news=is_news)
+        self._refit()
+
     def uncapped(self, now: float) -> None:
         """What is refused is refused for another reason than how many there are at once."""
         self._resisted_at = now

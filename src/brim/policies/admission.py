@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from brim.config import Limits
-from brim.policies.blame import PLACES, blamed_place, shows_less
+from brim.policies.blame import PLACES, blamed_place, named_rate, shows_less
 from brim.policies.charges import Charge, LearntCosts, Verdict
 from brim.policies.growth import RAMP_CODES, Growth
 from brim.policies.level import ServerLevel
@@ -297,6 +297,9 @@ class Admission:
             return False
         self._hold_in_every_minute(place, now)
         pace = self._blamed(failure)
+        rate = named_rate(failure)
+        if rate is not None:
+            pace.told(rate)
         amount = charge.cost.amounts[pace.place]
         wait = failure.retry_after or 0.0
         return pace.refused(amount, sent=charge.totals, sent_at=charge.at, now=now, wait=wait)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from brim.protocols.words import named
 from brim.values import Dimension
 
 if TYPE_CHECKING:
     from brim.policies.tokens import Amounts
     from brim.values import Answer, Failure
 
-__all__ = ["PLACES", "blamed_place", "is_no_crowd", "shows_less"]
+__all__ = ["PLACES", "blamed_place", "blames_crowd", "is_no_crowd", "named_rate", "shows_less"]
 
 PLACES: Final = {
     Dimension.REQUESTS: 0,
@@ -20,13 +21,22 @@ PLACES: Final = {
     Dimension.OUTPUT_TOKENS: 3,
 }
 """Where among the amounts of a cost each dimension stands."""
-_WORDS: Final = (("input token", 2), ("output token", 3), ("token", 1))
-"""Words in a refusal that name what was used up; numbers are not read."""
 
 
 def blamed_place(failure: Failure) -> int:
     """The place that a refusal names; requests if it names none."""
-    return next((place for words, place in _WORDS if words in failure.message), 0)
+    dimension = named(failure.message).dimension
+    return 0 if dimension is None else PLACES[dimension]
+
+
+def named_rate(failure: Failure) -> float | None:
+    """The rate that a refusal names as the limit, units a second; None if it names none."""
+    return named(failure.message).rate
+
+
+def blames_crowd(failure: Failure) -> bool:
+    """Does a refusal say that there are too many calls at once?"""
+    return named(failure.message).is_crowd
 
 
 def shows_less(answer: Answer, asked: Amounts) -> bool:
@@ -36,4 +46,7 @@ def shows_less(answer: Answer, asked: Amounts) -> bool:
 
 def is_no_crowd(answer: Answer, failure: Failure, asked: Amounts) -> bool:
     """Does a refusal give a reason that has nothing to do with how many calls there are at once?"""
-    return blamed_place(failure) > 0 or shows_less(answer, asked)
+    said = named(failure.message)
+    if said.is_crowd:
+        return False
+    return said.period_s is not None or blamed_place(failure) > 0 or shows_less(answer, asked)

@@ -266,6 +266,16 @@ class CallCap:
         elif self._state is _State.TRIED and 1 < number < self._lowest and not self._good:
             self._lowest, self.size = number, number - 1
 
+    def named(self, number: int, *, is_news: bool) -> None:
+        """An attempt was refused as the *number*-th, and the server says that it is for how many there are at once.
+
+        *is_news*: was it sent after the last that was told as news?
+        """
+        if self._state is not _BELIEVED or not self.blames(number):
+            self._believe(max(1, number - 1))
+        elif is_news:
+            self._refused_above(number)
+
     def refused(self, number: int, now: float) -> None:
         """A limit refused an attempt as the *number*-th; told once for each burst of refusals."""
         if self._state is _State.BELIEVED and self.blames(number):

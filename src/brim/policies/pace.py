@@ -38,6 +38,8 @@ __all__ = ["Mode", "Pace"]
 _CAREFUL: Final = 0.1
 _SLOWEST_SEARCH: Final = 0.01
 _SAFE: Final = 0.995
+_UNDER: Final = 0.99
+"""A rate that a refusal names is known this closely."""
 _SUNK: Final = 0.97
 """Below so much of the lower bound, or of the highest that it has been since, a limit refuses nothing: strays, each
 believed, would make it sink and sink."""
@@ -112,6 +114,7 @@ class Pace:
         "_since",
         "_strays",
         "_struck_at",
+        "_told",
         "mode",
         "place",
         "rate",
@@ -149,6 +152,7 @@ class Pace:
         self._since = 0.0
         self._strays = Strays()
         self._struck_at = float("-inf")
+        self._told = 0.0
 
     @property
     def holds(self) -> bool:
@@ -197,6 +201,21 @@ class Pace:
         if self.mode is not Mode.FREE and self.rate < self._ceiling:
             self._base = min(self._base * _RELIEF, self._ceiling)
             self.rate = min(self.rate * _RELIEF, self._ceiling)
+
+    def told(self, rate: float) -> None:
+        """A refusal says what the limit is: *rate*, in units a second. It is believed until refusals prove it wrong."""
+        if rate == self._told:
+            return
+        self._told = rate
+        self._evidence.hint = rate = min(rate, self._ceiling)
+        if self.mode is not Mode.FREE:
+            self._trust(rate)
+
+    def _trust(self, rate: float) -> None:
+        self._evidence.believe(rate * _UNDER, rate / _UNDER)
+        self._base, self.mode = rate, Mode.CRUISING
+        self.rate = rate * BELOW
+        self._since = 0.0
 
     def scaled(self, factor: float) -> None:
         """The server says that its limit is so many times what it was."""
@@ -325,6 +344,8 @@ class Pace:
             self.mode = Mode.SEARCHING
             is_guess = self._evidence.hint is None
             self._search = setting_out(refusal.now - refusal.sent_at) if is_guess else _CAREFUL
+            if self._told and self._evidence.hint is not None:
+                self._trust(self._evidence.hint)
         else:
             is_new = self._evidence.refused(refusal, passed, mean=self._mean, base=self._base, pace=pace)
             share = 1.0

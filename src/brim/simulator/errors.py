@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from brim.simulator.scenario import Vendor
+from brim.simulator.scenario import Dimension, Vendor
 
 __all__ = ["ERRORS", "VENDOR_ERRORS", "ApiError", "Facts", "body_of", "error_of"]
 
@@ -48,7 +48,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
     param: str | None = None
     label: str = "requests per min (RPM)"
-    of: str = "requests"
+    of: Dimension = "requests"
     limit: int = 0
     used: int = 0
     asked: int = 0

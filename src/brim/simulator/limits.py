@@ -33,6 +33,7 @@ class Refusal(msgspec.Struct, frozen=True, gc=False):
         limit: the limit that asks for the longest wait; None for the ramp and the cap on calls at once.
         used: what is taken of it.
         asked: what the call would take of it.
+        factor: so many times its first size the limit is now.
     """
 
     reason: str
@@ -40,6 +41,7 @@ class Refusal(msgspec.Struct, frozen=True, gc=False):
     limit: Limit | None = None
     used: float = 0.0
     asked: float = 0.0
+    factor: float = 1.0
 
 
 def bucket_of(limit: Limit) -> Bucket:
@@ -178,7 +180,8 @@ def _refused(meter: _Meter, asked: float, wait: float, now: float) -> Refusal:
     limit = meter.limit
     used = limit.capacity * meter.factor - meter.bucket.level(now)
     by_length = "daily_limit" if limit.per == "day" else "throttled"
-    return Refusal("too_large_for_limit" if wait == inf else by_length, wait, limit, max(0.0, used), asked)
+    reason = "too_large_for_limit" if wait == inf else by_length
+    return Refusal(reason, wait, limit, max(0.0, used), asked, meter.factor)
 
 
 _Event: TypeAlias = tuple[float, int, float | Change]

@@ -29,7 +29,7 @@ from brim.simulator.headers import Pair
 from brim.simulator.limits import Amounts, Gate, Refusal
 from brim.simulator.luck import Choose, Luck
 from brim.simulator.making import Case, Say, deliver, lasting, words_of
-from brim.simulator.respond import counted, facts_of, refused, vendor_of
+from brim.simulator.respond import counted, facts_of, refused, vaguely, vendor_of
 from brim.simulator.scenario import Scenario
 from brim.simulator.stats import Tally
 
@@ -250,6 +250,8 @@ class Provider:
         vendor = exchange.vendor
         error = error_of(vendor, kind)
         exchange.shows_limits = error.page is None
+        if self.scenario.headers.words == "kind":
+            error, facts = vaguely(error, facts)
         if self.scenario.refusals_count:
             self._gate.count_refusal(now)
         waits = self._billboard.waits(facts.wait, now) if error.waits else []

@@ -32,6 +32,7 @@ __all__ = [
     "in_200",
     "midway",
     "refused",
+    "vaguely",
     "vendor_of",
 ]
 
@@ -159,13 +160,21 @@ def facts_of(vendor: Vendor, refusal: Refusal, *, model: str, name: str, says_wa
         model=model,
         label=label,
         of=limit.of,
-        limit=round(limit.amount),
+        limit=round(limit.amount * refusal.factor),
         used=round(refusal.used),
         asked=round(refusal.asked),
         wait=refusal.wait,
         wait_text=wait_text(vendor, refusal.wait) if says_wait else "",
         request_id="req_" + name,
     )
+
+
+def vaguely(error: ApiError, facts: Facts) -> tuple[ApiError, Facts]:
+    """The same refusal, which only tells what it counts and not how much of it there may be."""
+    if not (error.waits and error.message):
+        return error, facts
+    error = msgspec.structs.replace(error, message="Rate limit reached for {label}.{wait_text}")
+    return error, msgspec.structs.replace(facts, label=_OF[facts.of][0])
 
 
 _OF: Final[dict[Dimension, tuple[str, str]]] = {

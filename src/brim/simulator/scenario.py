@@ -231,6 +231,8 @@ class Headers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         waits: the forms in which a refusal says how long to wait: `retry-after` in whole "seconds", "float" seconds or
             as a "date"; `retry-after-ms`; "text" in the message; "body" in Gemini's error details; or nonsense ("huge",
             "zero", "negative", "nan"). Empty: it does not say.
+        words: does the text of a refusal name the "limit" with its size, as vendors do, or only the "kind": requests or
+            tokens?
     """
 
     spelling: Spelling = "auto"
@@ -238,6 +240,7 @@ class Headers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     lie: Lie = "none"
     when: Literal["admission", "answer"] = "admission"
     waits: Sequence[WaitForm] = ("seconds", "text")
+    words: Literal["limit", "kind"] = "limit"
 
     def __post_init__(self) -> None:
         _need(holds=0 <= self.lag < inf, what=f"headers.lag is {self.lag}; it must be 0 or more")
