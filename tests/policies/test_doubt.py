@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from brim.policies.doubt import Doubt, Fall
-from brim.policies.evidence import Refusal
+from brim.policies.refusal import Refusal
 
 
 def refusal(at: float) -> Refusal:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brim.policies.evidence import Evidence, Refusal
+from brim.policies.evidence import Evidence
+from brim.policies.refusal import Refusal
 
 
 def refusal(now: float, *, amount: float = 1.0, wait: float = 0.0) -> Refusal:

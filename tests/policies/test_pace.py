@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 from brim.policies.pace import Mode, Pace
+from brim.policies.refusal import Refusal
 
 
 class Server:
@@ -58,9 +59,8 @@ class Server:
         self.refused += 1
         self.passed[0] -= 1.0
         self.opens_at = self.now + self.named_wait
-        if self.named_rate is not None:
-            self.pace.told(self.named_rate)
-        self.pace.refused(1.0, sent=(self.sent,), sent_at=self.now, now=self.now, wait=self.named_wait)
+        self.pace.told(self.named_rate)
+        self.pace.refused(Refusal(1.0, self.now, self.now, self.named_wait), sent=(self.sent,))
 
     def measure(self, seconds: float) -> tuple[float, float]:
         """What gets through a second, and the share that is refused, over so long."""
@@ -207,7 +207,7 @@ def test_a_window_of_a_second_that_names_its_end_is_no_stray() -> None:
             continue
         passed[0] -= 1.0
         end = int(now) + 1.0
-        pace.refused(1.0, sent=(sent,), sent_at=now, now=now, wait=end - now)
+        pace.refused(Refusal(1.0, now, now, end - now), sent=(sent,))
         now, left = end, 18
 
     assert pace.rate < 25.0
@@ -226,9 +226,9 @@ def test_a_single_refusal_does_not_end_the_search() -> None:
     server.run(3.0)
     rate = server.pace.rate
 
-    server.pace.refused(1.0, sent=(server.sent,), sent_at=server.now, now=server.now, wait=0.0)
+    server.pace.refused(Refusal(1.0, server.now, server.now, 0.0), sent=(server.sent,))
     assert server.pace.rate == rate
-    server.pace.refused(1.0, sent=(server.sent + 2,), sent_at=server.now, now=server.now, wait=0.0)
+    server.pace.refused(Refusal(1.0, server.now, server.now, 0.0), sent=(server.sent + 2,))
     assert server.pace.rate < rate
 
 
@@ -238,7 +238,7 @@ def test_never_passes_its_ceiling() -> None:
     """
     server = Server(50.0, 5.0, ceiling=8.0)
     server.run(1.0)
-    server.pace.refused(1.0, sent=(server.sent,), sent_at=server.now, now=server.now, wait=1.0)
+    server.pace.refused(Refusal(1.0, server.now, server.now, 1.0), sent=(server.sent,))
     server.run(300.0)
 
     assert server.pace.rate <= 8.0
@@ -250,10 +250,10 @@ def test_a_burst_of_refusals_is_one_measurement() -> None:
     """
     passed = [200.0]
     pace = Pace(passed, 0, ceiling=None, now=0.0)
-    assert pace.refused(1.0, sent=(200, 200.0), sent_at=9.9, now=10.0, wait=5.0)
+    assert pace.refused(Refusal(1.0, 9.9, 10.0, 5.0), sent=(200, 200.0))
     for _ in range(20):
         passed[0] -= 1.0
-        assert pace.refused(1.0, sent=(200,), sent_at=9.95, now=10.1, wait=5.0)
+        assert pace.refused(Refusal(1.0, 9.95, 10.1, 5.0), sent=(200,))
 
     assert pace.rate == pytest.approx(0.985 * 180.0 / 10.0)
     assert pace.mode is Mode.SEARCHING
@@ -278,7 +278,7 @@ def test_begins_with_what_it_is_told() -> None:
     A limit that the server shows is believed until refusals say something else.
     """
     pace = Pace([10.0], 0, ceiling=None, hint=7.0, now=0.0)
-    assert pace.refused(1.0, sent=(200, 200.0), sent_at=9.9, now=10.0, wait=5.0)
+    assert pace.refused(Refusal(1.0, 9.9, 10.0, 5.0), sent=(200, 200.0))
 
     assert pace.rate == pytest.approx(0.985 * 7.0)
 
@@ -289,7 +289,7 @@ def test_what_lets_nothing_through_is_asked_less_and_less() -> None:
     """
     pace, now, pauses = Pace([100.0], 0, ceiling=None, now=0.0), 10.0, []
     for number in range(12):
-        assert pace.refused(1.0, sent=(100 + number,), sent_at=now, now=now, wait=1.0)
+        assert pace.refused(Refusal(1.0, now, now, 1.0), sent=(100 + number,))
         pauses.append(pace.ready_in(1.0, now))
         now += pauses[-1]
         pace.took(1.0, now)
@@ -318,7 +318,7 @@ def test_no_limit_is_asked_about_more_seldom_than_it_has_to_be() -> None:
         for number in range(60):
             now += max(0.01, pace.ready_in(1.0, now))
             pace.took(1.0, now)
-            pace.refused(1.0, sent=(number,), sent_at=now, now=now, wait=wait)
+            pace.refused(Refusal(1.0, now, now, wait), sent=(number,))
             assert pace.ready_in(1.0, now) <= max(20.0, wait) + 1e-6
 
 
@@ -364,7 +364,7 @@ def test_a_large_attempt_waits_for_its_own_amount() -> None:
     What is sent right after a refusal finds an empty bucket: it has to be filled with as much as is asked for.
     """
     pace = Pace([10.0, 100.0], 1, ceiling=None, hint=10.0, now=0.0)
-    pace.refused(1.0, sent=(200, 200.0), sent_at=9.9, now=10.0, wait=5.0)
+    pace.refused(Refusal(1.0, 9.9, 10.0, 5.0), sent=(200, 200.0))
 
     assert pace.ready_in(50.0, 10.0) - pace.ready_in(10.0, 10.0) == pytest.approx(40.0 / pace.rate)
 
@@ -405,7 +405,7 @@ def test_a_refusal_that_names_a_wait_ends_the_test_for_strays() -> None:
 
     def refuse(*, wait: float) -> None:
         server.passed[0] -= 1.0
-        server.pace.refused(1.0, sent=(server.sent,), sent_at=server.now, now=server.now, wait=wait)
+        server.pace.refused(Refusal(1.0, server.now, server.now, wait), sent=(server.sent,))
 
     known = server.pace.rate
     while server.pace.rate < 1.2 * known:

@@ -6,8 +6,9 @@ from itertools import count
 
 import pytest
 
-from brim.policies.evidence import Evidence, Refusal
+from brim.policies.evidence import Evidence
 from brim.policies.probing import RAISED, crossing, cruising, dwell, patience, searching, setting_out
+from brim.policies.refusal import Refusal
 
 
 def known(low: float, high: float) -> Evidence:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from brim.policies.evidence import Refusal
+from brim.policies.refusal import Refusal
 from brim.policies.strays import Strays
 
 

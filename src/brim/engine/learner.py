@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
-from brim.policies.blame import blames_crowd, is_no_crowd
+from brim.policies.blame import Timing, blames_crowd, is_no_crowd
 from brim.policies.gate import LONGEST_PAUSE, Gate
 from brim.policies.health import Denial, Health
 from brim.policies.overload import Overloads
@@ -101,6 +101,7 @@ class Learner:
         self._gate = gate
         self._health = health
         self._overloads = Overloads()
+        self._timing = Timing()
         self._on_pause = on_pause
         self._held_for: Failure | None = None
         self._held_until = 0.0
@@ -221,10 +222,12 @@ class Learner:
             failure = self._not_whole(failure, answer, now)
         is_named = blames_crowd(failure)
         is_soon = (failure.retry_after or 0.0) <= _PLACE_FREE_S
-        tells_number = is_soon and not is_no_crowd(answer, failure, charge.cost.amounts)
+        self._timing.named(failure)
+        is_about_rate = self._timing.is_rate or is_no_crowd(answer, failure, charge.cost.amounts)
+        tells_number = is_soon and not is_about_rate
         is_crowd = is_named or (tells_number and self._window.cap.blames(number))
         verdict = self._admission.refused(charge, answer, failure, now, is_crowd=is_crowd)
-        if self._admission.is_paced:
+        if self._admission.is_paced or is_named:
             self._window.open()
         is_later = charge.at > self._struck_at
         if is_later:
@@ -269,7 +272,7 @@ class Learner:
             self._lane.park(_waits_too_long(failure, wait))
             return
         pause = self._gate.pushed_back(sent_at=answer.sent_at, now=now, retry_after=wait, longest=longest)
-        if pause >= _RAMP_AFTER_S and not self._admission.is_paced:
+        if pause >= _RAMP_AFTER_S and not (self._admission.is_paced or self._window.cap.is_believed):
             self._window.reopen()
         if pause > 0.0:
             self._on_pause(pause, failure)

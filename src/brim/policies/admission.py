@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from brim.config import Limits
-from brim.policies.blame import PLACES, blamed_place, named_rate, shows_less
+from brim.policies.blame import PLACES, blamed_place, exact_wait, named_rate, shows_less
 from brim.policies.charges import Charge, LearntCosts, Verdict
 from brim.policies.growth import RAMP_CODES, Growth
 from brim.policies.level import ServerLevel
 from brim.policies.pace import Pace
 from brim.policies.past import Past
+from brim.policies.refusal import Refusal
 from brim.policies.spans import MINUTE_S
 from brim.policies.stated import CONSTRAINTS, any_minute, ceilings, hold, minutes, state_days, state_rates
 from brim.policies.telling import GROWTH_NAME, gauge_of, learnt_name, over_ceiling, shown_name
@@ -297,12 +298,9 @@ class Admission:
             return False
         self._hold_in_every_minute(place, now)
         pace = self._blamed(failure)
-        rate = named_rate(failure)
-        if rate is not None:
-            pace.told(rate)
-        amount = charge.cost.amounts[pace.place]
-        wait = failure.retry_after or 0.0
-        return pace.refused(amount, sent=charge.totals, sent_at=charge.at, now=now, wait=wait)
+        pace.told(named_rate(failure))
+        refusal = Refusal(charge.cost.amounts[pace.place], charge.at, now, failure.retry_after or 0.0)
+        return pace.refused(refusal, sent=charge.totals, exact=exact_wait(failure))
 
     def _is_overdrawn(self, place: int, charge: Charge, now: float) -> bool:
         """Had more been saved for this call than the server allows?"""

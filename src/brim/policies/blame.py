@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from brim.protocols.waits import said
 from brim.protocols.words import named
 from brim.values import Dimension
 
@@ -11,8 +12,10 @@ if TYPE_CHECKING:
     from brim.policies.tokens import Amounts
     from brim.values import Answer, Failure
 
-__all__ = ["PLACES", "blamed_place", "blames_crowd", "is_no_crowd", "named_rate", "shows_less"]
+__all__ = ["PLACES", "Timing", "blamed_place", "blames_crowd", "exact_wait", "is_no_crowd", "named_rate", "shows_less"]
 
+_WHOLE_S: Final = 1e-6
+_DIFFERENT: Final = 3
 PLACES: Final = {
     Dimension.REQUESTS: 0,
     Dimension.TOKENS: 1,
@@ -34,6 +37,36 @@ def named_rate(failure: Failure) -> float | None:
     return named(failure.message).rate
 
 
+def exact_wait(failure: Failure) -> float:
+    """The wait that a refusal names, in seconds; 0 if it names none, or whole seconds only."""
+    waits = [wait for wait in (failure.retry_after, said(failure.message)) if wait]
+    wait = min(waits, default=0.0)
+    return 0.0 if abs(wait - round(wait)) < _WHOLE_S else wait
+
+
+class Timing:
+    """Are the waits that refusals name those for a rate? Then it is time that lets more through, and no call that ends.
+
+    So many different ones, to the fraction of a second, are no habit of the server's.
+    """
+
+    __slots__ = ("_waits",)
+
+    def __init__(self) -> None:
+        self._waits: set[float] = set()
+
+    @property
+    def is_rate(self) -> bool:
+        """Have there been so many?"""
+        return len(self._waits) >= _DIFFERENT
+
+    def named(self, failure: Failure) -> None:
+        """A limit refused an attempt."""
+        wait = exact_wait(failure)
+        if wait and not self.is_rate:
+            self._waits.add(wait)
+
+
 def blames_crowd(failure: Failure) -> bool:
     """Does a refusal say that there are too many calls at once?"""
     return named(failure.message).is_crowd
@@ -46,7 +79,7 @@ def shows_less(answer: Answer, asked: Amounts) -> bool:
 
 def is_no_crowd(answer: Answer, failure: Failure, asked: Amounts) -> bool:
     """Does a refusal give a reason that has nothing to do with how many calls there are at once?"""
-    said = named(failure.message)
-    if said.is_crowd:
+    limit = named(failure.message)
+    if limit.is_crowd:
         return False
-    return said.period_s is not None or blamed_place(failure) > 0 or shows_less(answer, asked)
+    return limit.period_s is not None or blamed_place(failure) > 0 or shows_less(answer, asked)

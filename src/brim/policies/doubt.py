@@ -17,7 +17,7 @@ from bisect import bisect_left
 from math import log
 from typing import Final, NamedTuple
 
-from brim.policies.evidence import Refusal
+from brim.policies.refusal import Refusal
 
 __all__ = ["Doubt", "Fall"]
 

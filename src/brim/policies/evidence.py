@@ -15,13 +15,14 @@ on end (`brim.policies.blocks`): once that was seen, what a window let through i
 from __future__ import annotations
 
 from collections import deque
-from typing import Final, NamedTuple
+from typing import Final
 
 from brim.policies.blocks import NO_TRAIL, Blocks, Trail
+from brim.policies.refusal import Mark, Refusal
 from brim.policies.replay import drawn, highest, left, lowest, steepest, taken
 from brim.policies.spans import MINUTE_S
 
-__all__ = ["Evidence", "Refusal"]
+__all__ = ["Evidence"]
 
 _SHORTEST_S: Final = 1.0
 _TOWARDS_HIGHEST: Final = 0.4
@@ -40,6 +41,7 @@ _OFTEN: Final = 5
 _ASIDE: Final = 2.0
 _FASTEST: Final = 4.0
 _SLACK: Final = 1.01
+_LESS: Final = 0.8
 _PEAK_S: Final = 0.25
 _GROWN: Final = 1.4
 """A limit is no faster than so many times the most that was sent over so many seconds before it refused."""
@@ -55,24 +57,6 @@ _MIDDLE: Final = 0.5
 """Where between the bounds a single refusal is believed."""
 
 
-class Refusal(NamedTuple):
-    """An attempt that was refused: what it asked for, when it went and came back, and for how long to wait (or 0)."""
-
-    amount: float
-    sent_at: float
-    now: float
-    wait: float
-
-
-class _Mark(NamedTuple):
-    """A refusal: when, what had passed by then, what it asked for, and what had been refused by then."""
-
-    at: float
-    passed: float
-    amount: float
-    refused: float
-
-
 class Evidence:
     """Bounds of a rate.
 
@@ -85,6 +69,7 @@ class Evidence:
         low: the rate is no less, 0 if nothing is known.
         high: the rate is no more.
         likely: the rate is hardly less, if the bucket was full at first.
+        opening: times, and what had passed by each of them, until the first refusal.
     """
 
     __slots__ = (
@@ -93,7 +78,6 @@ class Evidence:
         "_least",
         "_marks",
         "_next_at",
-        "_opening",
         "_refused",
         "_samples",
         "_seen",
@@ -106,14 +90,15 @@ class Evidence:
         "largest",
         "likely",
         "low",
+        "opening",
     )
 
     def __init__(self, now: float, hint: float | None = None, trail: Trail = NO_TRAIL) -> None:
         self.hint = hint
         self._begin = now
-        self._marks: deque[_Mark] = deque(maxlen=_MARKS)
+        self._marks: deque[Mark] = deque(maxlen=_MARKS)
         self._samples: list[tuple[float, float]] = []
-        self._opening = [(now, 0.0), *zip(*trail, strict=True)]
+        self.opening = [(now, 0.0), *zip(*trail, strict=True)]
         self._refused = 0.0
         self._was_full = True
         self._next_at = now
@@ -128,6 +113,11 @@ class Evidence:
         self.is_wild = True
 
     @property
+    def samples(self) -> list[tuple[float, float]]:
+        """When it was sent lately, and what had passed by then."""
+        return [*self._samples, self._latest]
+
+    @property
     def is_fresh(self) -> bool:
         """Is there nothing yet but the first refusal?"""
         return self.is_wild and self.low == 0.0
@@ -135,7 +125,7 @@ class Evidence:
     @property
     def opened(self) -> float:
         """What had got through when the first was refused; infinity if somebody says what the rate is."""
-        return self._opening[-1][1] if self.hint is None else float("inf")
+        return self.opening[-1][1] if self.hint is None else float("inf")
 
     @property
     def is_narrow(self) -> bool:
@@ -156,9 +146,9 @@ class Evidence:
         """The first refusal, when *passed* had been let through. A limit is *least* a second or more, most likely."""
         amount, _, now, wait = refusal
         self._least = least
-        self._marks.append(_Mark(now, passed, amount, self._refused))
-        self._opening = [sample for sample in self._opening if sample[0] < now]
-        self._opening.append((now, passed))
+        self._marks.append(Mark(now, passed, amount, self._refused))
+        self.opening = [sample for sample in self.opening if sample[0] < now]
+        self.opening.append((now, passed))
         self._struck_at = now
         self._latest = (now, passed)
         self.blocks.saw(passed, now)
@@ -176,7 +166,7 @@ class Evidence:
             return self.hint
         if self.blocks.rate:
             return self.blocks.rate
-        at, passed = self._opening[-1]
+        at, passed = self.opening[-1]
         took = at - self._begin
         slowest, fastest = passed / (MINUTE_S + took), passed / max(took, _SHORTEST_S)
         guess = slowest * (fastest / slowest) ** _TOWARDS_HIGHEST if slowest > 0.0 else 0.0
@@ -206,9 +196,9 @@ class Evidence:
         while place >= 0 and samples[place][0] >= sent_at:
             samples[place] = (samples[place][0], samples[place][1] - amount)
             place -= 1
-        if self._marks and sent_at <= self._opening[-1][0]:
-            begin, *rest = self._opening  # nothing had passed when it began
-            self._opening = [begin, *((at, by_then - amount * (at >= sent_at)) for at, by_then in rest)]
+        if self._marks and sent_at <= self.opening[-1][0]:
+            begin, *rest = self.opening  # nothing had passed when it began
+            self.opening = [begin, *((at, by_then - amount * (at >= sent_at)) for at, by_then in rest)]
         for number, mark in enumerate(self._marks):
             if mark.at >= sent_at:
                 self._marks[number] = mark._replace(passed=mark.passed - amount)
@@ -236,7 +226,7 @@ class Evidence:
             return is_new
         if blocks.count > 1 and now - self._marks[0].at < MINUTE_S:
             return False  # what lets nothing through says nothing of a rate
-        new = _Mark(sent_at, self._passed_by(sent_at, passed), amount, self._refused)
+        new = Mark(sent_at, self._passed_by(sent_at, passed), amount, self._refused)
         # What is refused again had been sent faster than it refills; a large attempt may have come too soon.
         fastest = pace * _SLACK + max(0.0, amount - mean) / max(since, _LEAST_S)
         found = self._bounds(new, mean, _LEAST_S, fastest)
@@ -263,39 +253,47 @@ class Evidence:
         self.is_wild = self.is_wild and not self.is_narrow
         return True
 
-    def _sustained(self, new: _Mark, low: float, high: float, mean: float) -> float:
+    def _sustained(self, new: Mark, low: float, high: float, mean: float) -> float:
         """The lowest rate from *low* to *high* that lets through what it did, if the bucket was full when we began."""
-        opened, least = self._opening[-1], max(_FEW * mean, self.largest)
+        opened, least = self.opening[-1], max(_FEW * mean, self.largest)
 
         def is_enough(rate: float) -> bool:
-            return drawn(self._samples, new.at, rate) <= _WHOLE * taken(self._opening, opened, rate) + least
+            return drawn(self._samples, new.at, rate) <= _WHOLE * taken(self.opening, opened, rate) + least
 
         return lowest(low, high, is_enough)
 
-    def _is_unchanged(self, last: _Mark, new: _Mark, low: float, high: float, mean: float) -> bool:
+    def _is_unchanged(self, last: Mark, new: Mark, low: float, high: float, mean: float) -> bool:
         """May the limit be what it was, where what was refused as *new* lies between *low* and *high*?
 
         Beyond its rate a limit lets through what its bucket holds, and nothing holds more than at the beginning.
         """
         if self.is_wild or not self.is_narrow or self._has_changed(low, high):
             return False
-        held = taken(self._opening, self._opening[-1], self.low)
+        held = taken(self.opening, self.opening[-1], self.low)
         since = [(last.at, last.passed), *self._since(last)]
         return taken(since, (new.at, new.passed), self.high) <= held + _ASIDE * mean
 
-    def _since(self, mark: _Mark) -> list[tuple[float, float]]:
+    def _since(self, mark: Mark) -> list[tuple[float, float]]:
         """What had passed by which time, from a refusal on."""
-        return [sample for sample in (*self._samples, self._latest) if sample[0] >= mark.at]
+        return [sample for sample in self.samples if sample[0] >= mark.at]
 
     def had_room(self, refusal: Refusal, mean: float) -> bool:
         """Was there clearly enough in the bucket for what was refused, if the limit is what is known?"""
         if not self.is_narrow or self.blocks.span:
             return False
-        mark, until = self._marks[-1], refusal.sent_at
+        least = refusal.amount + _FEW * mean + self.low * _SHORTEST_S
+        return self._left(refusal.sent_at, mean, self.low, self.high) > least
+
+    def refutes(self, rate: float, refusal: Refusal, mean: float) -> bool:
+        """Would a bucket of that *rate*, as large as it has shown to be, have let through what was refused?"""
+        return self._left(refusal.sent_at, mean, rate, rate) > refusal.amount + mean
+
+    def _left(self, until: float, mean: float, slowest: float, fastest: float) -> float:
+        """What was left of a bucket that refills between *slowest* and *fastest*, since the last mark."""
+        mark = self._marks[-1]
         samples = self._since(mark)
-        size = _PART * max(drawn(self._opening, until, self.high), drawn(samples, until, self.high))
-        level = left(samples, (mark.at, mark.passed), until, rate=self.low, size=size, mean=mean)
-        return level > refusal.amount + _FEW * mean + self.low * _SHORTEST_S
+        size = _PART * max(drawn(self.opening, until, fastest), drawn(samples, until, fastest))
+        return left(samples, (mark.at, mark.passed), until, rate=slowest, size=size, mean=mean)
 
     def _has_changed(self, low: float, high: float) -> bool:
         """Is a limit between *low* and *high* another one than what was known well?"""
@@ -304,6 +302,12 @@ class Evidence:
     def believe(self, low: float, high: float) -> None:
         """It was found out otherwise: the rate is between *low* and *high*, whatever was refused before."""
         self.low, self.likely, self.high, self.is_wild = low, low, high, False
+
+    def suppose(self, rate: float) -> None:
+        """As long as nothing else is known the rate is likely *rate*, and hardly more; less with every refusal."""
+        rate = min(rate, _LESS * self.high)
+        if rate < float("inf"):
+            self.hint = self.high = rate
 
     def unbind(self) -> None:
         """What made the bound above may have been no limit's: there is none."""
@@ -320,7 +324,7 @@ class Evidence:
             return so_far
         return next((by_then for time, by_then in reversed(self._samples) if time <= at), passed)
 
-    def _bounds(self, new: _Mark, mean: float, shortest: float, fastest: float) -> tuple[float, float] | None:
+    def _bounds(self, new: Mark, mean: float, shortest: float, fastest: float) -> tuple[float, float] | None:
         low, high = 0.0, float("inf")
         best: tuple[float, float] | None = None
         is_seeded = False
@@ -339,7 +343,7 @@ class Evidence:
             is_seeded = True
         return best
 
-    def _stretch(self, mark: _Mark, new: _Mark, mean: float, fastest: float | None) -> tuple[float, float]:
+    def _stretch(self, mark: Mark, new: Mark, mean: float, fastest: float | None) -> tuple[float, float]:
         """Between which rates does that lie which let through what it did since *mark*, and then refused *new*?
 
         Where the limit can't be any faster than *fastest*, the latest stretch is looked at closely.
@@ -359,7 +363,7 @@ class Evidence:
                 return False
             held = drawn(samples, new.at, rate)
             if self.is_wild:
-                held = max(held, drawn(self._opening, new.at, rate))
+                held = max(held, drawn(self.opening, new.at, rate))
             size = _PART * held - _ASIDE * mean - rate * _SHORTEST_S
             return size > small and left(samples, begin, new.at, rate=rate, size=size, mean=mean) >= wanted
 
@@ -371,13 +375,13 @@ class Evidence:
 
     def _opened(self, small: float, mean: float) -> float:
         """The fastest refill at which even the smallest bucket was empty at the first refusal."""
-        until, passed = self._opening[-1]
+        until, passed = self.opening[-1]
         if not self.is_wild or passed < _LEAST_SENDS * mean:
             return float("inf")
         most = passed / max(until - self._begin, _SAMPLE_S)
 
         def has_room(rate: float) -> bool:
-            return left(self._opening, self._opening[0], until, rate=rate, size=small, mean=mean) >= small
+            return left(self.opening, self.opening[0], until, rate=rate, size=small, mean=mean) >= small
 
         return _UNEVEN * highest(most, _FASTEST * most, has_room)
 

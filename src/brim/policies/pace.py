@@ -27,10 +27,12 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Final
 
+from brim.policies import probing
 from brim.policies.blocks import NO_TRAIL, Trail
+from brim.policies.countdown import Countdown
 from brim.policies.doubt import Doubt, Fall
-from brim.policies.evidence import Evidence, Refusal
-from brim.policies.probing import BELOW, RAISED, crossing, cruising, dwell, patience, searching, setting_out
+from brim.policies.evidence import Evidence
+from brim.policies.refusal import Refusal
 from brim.policies.strays import Strays
 
 __all__ = ["Mode", "Pace"]
@@ -43,15 +45,6 @@ _UNDER: Final = 0.99
 _SUNK: Final = 0.97
 """Below so much of the lower bound, or of the highest that it has been since, a limit refuses nothing: strays, each
 believed, would make it sink and sink."""
-_LONGEST_GAP_S: Final = 20.0
-_LONGEST_PAUSE_S: Final = 8.0
-_BREATH: Final = 0.005
-"""A window that is full to the brim needs some room before it is filled on."""
-_BACKOFF: Final = 2.0
-_WINDOW_BACKOFF: Final = 4.0
-"""How many times as long a pause is as the one before: a window that is used up stays so for seconds at least."""
-_PAUSE_SHARE: Final = 1 / 8
-"""After a block of minutes, so much of it may be waited before it is asked again."""
 _LEAST_RATE: Final = 1e-3
 _RELIEF: Final = 1.03
 _RELIEVED: Final = 1.25
@@ -99,11 +92,13 @@ class Pace:
         "_began",
         "_ceiling",
         "_cost",
+        "_countdown",
         "_doubt",
         "_empty_at",
         "_evidence",
         "_fall",
         "_is_passed_by",
+        "_makes_up",
         "_mean",
         "_passed",
         "_patience",
@@ -141,8 +136,10 @@ class Pace:
         self._began = now
         self._refused = 0.0
         self._cost = 0
+        self._countdown = Countdown()
         self._doubt = Doubt()
         self._is_passed_by = False
+        self._makes_up = hint is not None  # of a limit that is stated or shown some is saved up in a pause
         self._mean = 1.0
         self._patience = 1.0
         self._proven = 0.0
@@ -179,7 +176,7 @@ class Pace:
             self._empty_at = due
             self._grow(amount, now)
         else:
-            self._empty_at = now if self._evidence.hint is None else max(due, now - self._evidence.largest / self.rate)
+            self._empty_at = max(due, now - self._evidence.largest / self.rate) if self._makes_up else now
         passed = self._passed[self.place]
         self._evidence.saw(amount, passed, now)
         self._wait_for_room(amount, now)
@@ -194,7 +191,7 @@ class Pace:
         if blocks.rate and self.mode is Mode.CRUISING and not blocks.is_fixed and not is_too_small:
             budget = max(blocks.amount * self.rate / self._base, blocks.amount - _MIDDLE * amount)
             room_at = blocks.room_at(amount, budget)
-            self._empty_at = max(self._empty_at, min(room_at, now + _PAUSE_SHARE * blocks.span))
+            self._empty_at = max(self._empty_at, min(room_at, now + probing.PAUSE_SHARE * blocks.span))
 
     def relieved(self) -> None:
         """The server shows that nearly all of the limit is left: the rate is more than this."""
@@ -202,19 +199,19 @@ class Pace:
             self._base = min(self._base * _RELIEF, self._ceiling)
             self.rate = min(self.rate * _RELIEF, self._ceiling)
 
-    def told(self, rate: float) -> None:
+    def told(self, rate: float | None) -> None:
         """A refusal says what the limit is: *rate*, in units a second. It is believed until refusals prove it wrong."""
-        if rate == self._told:
+        if rate is None or rate == self._told:
             return
         self._told = rate
         self._evidence.hint = rate = min(rate, self._ceiling)
-        if self.mode is not Mode.FREE:
+        if self.mode is not Mode.FREE and not self.place:
             self._trust(rate)
 
     def _trust(self, rate: float) -> None:
         self._evidence.believe(rate * _UNDER, rate / _UNDER)
-        self._base, self.mode = rate, Mode.CRUISING
-        self.rate = rate * BELOW
+        self._base, self.mode, self._patience = rate, Mode.CRUISING, 1.0
+        self.rate = rate * probing.BELOW
         self._since = 0.0
 
     def scaled(self, factor: float) -> None:
@@ -230,7 +227,7 @@ class Pace:
         A pace that was held by the old one says nothing about a higher one.
         """
         before, self._ceiling = self._ceiling, float("inf") if ceiling is None else ceiling
-        if self._ceiling > before and self.rate >= BELOW * _NEAR_CEILING * before:
+        if self._ceiling > before and self.rate >= probing.BELOW * _NEAR_CEILING * before:
             return False
         self._base = min(self._base, self._ceiling)
         if self.mode is not Mode.FREE:
@@ -244,16 +241,16 @@ class Pace:
 
     def _grow(self, amount: float, now: float) -> None:
         if self._strays.is_testing:
-            self.rate = self._base * (_TESTED if self._strays.is_trying else BELOW)
+            self.rate = self._base * (_TESTED if self._strays.is_trying else probing.BELOW)
             return
         evidence, mean = self._evidence, self._mean
         if self.mode is Mode.SEARCHING:
-            self.rate *= searching(evidence, self._search, amount, now, rate=self.rate, mean=mean)
+            self.rate *= probing.searching(evidence, self._search, amount, now, rate=self.rate, mean=mean)
         else:
             self._since += amount
-            wait = dwell(self._base, mean, cost=self._cost) * self._patience
-            factor = cruising(evidence, self._since / wait)
-            if factor > RAISED:
+            wait = probing.dwell(self._base, mean, cost=self._cost) * self._patience
+            factor = probing.cruising(evidence, self._since / wait)
+            if factor > probing.RAISED:
                 self.mode, self._search = Mode.SEARCHING, _CAREFUL
             self.rate = self._base * factor
         self.rate = min(self.rate, self._ceiling)
@@ -265,19 +262,21 @@ class Pace:
 
     def _tested(self) -> None:
         # The bounds may come from some that were taken for a limit.
-        self.mode, self._search = Mode.SEARCHING, setting_out()
+        self.mode, self._search = Mode.SEARCHING, probing.setting_out()
         if self._strays.share:
             self._evidence.unbind()
         self._proven = 0.0
         self._since = 0.0
 
-    def refused(self, amount: float, *, sent: Sequence[float], sent_at: float, now: float, wait: float) -> bool:
-        """An attempt of *amount* was refused (and taken out of what passed); does that say anything about the rate?
+    def refused(self, refusal: Refusal, *, sent: Sequence[float], exact: float = 0.0) -> bool:
+        """An attempt was refused (and taken out of what passed); does that say anything about the rate?
 
-        *sent* is what had been sent by then in all, itself included, requests first; *wait* is what the server asks for
-        in seconds, 0 if it does not say.
+        *sent* is what had been sent by then in all, itself included, requests first; *exact* is the wait that the
+        server names to the fraction of a second, 0 if it does not.
         """
+        amount, sent_at, now, wait = refusal
         self._evidence.took_back(amount, sent_at)
+        self._countdown.named(amount, exact)
         if not self.place:
             self._refused += amount
         if sent_at <= self._struck_at:
@@ -286,21 +285,17 @@ class Pace:
             if self._evidence.is_fresh:
                 self._settle()
             return True  # of the same burst as the last strike
-        if self._may_be_stray(Refusal(amount, sent_at, now, wait), sent):
+        if self._may_be_stray(refusal, sent):
             return False
         first, pace = self._doubt.first(self._strays.share)
-        self._strike(first._replace(wait=wait), now, pace)
+        timed = refusal._replace(wait=exact)
+        self._strike(first._replace(wait=wait), timed, sent[self.place] - amount - self._refused, pace)
         if self._strays.is_testing:
             self._strays.forget()
         self._doubt.believed(sent[0])
         self._hurry(wait)
-        # Where a refused call counts, asking again and again keeps the bucket empty: back off until one gets through.
-        blocks = self._evidence.blocks
-        longest = min(max(_LONGEST_PAUSE_S, _PAUSE_SHARE * blocks.block), _LONGEST_GAP_S)
         gap = self._mean / self.rate
-        backoff = (_WINDOW_BACKOFF if blocks.span else _BACKOFF) ** min(blocks.count - 1, 16)
-        pause = max(min(gap * backoff, longest), _BREATH * blocks.span)
-        self._empty_at = max(self._empty_at, now + pause - gap)
+        self._empty_at = max(self._empty_at, now + probing.pause(self._evidence.blocks, gap) - gap)
         return True
 
     def _may_be_stray(self, refusal: Refusal, sent: Sequence[float]) -> bool:
@@ -336,15 +331,17 @@ class Pace:
         least = max(_SAFE * evidence.low, _SUNK * self._proven)
         return self.rate < least or evidence.had_room(refusal, self._mean)
 
-    def _strike(self, refusal: Refusal, now: float, pace: float) -> None:
+    def _strike(self, refusal: Refusal, timed: Refusal, units: float, pace: float) -> None:
+        now = timed.now
         passed = self._passed[self.place]
         if self.mode is Mode.FREE:
             self._mean = max(1.0, passed / max(1.0, self._passed[0])) if self.place else 1.0
             self._evidence.first(passed, refusal._replace(now=now), least=self._mean)
             self.mode = Mode.SEARCHING
             is_guess = self._evidence.hint is None
-            self._search = setting_out(refusal.now - refusal.sent_at) if is_guess else _CAREFUL
-            if self._told and self._evidence.hint is not None:
+            self._countdown.began(timed, units, self._evidence)
+            self._search = probing.setting_out(refusal.now - refusal.sent_at) if is_guess else _CAREFUL
+            if self._told and not self.place and self._evidence.hint is not None:
                 self._trust(self._evidence.hint)
         else:
             is_new = self._evidence.refused(refusal, passed, mean=self._mean, base=self._base, pace=pace)
@@ -357,6 +354,9 @@ class Pace:
                 self._measured(pace)
             else:
                 self._search = max(_SLOWEST_SEARCH, self._search / 2)
+            told = self._countdown.tells(timed, units, self._evidence, pace=pace, mean=self._mean)
+            if told is not None:
+                self._trust(told)
         if self.mode is not Mode.CRUISING or pace < _SUNK * self._proven:
             self._proven = 0.0
         self._proven = max(self._proven, self._evidence.low)
@@ -372,7 +372,7 @@ class Pace:
         if self._evidence.is_fresh:
             self._base = self._evidence.guess
         self._base = min(max(self._base, _LEAST_RATE), self._ceiling)
-        self.rate = self._base * BELOW
+        self.rate = self._base * probing.BELOW
 
     def _measured(self, pace: float) -> None:
         """There is a new interval to believe in, since what went at *pace* was refused."""
@@ -382,16 +382,16 @@ class Pace:
         # Refused again so soon, the limit held all the time: what got through is the rate.
         share = _LOWER + (_MIDDLE - _LOWER) * min(1.0, self._sends_since / _SOON)
         base = evidence.between(share) / (1.0 - noise)
-        if self._sends_since > _SELDOM and pace > _BELOW_CEILING * BELOW * self._ceiling:
+        if self._sends_since > _SELDOM and pace > _BELOW_CEILING * probing.BELOW * self._ceiling:
             base = max(base, (_NEAR_CEILING if self._sends_since > _RARE else _BELOW_CEILING) * self._ceiling)
-        self._patience = patience(evidence, self._patience, base / max(self._base, _LEAST_RATE))
+        self._patience = probing.patience(evidence, self._patience, base / max(self._base, _LEAST_RATE))
         self._base = base
-        self._search = crossing(evidence.high, base, self._mean)
+        self._search = probing.crossing(evidence.high, base, self._mean)
         self.mode = Mode.CRUISING if evidence.is_close else Mode.SEARCHING
 
     def _hurry(self, wait: float) -> None:
         """No limit is so low that it has to be asked about more seldom than this, or than the server itself says."""
-        least = min(self._mean / max(_LONGEST_GAP_S, wait), self._ceiling)
+        least = min(self._mean / max(probing.LONGEST_GAP_S, wait), self._ceiling)
         self._base = max(self._base, least)
         self.rate = max(self.rate, least)
 

@@ -11,9 +11,22 @@ from __future__ import annotations
 from math import log
 from typing import Final
 
+from brim.policies.blocks import Blocks
 from brim.policies.evidence import Evidence
 
-__all__ = ["BELOW", "RAISED", "crossing", "cruising", "dwell", "patience", "searching", "setting_out"]
+__all__ = [
+    "BELOW",
+    "LONGEST_GAP_S",
+    "PAUSE_SHARE",
+    "RAISED",
+    "crossing",
+    "cruising",
+    "dwell",
+    "patience",
+    "pause",
+    "searching",
+    "setting_out",
+]
 
 BELOW: Final = 0.985
 """Cruising begins at this share of the measured rate."""
@@ -50,10 +63,29 @@ _CROSSED_S: Final = 8.0
 _BEYOND: Final = 1.15
 """So far above the upper bound and not refused, there is none: the search is as quick as if nothing was known."""
 _SLOWEST: Final = 0.01
+LONGEST_GAP_S: Final = 20.0
+_LONGEST_PAUSE_S: Final = 8.0
+_BREATH: Final = 0.005
+"""A window that is full to the brim needs some room before it is filled on."""
+_BACKOFF: Final = 2.0
+_WINDOW_BACKOFF: Final = 4.0
+"""How many times as long a pause is as the one before: a window that is used up stays so for seconds at least."""
+PAUSE_SHARE: Final = 1 / 8
+"""After a block of minutes, so much of it may be waited before it is asked again."""
 _WELL_KNOWN: Final = 0.1
 _LEAST_PATIENCE: Final = 0.25
 _RISEN: Final = 1.03
 _FALLEN: Final = 0.9
+
+
+def pause(blocks: Blocks, gap: float) -> float:
+    """For how long to send nothing after a refusal, in seconds; attempts keep *gap* apart otherwise.
+
+    Where a refused call counts, asking again and again keeps the bucket empty: ever longer until one gets through.
+    """
+    longest = min(max(_LONGEST_PAUSE_S, PAUSE_SHARE * blocks.block), LONGEST_GAP_S)
+    backoff = (_WINDOW_BACKOFF if blocks.span else _BACKOFF) ** min(blocks.count - 1, 16)
+    return max(min(gap * backoff, longest), _BREATH * blocks.span)
 
 
 def dwell(base: float, mean: float, *, cost: int) -> float:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from brim.policies.evidence import Refusal
+from brim.policies.refusal import Refusal
 
 __all__ = ["Strays"]
 

@@ -16,7 +16,7 @@ from typing import Final
 
 from brim.protocols.faults import Fault
 
-__all__ = ["parse_duration", "parse_wait", "retry_after", "until_reset"]
+__all__ = ["parse_duration", "parse_wait", "retry_after", "said", "until_reset"]
 
 _NUMBER: Final = re.compile(r"\d+(?:\.\d*)?|\.\d+", re.ASCII)
 # `ms` is tried before `m`; both spellings of the micro sign are Go's.
@@ -72,7 +72,7 @@ def retry_after(headers: Mapping[str, str], fault: Fault, now: float) -> float |
         _told(headers, now),
         _told(upstream, now),
         None if fault.delay is None else parse_wait(fault.delay, now),
-        _said(fault.message),
+        said(fault.message),
     )
     return next((wait for wait in sources if wait is not None), None)
 
@@ -141,7 +141,8 @@ def _told(headers: Mapping[str, str], now: float) -> float | None:
     return parse_wait(asked, now) if asked else None
 
 
-def _said(message: str) -> float | None:
+def said(message: str) -> float | None:
+    """The wait that the text of an answer names, in seconds; None if it names none."""
     found = _SAID.search(message)
     if found is None:
         return None

@@ -1,0 +1,140 @@
+"""What waits to the fraction of a second tell of a rate: of a bucket everything, of a window nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from brim.policies.pace import Mode, Pace
+from brim.policies.refusal import Refusal
+
+
+class Bucket:
+    """A bucket that tells exactly how long to wait, and a client that sends when its pace and that wait allow."""
+
+    def __init__(self, rate: float, capacity: float, *, place: int = 0, amount: float = 1.0) -> None:
+        self.rate = rate
+        self.capacity = self.level = capacity
+        self.amount = amount
+        self.place = place
+        self.passed = [0.0, 0.0]
+        self.sent = [0.0, 0.0]
+        self.pace = Pace(self.passed, place, ceiling=None, now=0.0)
+        self.now = self.at = self.opens_at = 0.0
+        self.refused = 0
+
+    def wait(self) -> float:
+        """Seconds until one more fits."""
+        return (self.amount - self.level) / self.rate
+
+    def refill(self) -> None:
+        """Catch up with the present time."""
+        self.level = min(self.capacity, self.level + (self.now - self.at) * self.rate)
+        self.at = self.now
+
+    def run(self, seconds: float, *, fastest: float) -> None:
+        """Send for so long, at most *fastest* attempts a second."""
+        until = self.now + seconds
+        while self.now < until:
+            self.now = max(self.now + self.pace.ready_in(self.amount, self.now), self.opens_at, self.now + 1 / fastest)
+            self.refill()
+            self._send()
+
+    def volley(self, count: int) -> None:
+        """Send as many at once."""
+        for _ in range(count):
+            self._send()
+
+    def _send(self) -> None:
+        self.sent[0] += 1.0
+        self.sent[1] += self.amount
+        self.passed[0] += 1.0
+        self.passed[1] += self.amount
+        self.pace.took(self.amount, self.now)
+        if self.level >= self.amount:
+            self.level -= self.amount
+            return
+        wait = self.wait()
+        self.refused += 1
+        self.passed[0] -= 1.0
+        self.passed[1] -= self.amount
+        if self.place:
+            self.sent[1] -= self.amount  # a refused call took no tokens
+        self.opens_at = self.now + wait
+        totals = (self.sent[0], self.sent[1] + self.amount * (self.place > 0))
+        self.pace.refused(Refusal(self.amount, self.now, self.now, wait), sent=totals, exact=wait)
+
+
+class Clock(Bucket):
+    """Counts so many in every second of its own."""
+
+    def wait(self) -> float:
+        """Seconds until the next."""
+        return 1.0 - (self.now + 0.37) % 1.0
+
+    def refill(self) -> None:
+        """Begin a new second if it is time for it."""
+        if int(self.now + 0.37) > int(self.at + 0.37):
+            self.level = self.capacity
+        self.at = self.now
+
+
+@pytest.mark.parametrize("capacity", [1.0, 5.0, 100.0])
+@pytest.mark.parametrize("rate", [2.3, 12.7, 45.1])
+def test_the_rate_of_a_bucket_is_known_after_a_few_refusals(rate: float, capacity: float) -> None:
+    """
+    Once it refused a volley: of a hundred calls' time three quarters are used at least (without exact waits it may be
+    three calls), and of what follows 96 %.
+    """
+    bucket = Bucket(rate, capacity)
+    bucket.volley(round(capacity) + 6)
+    assert bucket.refused == 6
+
+    passed = bucket.passed[0]
+    bucket.run(100.0 / rate, fastest=20.0 * rate)
+    assert bucket.passed[0] - passed >= 75.0
+    assert bucket.refused <= 6 + 9
+
+    passed, refused = bucket.passed[0], bucket.refused
+    bucket.run(200.0 / rate, fastest=20.0 * rate)
+    assert bucket.passed[0] - passed >= 0.96 * 200.0
+    assert bucket.refused <= refused + 8
+    assert bucket.pace.mode is Mode.CRUISING
+
+
+def test_tokens_are_counted_down_as_well() -> None:
+    """
+    What is asked for and lacking is tokens there.
+    """
+    bucket = Bucket(1_000.0, 3_010.0, place=1, amount=90.0)
+    bucket.volley(40)
+    bucket.run(5.0, fastest=500.0)
+    before, refused = bucket.passed[1], bucket.refused
+    bucket.run(60.0, fastest=500.0)
+
+    assert bucket.passed[1] - before >= 0.96 * 60_000.0
+    assert bucket.refused - refused <= 8
+
+
+def test_the_end_of_a_window_tells_no_rate() -> None:
+    """
+    Ten in every second of the server's: the waits end all at the same part of it, and are not divided by.
+    """
+    clock = Clock(10.0, 10.0)
+    clock.run(120.0, fastest=40.0)
+    before = clock.passed[0]
+    clock.run(120.0, fastest=40.0)
+
+    assert clock.passed[0] - before >= 0.93 * 1_200.0
+
+
+def test_a_wait_that_may_be_a_windows_end_tells_nothing() -> None:
+    """
+    A minute's end is as far away as it is, whatever the rate; the guess is the same as without a wait.
+    """
+    guesses = []
+    for exact in (0.0, 43.21):
+        pace = Pace([20.0], 0, ceiling=None, now=0.0)
+        assert pace.refused(Refusal(1.0, 1.0, 1.0, 43.21), sent=(21.0,), exact=exact)
+        guesses.append(pace.rate)
+
+    assert guesses[0] == guesses[1]
