@@ -255,7 +255,7 @@ class CallCap:
         """Was an attempt refused as the *number*-th because of the cap?"""
         if self._state is _State.TRIED:
             return number > (self._good or (self.size if self._is_binding else self.ceiling))
-        return self._state is _State.BELIEVED and number > max(1.0, self._anchor - _slack(self._anchor))
+        return self._state is _State.BELIEVED and number >= max(2.0, self._anchor + 1.0 - _NEARLY * self._anchor)
 
     def echoed(self, number: int, *, sent_at: float, now: float) -> None:
         """One more was refused as the *number*-th, of the same burst, or too few to say anything about a rate."""
