@@ -74,6 +74,7 @@ class Countdown:
         self._remember(refusal, passed)
         self._began = passed
         self._is_open = evidence.hint is None
+        self._bound(evidence)
         if self._is_open:
             evidence.suppose(self.most)
 
@@ -88,6 +89,7 @@ class Countdown:
             mean: what an attempt asks for on average.
         """
         between = self._between(refusal, passed, evidence, mean)
+        self._bound(evidence)
         if evidence.low > _AT_MOST * self.most:
             self.most = float("inf")  # it was raised
         if self._is_confirmed(refusal, passed, evidence, pace=pace, mean=mean):
@@ -98,6 +100,12 @@ class Countdown:
         if self._is_open and evidence.is_fresh:
             evidence.suppose(self.most)
         return None
+
+    def _bound(self, evidence: Evidence) -> None:
+        """A rate that would have let through more by the first refusal is none that waits can tell."""
+        (begin, _), (until, let_through) = evidence.opening[0], evidence.opening[-1]
+        if let_through < self.most * (until - begin) < float("inf"):
+            self.most = let_through / (until - begin)
 
     def _is_confirmed(self, refusal: Refusal, passed: float, evidence: Evidence, *, pace: float, mean: float) -> bool:
         """Was it refused where the highest rate that the waits allow would refuse?"""

@@ -98,6 +98,7 @@ class Pace:
         "_evidence",
         "_fall",
         "_is_passed_by",
+        "_is_said",
         "_makes_up",
         "_mean",
         "_passed",
@@ -132,24 +133,19 @@ class Pace:
         self._ceiling = float("inf") if ceiling is None else ceiling
         self._evidence = Evidence(now, hint, trail)
         self._fall = Fall()
-        self._base = 0.0
+        self._base = self._refused = self._proven = self._empty_at = self._since = self._told = 0.0
         self._began = now
-        self._refused = 0.0
         self._cost = 0
         self._countdown = Countdown()
         self._doubt = Doubt()
-        self._is_passed_by = False
+        self._is_passed_by = self._is_said = False
         self._makes_up = hint is not None  # of a limit that is stated or shown some is saved up in a pause
         self._mean = 1.0
         self._patience = 1.0
-        self._proven = 0.0
-        self._empty_at = 0.0
         self._search = _CAREFUL
         self._sends_since = 0
-        self._since = 0.0
         self._strays = Strays()
         self._struck_at = float("-inf")
-        self._told = 0.0
 
     @property
     def holds(self) -> bool:
@@ -211,6 +207,7 @@ class Pace:
     def _trust(self, rate: float) -> None:
         self._evidence.believe(rate * _UNDER, rate / _UNDER)
         self._base, self.mode, self._patience = rate, Mode.CRUISING, 1.0
+        self._is_said = True
         self.rate = rate * probing.BELOW
         self._since = 0.0
 
@@ -326,7 +323,9 @@ class Pace:
         return (is_searching or is_safe or noise > 0.0) and is_open
 
     def _is_safe(self, refusal: Refusal) -> bool:
-        """Would the limit that is known have let it through?"""
+        """Would the limit that is known, and not only said, have let it through?"""
+        if self._is_said:
+            return False
         evidence = self._evidence
         least = max(_SAFE * evidence.low, _SUNK * self._proven)
         return self.rate < least or evidence.had_room(refusal, self._mean)
@@ -344,6 +343,7 @@ class Pace:
             if self._told and not self.place and self._evidence.hint is not None:
                 self._trust(self._evidence.hint)
         else:
+            self._is_said = False
             is_new = self._evidence.refused(refusal, passed, mean=self._mean, base=self._base, pace=pace)
             share = 1.0
             if not self._evidence.blocks.rate and self._evidence.blocks.count == 1:
