@@ -32,7 +32,7 @@ _SPARE: Final = 0.5
 _CONFIRMS: Final = 4.0
 """So many attempts have to get through before a refusal confirms the rate..."""
 _AT_LEAST: Final = 0.95
-_AT_MOST: Final = 1.2
+_AT_MOST: Final = 1.3
 """... of which its pace was so many times, at least and at most."""
 
 
@@ -51,15 +51,16 @@ class Countdown:
 
     Attributes:
         most: the rate is no more, if a bucket is what counts; infinity as long as nothing says so.
+        is_open: has that rate neither been confirmed nor been ruled out?
     """
 
-    __slots__ = ("_began", "_by_chance", "_is_open", "_last", "_refusals", "most")
+    __slots__ = ("_began", "_by_chance", "_last", "_refusals", "is_open", "most")
 
     def __init__(self) -> None:
         self.most = float("inf")
         self._began = 0.0
         self._by_chance = 1.0
-        self._is_open = False
+        self.is_open = False
         self._last: _Promise | None = None
         self._refusals = 0
 
@@ -73,9 +74,9 @@ class Countdown:
         """The first refusal, when *passed* had been let through: search from the rate on that it tells."""
         self._remember(refusal, passed)
         self._began = passed
-        self._is_open = evidence.hint is None
-        self._bound(evidence)
-        if self._is_open:
+        self.is_open = evidence.hint is None
+        self._bound(refusal, evidence)
+        if self.is_open:
             evidence.suppose(self.most)
 
     def tells(self, refusal: Refusal, passed: float, evidence: Evidence, *, pace: float, mean: float) -> float | None:
@@ -89,28 +90,27 @@ class Countdown:
             mean: what an attempt asks for on average.
         """
         between = self._between(refusal, passed, evidence, mean)
-        self._bound(evidence)
+        self._bound(refusal, evidence)
         if evidence.low > _AT_MOST * self.most:
             self.most = float("inf")  # it was raised
         if self._is_confirmed(refusal, passed, evidence, pace=pace, mean=mean):
-            self._is_open = False
+            self.is_open = False
             return self.most
         if between is not None and not evidence.is_close:
             return between
-        if self._is_open and evidence.is_fresh:
+        if self.is_open and evidence.is_fresh:
             evidence.suppose(self.most)
         return None
 
-    def _bound(self, evidence: Evidence) -> None:
-        """A rate that would have let through more by the first refusal is none that waits can tell."""
-        (begin, _), (until, let_through) = evidence.opening[0], evidence.opening[-1]
-        if let_through < self.most * (until - begin) < float("inf"):
-            self.most = let_through / (until - begin)
+    def _bound(self, refusal: Refusal, evidence: Evidence) -> None:
+        """A rate at which nothing would have been refused at first is none that waits can tell."""
+        if self.most < float("inf"):
+            self.most = min(self.most, evidence.fastest(max(refusal.amount, evidence.largest), refusal.amount))
 
     def _is_confirmed(self, refusal: Refusal, passed: float, evidence: Evidence, *, pace: float, mean: float) -> bool:
         """Was it refused where the highest rate that the waits allow would refuse?"""
         return (
-            self._is_open
+            self.is_open
             and passed - self._began >= _CONFIRMS * mean
             and _AT_LEAST <= pace / self.most <= _AT_MOST
             and evidence.low <= self.most <= _AT_MOST * evidence.high

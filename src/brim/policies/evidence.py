@@ -299,9 +299,12 @@ class Evidence:
         """Is a limit between *low* and *high* another one than what was known well?"""
         return not self.is_wild and self.is_narrow and (low > self.high or high < self.low)
 
-    def believe(self, low: float, high: float) -> None:
-        """It was found out otherwise: the rate is between *low* and *high*, whatever was refused before."""
-        self.low, self.likely, self.high, self.is_wild = low, low, high, False
+    def believe(self, low: float, high: float, *, is_proven: bool = True) -> None:
+        """It was found out otherwise: the rate is between *low* and *high*, whatever was refused before.
+
+        *is_proven*: does it take more than one refusal to believe otherwise?
+        """
+        self.low, self.likely, self.high, self.is_wild = low, low, high, not is_proven
 
     def suppose(self, rate: float) -> None:
         """As long as nothing else is known the rate is likely *rate*, and hardly more; less with every refusal."""
@@ -369,11 +372,11 @@ class Evidence:
 
         if fastest is not None:
             peak = _GROWN * steepest([begin, *samples], new.at, _PEAK_S) if fastest == float("inf") else fastest
-            top = max(most, min(max(_FASTEST * most, fastest), peak, self._opened(small, mean)))
+            top = max(most, min(max(_FASTEST * most, fastest), peak, self.fastest(small, mean)))
             return least, highest(most, top, has_room)
         return least, most if has_room(most * _SLACK) else _FASTEST * most
 
-    def _opened(self, small: float, mean: float) -> float:
+    def fastest(self, small: float, mean: float) -> float:
         """The fastest refill at which even the smallest bucket was empty at the first refusal."""
         until, passed = self.opening[-1]
         if not self.is_wild or passed < _LEAST_SENDS * mean:

@@ -41,7 +41,7 @@ _CAREFUL: Final = 0.1
 _SLOWEST_SEARCH: Final = 0.01
 _SAFE: Final = 0.995
 _UNDER: Final = 0.99
-"""A rate that a refusal names is known this closely."""
+"""A rate that is named is known this closely."""
 _SUNK: Final = 0.97
 """Below so much of the lower bound, or of the highest that it has been since, a limit refuses nothing: strays, each
 believed, would make it sink and sink."""
@@ -98,7 +98,7 @@ class Pace:
         "_evidence",
         "_fall",
         "_is_passed_by",
-        "_is_said",
+        "_is_told",
         "_makes_up",
         "_mean",
         "_passed",
@@ -138,7 +138,7 @@ class Pace:
         self._cost = 0
         self._countdown = Countdown()
         self._doubt = Doubt()
-        self._is_passed_by = self._is_said = False
+        self._is_passed_by = self._is_told = False
         self._makes_up = hint is not None  # of a limit that is stated or shown some is saved up in a pause
         self._mean = 1.0
         self._patience = 1.0
@@ -202,12 +202,12 @@ class Pace:
         self._told = rate
         self._evidence.hint = rate = min(rate, self._ceiling)
         if self.mode is not Mode.FREE and not self.place:
-            self._trust(rate)
+            self._trust(rate, is_proven=True)
 
-    def _trust(self, rate: float) -> None:
-        self._evidence.believe(rate * _UNDER, rate / _UNDER)
+    def _trust(self, rate: float, *, is_proven: bool) -> None:
+        self._evidence.believe(rate * _UNDER, rate / _UNDER, is_proven=is_proven)
         self._base, self.mode, self._patience = rate, Mode.CRUISING, 1.0
-        self._is_said = True
+        self._is_told = not is_proven
         self.rate = rate * probing.BELOW
         self._since = 0.0
 
@@ -323,12 +323,11 @@ class Pace:
         return (is_searching or is_safe or noise > 0.0) and is_open
 
     def _is_safe(self, refusal: Refusal) -> bool:
-        """Would the limit that is known, and not only said, have let it through?"""
-        if self._is_said:
+        """Would the limit that is known, and not only told by waits, have let it through?"""
+        if self._is_told:
             return False
-        evidence = self._evidence
-        least = max(_SAFE * evidence.low, _SUNK * self._proven)
-        return self.rate < least or evidence.had_room(refusal, self._mean)
+        least = max(_SAFE * self._evidence.low, _SUNK * self._proven)
+        return self.rate < least or self._evidence.had_room(refusal, self._mean)
 
     def _strike(self, refusal: Refusal, timed: Refusal, units: float, pace: float) -> None:
         now = timed.now
@@ -341,10 +340,10 @@ class Pace:
             self._countdown.began(timed, units, self._evidence)
             self._search = probing.setting_out(refusal.now - refusal.sent_at) if is_guess else _CAREFUL
             if self._told and not self.place and self._evidence.hint is not None:
-                self._trust(self._evidence.hint)
+                self._trust(self._evidence.hint, is_proven=True)
         else:
-            self._is_said = False
             is_new = self._evidence.refused(refusal, passed, mean=self._mean, base=self._base, pace=pace)
+            self._is_told = self._is_told and not is_new
             share = 1.0
             if not self._evidence.blocks.rate and self._evidence.blocks.count == 1:
                 share = self._fall.refused_after(self._sends_since, is_known=self.mode is Mode.CRUISING)
@@ -355,8 +354,10 @@ class Pace:
             else:
                 self._search = max(_SLOWEST_SEARCH, self._search / 2)
             told = self._countdown.tells(timed, units, self._evidence, pace=pace, mean=self._mean)
-            if told is not None:
-                self._trust(told)
+            if told is not None and not self._told:
+                self._trust(told, is_proven=False)
+            elif self._countdown.is_open:
+                self._base = min(self._base, self._countdown.most)
         if self.mode is not Mode.CRUISING or pace < _SUNK * self._proven:
             self._proven = 0.0
         self._proven = max(self._proven, self._evidence.low)
