@@ -83,6 +83,25 @@ def test_a_limit_that_refusals_name_need_not_be_found(*, counts: bool) -> None:
     assert refused <= 0.01
 
 
+@pytest.mark.parametrize("seed", [2, 4, 6])
+def test_a_rate_that_waits_seem_to_tell_is_left_again(seed: int) -> None:
+    """
+    Where the first refusals find a fraction of a call in the bucket their waits promise up to ten times the rate; what
+    is refused then is no stray.
+    """
+    scenario = Scenario(
+        limits=[Limit(of="requests", amount=3_000, burst=20)],
+        refusals_count=True,
+        latency=Latency(first=0.25, spread=0.3, refusal=0.003),
+        headers=Headers(spelling="none", words="kind"),
+        seed=seed,
+    )
+    requests = (ask(position, f"{position:08} hi") for position in range(900))
+    played = play(SimTransport(Provider(scenario)), requests, Settings(seed=seed))
+
+    assert played.ended_at <= 1.3 * 900 / 50.0
+
+
 @pytest.mark.parametrize(("words", "slowest", "most"), [("kind", 1.25, 0.05), ("limit", 1.1, 0.02)])
 def test_finds_a_cap_on_calls_at_once(words: Literal["limit", "kind"], slowest: float, most: float) -> None:
     """

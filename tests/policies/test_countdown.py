@@ -64,14 +64,6 @@ class Bucket:
         self.pace.refused(Refusal(self.amount, self.now, self.now, wait), sent=totals, exact=wait)
 
 
-class Liar(Bucket):
-    """Always names the same wait, whatever its level."""
-
-    def wait(self) -> float:
-        """A hundredth of a second."""
-        return 0.011
-
-
 class Clock(Bucket):
     """Counts so many in every second of its own."""
 
@@ -133,21 +125,6 @@ def test_the_end_of_a_window_tells_no_rate() -> None:
     clock.run(120.0, fastest=40.0)
 
     assert clock.passed[0] - before >= 0.93 * 1_200.0
-
-
-@pytest.mark.parametrize("capacity", [1.0, 20.0])
-def test_waits_that_are_not_true_are_seen_through(capacity: float) -> None:
-    """
-    Ninety a second are promised and thirty let through: what is refused is taken for what it is, and for no strays.
-    """
-    liar = Liar(30.0, capacity)
-    liar.volley(round(capacity) + 6)
-    liar.run(60.0, fastest=300.0)
-    passed, refused = liar.passed[0], liar.refused
-    liar.run(60.0, fastest=300.0)
-
-    assert liar.passed[0] - passed >= 0.9 * 1_800.0
-    assert liar.refused - refused <= 0.03 * 1_800.0
 
 
 def test_a_wait_that_may_be_a_windows_end_tells_nothing() -> None:
