@@ -98,7 +98,7 @@ class Pace:
         "_evidence",
         "_fall",
         "_is_passed_by",
-        "_is_told",
+        "_is_unproven",
         "_makes_up",
         "_mean",
         "_passed",
@@ -138,7 +138,7 @@ class Pace:
         self._cost = 0
         self._countdown = Countdown()
         self._doubt = Doubt()
-        self._is_passed_by = self._is_told = False
+        self._is_passed_by = self._is_unproven = False
         self._makes_up = hint is not None  # of a limit that is stated or shown some is saved up in a pause
         self._mean = 1.0
         self._patience = 1.0
@@ -207,7 +207,7 @@ class Pace:
     def _trust(self, rate: float, *, is_proven: bool) -> None:
         self._evidence.believe(rate * _UNDER, rate / _UNDER, is_proven=is_proven)
         self._base, self.mode, self._patience = rate, Mode.CRUISING, 1.0
-        self._is_told = not is_proven
+        self._is_unproven = not is_proven
         self.rate = rate * probing.BELOW
         self._since = 0.0
 
@@ -324,7 +324,7 @@ class Pace:
 
     def _is_safe(self, refusal: Refusal) -> bool:
         """Would the limit that is known, and not only told by waits, have let it through?"""
-        if self._is_told:
+        if self._is_unproven:
             return False
         least = max(_SAFE * self._evidence.low, _SUNK * self._proven)
         return self.rate < least or self._evidence.had_room(refusal, self._mean)
@@ -343,7 +343,7 @@ class Pace:
                 self._trust(self._evidence.hint, is_proven=True)
         else:
             is_new = self._evidence.refused(refusal, passed, mean=self._mean, base=self._base, pace=pace)
-            self._is_told = self._is_told and not is_new
+            self._is_unproven = self._is_unproven and not is_new
             share = 1.0
             if not self._evidence.blocks.rate and self._evidence.blocks.count == 1:
                 share = self._fall.refused_after(self._sends_since, is_known=self.mode is Mode.CRUISING)
