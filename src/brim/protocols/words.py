@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from brim.values import Dimension
@@ -64,6 +65,7 @@ _DIMENSIONS: Final = (
 """By how the unit begins; requests if by none of these."""
 
 
+@lru_cache(maxsize=8)  # each refusal is asked several times
 def named(message: str) -> Named:
     """Read which limit the text of a refusal names."""
     if _CROWD.search(message):
