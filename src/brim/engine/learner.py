@@ -239,7 +239,8 @@ class Learner:
         if is_named:
             self._window.crowded(number, is_news=is_news, now=now)
         elif not tells_number:
-            self._window.uncapped(now)
+            if verdict.is_strike:
+                self._window.uncapped(now)
         elif is_news:
             self._window.refused(self._fewest, now)
         else:
