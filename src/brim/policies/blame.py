@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["PLACES", "Timing", "blamed_place", "blames_crowd", "exact_wait", "is_no_crowd", "named_rate", "shows_less"]
 
 _WHOLE_S: Final = 1e-6
+"""A wait this close to a whole number of seconds may have been rounded up."""
 _DIFFERENT: Final = 3
 PLACES: Final = {
     Dimension.REQUESTS: 0,

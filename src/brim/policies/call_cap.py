@@ -252,7 +252,10 @@ class CallCap:
             self._under_way.remove(refused)
 
     def blames(self, number: int) -> bool:
-        """Was an attempt refused as the *number*-th because of the cap?"""
+        """Was an attempt refused as the *number*-th because of the cap?
+
+        One that is believed refuses the next after those that it lets through, give or take a miscount among many.
+        """
         if self._state is _State.TRIED:
             return number > (self._good or (self.size if self._is_binding else self.ceiling))
         return self._state is _State.BELIEVED and number >= max(2.0, self._anchor + 1.0 - _NEARLY * self._anchor)

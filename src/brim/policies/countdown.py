@@ -23,12 +23,14 @@ _LONGEST_S: Final = 2.0
 """A longer wait may be that for a window's end."""
 _ON_THE_SECOND: Final = 0.005
 _UNLIKELY: Final = 0.05
-"""Promises whole seconds apart are those of windows, unless that is so by chance: a bucket makes one for every call."""
+"""Promises whole seconds apart, within so many seconds, are those of windows, unless that is as likely by chance: of a
+bucket's, which stand a call apart, one for every second does."""
 _LEAST_SENDS: Final = 12.0
 """Of two refusals closer to each other the waits are too coarse, and whether a refused call counts matters most."""
 _FEW: Final = 0.05
 """So many refusals for each that was let through in between change little if they count too."""
 _SPARE: Final = 0.5
+"""A bucket may have held this part of an attempt more than it is known to hold: sizes are known in whole ones."""
 _CONFIRMS: Final = 4.0
 """So many attempts have to get through before a refusal confirms the rate..."""
 _AT_LEAST: Final = 0.95
