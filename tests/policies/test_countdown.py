@@ -26,6 +26,10 @@ class Bucket:
         """Seconds until one more fits."""
         return (self.amount - self.level) / self.rate
 
+    def pause(self, wait: float) -> float:
+        """For how many seconds it asks to be left alone where *wait* is what it names exactly."""
+        return wait
+
     def refill(self) -> None:
         """Catch up with the present time."""
         self.level = min(self.capacity, self.level + (self.now - self.at) * self.rate)
@@ -54,14 +58,15 @@ class Bucket:
             self.level -= self.amount
             return
         wait = self.wait()
+        pause = self.pause(wait)
         self.refused += 1
         self.passed[0] -= 1.0
         self.passed[1] -= self.amount
         if self.place:
             self.sent[1] -= self.amount  # a refused call took no tokens
-        self.opens_at = self.now + wait
+        self.opens_at = self.now + pause
         totals = (self.sent[0], self.sent[1] + self.amount * (self.place > 0))
-        self.pace.refused(Refusal(self.amount, self.now, self.now, wait), sent=totals, exact=wait)
+        self.pace.refused(Refusal(self.amount, self.now, self.now, pause), sent=totals, exact=wait)
 
 
 class Clock(Bucket):
@@ -76,6 +81,23 @@ class Clock(Bucket):
         if int(self.now + 0.37) > int(self.at + 0.37):
             self.level = self.capacity
         self.at = self.now
+
+
+class Hasty(Bucket):
+    """Names waits that are too short by a share, asks for a whole second all the same, and counts what it refuses."""
+
+    def __init__(self, rate: float, capacity: float, *, share: float) -> None:
+        super().__init__(rate, capacity)
+        self.share = share
+
+    def wait(self) -> float:
+        """What a bucket says that is empty since it refused."""
+        self.level = 0.0
+        return self.share * super().wait()
+
+    def pause(self, wait: float) -> float:
+        """Whole seconds."""
+        return max(1.0, wait)
 
 
 @pytest.mark.parametrize("capacity", [1.0, 5.0, 100.0])
@@ -99,6 +121,23 @@ def test_the_rate_of_a_bucket_is_known_after_a_few_refusals(rate: float, capacit
     assert bucket.passed[0] - passed >= 0.96 * 200.0
     assert bucket.refused <= refused + 8
     assert bucket.pace.mode is Mode.CRUISING
+
+
+@pytest.mark.parametrize("share", [0.6, 0.8, 0.9])
+@pytest.mark.parametrize(("rate", "capacity"), [(10.0, 3.0), (10.0, 9.0), (50.0, 3.0), (50.0, 9.0)])
+def test_a_rate_that_waits_only_seem_to_tell_proves_no_strays(rate: float, capacity: float, share: float) -> None:
+    """
+    What is refused below a rate that nothing but hasty waits told is no stray: the rate is less than that. Every
+    refusal costs a second in which the bucket runs over.
+    """
+    bucket = Hasty(rate, capacity, share=share)
+    bucket.volley(round(capacity) + 3)
+    bucket.run(20.0, fastest=4.0 * rate)
+    passed, refused = bucket.passed[0], bucket.refused
+    bucket.run(60.0, fastest=4.0 * rate)
+
+    assert bucket.passed[0] - passed >= 0.88 * 60.0 * rate
+    assert bucket.refused - refused <= 8
 
 
 def test_tokens_are_counted_down_as_well() -> None:

@@ -94,6 +94,24 @@ def test_what_a_known_limit_has_room_for_was_refused_by_something_else() -> None
     assert bucket.evidence.had_room(refusal(bucket.now + 2.0), 1.0)
 
 
+def test_two_at_the_same_moment_do_not_bound_a_rate_by_what_went_before() -> None:
+    """
+    A bucket of one that refills ten times a second, asked once a second: a second attempt 50 ms after another is one
+    too many, but the rate is no less for that.
+    """
+    evidence = Evidence(0.0)
+    evidence.first(1.0, refusal(0.01), least=1.0)
+    for second in range(1, 9):
+        evidence.saw(1.0, 1.0 + second, float(second))
+    evidence.saw(1.0, 10.0, 8.05)
+    late = refusal(8.05)
+    evidence.took_back(1.0, 8.05)
+
+    assert evidence.refused(late, 9.0, mean=1.0, base=1.0, pace=float("inf"))
+    assert evidence.low <= 1.0
+    assert evidence.high > 3.0
+
+
 def test_bounds_close_in() -> None:
     """
     A steady climb that begins closer by each time leaves less and less to doubt.

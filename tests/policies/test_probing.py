@@ -6,8 +6,9 @@ from itertools import count
 
 import pytest
 
+from brim.policies.dwell import Dwell
 from brim.policies.evidence import Evidence
-from brim.policies.probing import RAISED, crossing, cruising, dwell, patience, searching, setting_out
+from brim.policies.probing import RAISED, crossing, cruising, searching, setting_out
 from brim.policies.refusal import Refusal
 
 
@@ -32,8 +33,10 @@ def window(amount: float, span: float) -> Evidence:
 def factors(evidence: Evidence, base: float) -> list[float]:
     """The pace of a cruise by attempts, until the search begins."""
     found: list[float] = []
-    for sent in count(1):
-        found.append(cruising(evidence, sent / dwell(base, 1.0, cost=1)))
+    dwell = Dwell()
+    for _ in count():
+        dwell.took(1.0)
+        found.append(cruising(evidence, dwell.part(base, 1.0)))
         if found[-1] > RAISED:
             break
     return found
@@ -48,14 +51,6 @@ def test_a_cruise_stays_below_and_rises_at_the_end(base: float) -> None:
     assert below >= 100
     assert len(pace) <= 1.5 * below
     assert pace == sorted(pace)
-
-
-def test_a_dear_question_is_put_half_as_often() -> None:
-    """One that was refused twice or more waits for twice as many attempts, and no longer."""
-    cheap = dwell(5.0, 1.0, cost=1)
-
-    assert dwell(5.0, 1.0, cost=0) == cheap
-    assert dwell(5.0, 1.0, cost=2) == dwell(5.0, 1.0, cost=9) == 2.0 * cheap
 
 
 def test_a_window_is_asked_outright() -> None:
@@ -109,22 +104,6 @@ def test_the_bounds_are_crossed_in_some_attempts(base: float, attempts: int) -> 
     seconds = 0.6931 / search
 
     assert seconds * base == pytest.approx(attempts, rel=0.01)
-
-
-def test_the_same_answer_again_makes_patient() -> None:
-    """Twice as patient each time, whatever the width of the bounds, up to a whole dwell."""
-    evidence = known(1.0, 1.2)
-    found = [0.25]
-    for _ in range(3):
-        found.append(patience(evidence, found[-1], 1.0))
-
-    assert found == pytest.approx([0.25, 0.5, 1.0, 1.0])
-
-
-def test_a_change_makes_impatient() -> None:
-    """A rate that was raised may be raised on; one that fell is as uncertain as its bounds are wide."""
-    assert patience(known(1.0, 1.01), 1.0, 1.1) == 0.25
-    assert patience(known(1.0, 1.2), 1.0, 0.5) == pytest.approx(0.5)
 
 
 def test_sets_out_the_faster_the_sooner_refusals_are_back() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brim.policies.replay import drawn, highest, left, lowest, steepest, taken
+from brim.policies.replay import drawn, highest, latest, left, lowest, steepest, taken
 
 BURST = [(0.0, 0.0), (0.0, 20.0), (10.0, 40.0)]
 """Twenty at once, and twenty in the ten seconds after."""
@@ -51,6 +51,14 @@ def test_a_burst_long_ago_is_no_longer_missing() -> None:
     """
     assert taken(BURST, (10.0, 40.0), 1.0) == pytest.approx(30.0)
     assert taken(BURST, (10.0, 40.0), 4.0) == 0.0
+
+
+@pytest.mark.parametrize(("until", "at"), [(12.0, 10.0), (10.0, 10.0), (9.0, 0.0), (-1.0, 0.0)])
+def test_the_latest_is_the_last_that_was_sent_by_then(until: float, at: float) -> None:
+    """
+    One sent at that very moment is; before all of them there is the beginning.
+    """
+    assert latest(BURST, until) == at
 
 
 def test_the_steepest_stretch_is_long_enough_to_say_something() -> None:

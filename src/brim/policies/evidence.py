@@ -19,7 +19,7 @@ from typing import Final
 
 from brim.policies.blocks import NO_TRAIL, Blocks, Trail
 from brim.policies.refusal import Mark, Refusal
-from brim.policies.replay import drawn, highest, left, lowest, steepest, taken
+from brim.policies.replay import drawn, highest, latest, left, lowest, steepest, taken
 from brim.policies.spans import MINUTE_S
 
 __all__ = ["Evidence"]
@@ -371,10 +371,15 @@ class Evidence:
             return size > small and left(samples, begin, new.at, rate=rate, size=size, mean=mean) >= wanted
 
         if fastest is not None:
-            peak = _GROWN * steepest([begin, *samples], new.at, _PEAK_S) if fastest == float("inf") else fastest
+            peak = fastest if fastest < float("inf") else self._peak([begin, *samples], new)
             top = max(most, min(max(_FASTEST * most, fastest), peak, self.fastest(small, mean)))
             return least, highest(most, top, has_room)
         return least, most if has_room(most * _SLACK) else _FASTEST * most
+
+    def _peak(self, samples: list[tuple[float, float]], new: Mark) -> float:
+        """The fastest limit that may have refused *new*, by what was sent lately, or by the one just before."""
+        gap = max(new.at - latest(samples, new.at), _SAMPLE_S)
+        return max(_GROWN * steepest(samples, new.at, _PEAK_S), new.amount / gap)
 
     def fastest(self, small: float, mean: float) -> float:
         """The fastest refill at which even the smallest bucket was empty at the first refusal."""

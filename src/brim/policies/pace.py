@@ -31,6 +31,7 @@ from brim.policies import probing
 from brim.policies.blocks import NO_TRAIL, Trail
 from brim.policies.countdown import Countdown
 from brim.policies.doubt import Doubt, Fall
+from brim.policies.dwell import Dwell
 from brim.policies.evidence import Evidence
 from brim.policies.refusal import Refusal
 from brim.policies.strays import Strays
@@ -91,9 +92,9 @@ class Pace:
         "_base",
         "_began",
         "_ceiling",
-        "_cost",
         "_countdown",
         "_doubt",
+        "_dwell",
         "_empty_at",
         "_evidence",
         "_fall",
@@ -102,12 +103,10 @@ class Pace:
         "_makes_up",
         "_mean",
         "_passed",
-        "_patience",
         "_proven",
         "_refused",
         "_search",
         "_sends_since",
-        "_since",
         "_strays",
         "_struck_at",
         "_told",
@@ -133,15 +132,14 @@ class Pace:
         self._ceiling = float("inf") if ceiling is None else ceiling
         self._evidence = Evidence(now, hint, trail)
         self._fall = Fall()
-        self._base = self._refused = self._proven = self._empty_at = self._since = self._told = 0.0
+        self._base = self._refused = self._proven = self._empty_at = self._told = 0.0
         self._began = now
-        self._cost = 0
         self._countdown = Countdown()
         self._doubt = Doubt()
+        self._dwell = Dwell()
         self._is_passed_by = self._is_unproven = False
         self._makes_up = hint is not None  # of a limit that is stated or shown some is saved up in a pause
         self._mean = 1.0
-        self._patience = 1.0
         self._search = _CAREFUL
         self._sends_since = 0
         self._strays = Strays()
@@ -206,10 +204,10 @@ class Pace:
 
     def _trust(self, rate: float, *, is_proven: bool) -> None:
         self._evidence.believe(rate * _UNDER, rate / _UNDER, is_proven=is_proven)
-        self._base, self.mode, self._patience = rate, Mode.CRUISING, 1.0
+        self._base, self.mode = rate, Mode.CRUISING
         self._is_unproven = not is_proven
         self.rate = rate * probing.BELOW
-        self._since = 0.0
+        self._dwell.trust()
 
     def scaled(self, factor: float) -> None:
         """The server says that its limit is so many times what it was."""
@@ -244,9 +242,8 @@ class Pace:
         if self.mode is Mode.SEARCHING:
             self.rate *= probing.searching(evidence, self._search, amount, now, rate=self.rate, mean=mean)
         else:
-            self._since += amount
-            wait = probing.dwell(self._base, mean, cost=self._cost) * self._patience
-            factor = probing.cruising(evidence, self._since / wait)
+            self._dwell.took(amount)
+            factor = probing.cruising(evidence, self._dwell.part(self._base, mean))
             if factor > probing.RAISED:
                 self.mode, self._search = Mode.SEARCHING, _CAREFUL
             self.rate = self._base * factor
@@ -263,7 +260,7 @@ class Pace:
         if self._strays.share:
             self._evidence.unbind()
         self._proven = 0.0
-        self._since = 0.0
+        self._dwell.begin()
 
     def refused(self, refusal: Refusal, *, sent: Sequence[float], exact: float = 0.0) -> bool:
         """An attempt was refused (and taken out of what passed); does that say anything about the rate?
@@ -277,7 +274,7 @@ class Pace:
         if not self.place:
             self._refused += amount
         if sent_at <= self._struck_at:
-            self._cost += 1
+            self._dwell.refused(wait=wait, is_new=False)
             self._doubt.believed(sent[0])
             if self._evidence.is_fresh:
                 self._settle()
@@ -360,12 +357,12 @@ class Pace:
                 self._base = min(self._base, self._countdown.most)
         if self.mode is not Mode.CRUISING or pace < _SUNK * self._proven:
             self._proven = 0.0
-        self._proven = max(self._proven, self._evidence.low)
+        self._proven = max(self._proven, self._evidence.low * (not self._is_unproven))
         self._settle()
         self._struck_at = now
-        self._since = 0.0
+        self._dwell.begin()
         self._sends_since = 0
-        self._cost = self._cost + 1 if self._evidence.blocks.count > 1 else 1
+        self._dwell.refused(wait=refusal.wait, is_new=self._evidence.blocks.count <= 1)
         self._doubt.settle()
         self._is_passed_by = False
 
@@ -385,7 +382,7 @@ class Pace:
         base = evidence.between(share) / (1.0 - noise)
         if self._sends_since > _SELDOM and pace > _BELOW_CEILING * probing.BELOW * self._ceiling:
             base = max(base, (_NEAR_CEILING if self._sends_since > _RARE else _BELOW_CEILING) * self._ceiling)
-        self._patience = probing.patience(evidence, self._patience, base / max(self._base, _LEAST_RATE))
+        self._dwell.learnt(evidence, base / max(self._base, _LEAST_RATE))
         self._base = base
         self._search = probing.crossing(evidence.high, base, self._mean)
         self.mode = Mode.CRUISING if evidence.is_close else Mode.SEARCHING

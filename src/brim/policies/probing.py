@@ -21,8 +21,6 @@ __all__ = [
     "RAISED",
     "crossing",
     "cruising",
-    "dwell",
-    "patience",
     "pause",
     "searching",
     "setting_out",
@@ -37,11 +35,6 @@ _OUTRIGHT: Final = 1.4
 _RISE: Final = 0.02
 _SHARPLY: Final = 6
 """The power by which the pace rises at the end of a dwell."""
-_DWELL_S: Final = 32.0
-_DWELL_SENDS: Final = 125.0
-_LONGEST_DWELL_S: Final = 140.0
-_DEAREST: Final = 2
-"""A question that is refused so often or more is put as many times more seldom."""
 _A_NEW_WINDOW: Final = 0.3
 _A_WINDOW: Final = 1.0
 _A_LARGER_WINDOW: Final = 6.0
@@ -72,10 +65,6 @@ _WINDOW_BACKOFF: Final = 4.0
 """How many times as long a pause is as the one before: a window that is used up stays so for seconds at least."""
 PAUSE_SHARE: Final = 1 / 8
 """After a block of minutes, so much of it may be waited before it is asked again."""
-_WELL_KNOWN: Final = 0.1
-_LEAST_PATIENCE: Final = 0.25
-_RISEN: Final = 1.03
-_FALLEN: Final = 0.9
 
 
 def pause(blocks: Blocks, gap: float) -> float:
@@ -86,16 +75,6 @@ def pause(blocks: Blocks, gap: float) -> float:
     longest = min(max(_LONGEST_PAUSE_S, PAUSE_SHARE * blocks.block), LONGEST_GAP_S)
     backoff = (_WINDOW_BACKOFF if blocks.span else _BACKOFF) ** min(blocks.count - 1, 16)
     return max(min(gap * backoff, longest), _BREATH * blocks.span)
-
-
-def dwell(base: float, mean: float, *, cost: int) -> float:
-    """After how many units, *mean* by each attempt, a rate of *base* units a second asks for more.
-
-    *cost*: how often the last question was refused. What is sent before the first refusal is back may be refused too,
-    and a window that does not say when it opens is asked several times.
-    """
-    whole = max(base * _DWELL_S, min(mean * _DWELL_SENDS, base * _LONGEST_DWELL_S))
-    return whole * max(1, min(cost, _DEAREST))
 
 
 def cruising(evidence: Evidence, part: float) -> float:
@@ -129,16 +108,3 @@ def setting_out(trip_s: float = _A_TRIP / _A_SECOND) -> float:
 def crossing(high: float, base: float, mean: float) -> float:
     """By how much a search from *base* on grows in a second so that it is at *high* in time."""
     return max(_SLOWEST, log(high / base) / max(_CROSSED_S, _CROSSED_SENDS * mean / base))
-
-
-def patience(evidence: Evidence, before: float, changed: float) -> float:
-    """The part of a whole dwell after which to ask again, if the rate that is believed is *changed* times what it was.
-
-    The less is known, the sooner is more to be found out. But where the answer is the same again, the next time is
-    twice as far as the one *before*: how much small buckets and windows allow is never known closely.
-    """
-    if changed > _RISEN:
-        return _LEAST_PATIENCE  # and may be raised on
-    width = evidence.high / evidence.likely - 1.0
-    known = max(_LEAST_PATIENCE, _WELL_KNOWN / max(_WELL_KNOWN, width))
-    return min(1.0, max(known, 2.0 * before)) if evidence.is_close and changed > _FALLEN else known

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import takewhile
 from typing import Final
 
-__all__ = ["Samples", "drawn", "highest", "left", "lowest", "steepest", "taken"]
+__all__ = ["Samples", "drawn", "highest", "latest", "left", "lowest", "steepest", "taken"]
 
 Samples = Iterable[tuple[float, float]]
 """Times in order, and what had passed by each of them."""
@@ -51,6 +51,11 @@ def taken(samples: Samples, end: tuple[float, float], rate: float) -> float:
     until, passed = end
     beyond = (passed - by_then - rate * (until - at) for at, by_then in samples if at <= until)
     return max(0.0, max(beyond, default=0.0))
+
+
+def latest(samples: Sequence[tuple[float, float]], until: float) -> float:
+    """When the last of them was, until then; the beginning if none was."""
+    return next((at for at, _ in reversed(samples) if at <= until), samples[0][0])
 
 
 def steepest(samples: Sequence[tuple[float, float]], until: float, seconds: float) -> float:
