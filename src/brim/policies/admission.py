@@ -19,10 +19,26 @@ from brim.policies.pace import Pace
 from brim.policies.past import Past
 from brim.policies.refusal import Refusal
 from brim.policies.spans import MINUTE_S
-from brim.policies.stated import CONSTRAINTS, any_minute, ceilings, hold, minutes, state_days, state_rates
-from brim.policies.telling import GROWTH_NAME, gauge_of, learnt_name, over_ceiling, shown_name
+from brim.policies.stated import (
+    CONSTRAINTS,
+    any_minute,
+    ceilings,
+    hold,
+    minutes,
+    state_days,
+    state_rates,
+)
+from brim.policies.telling import (
+    GROWTH_NAME,
+    day_used_up,
+    gauges_of_levels,
+    gauges_of_paces,
+    learnt_name,
+    over_ceiling,
+    shown_name,
+)
 from brim.policies.tokens import Amounts, Charging, Cost, Spent
-from brim.values import Answer, Bound, Dimension, Failure, FailureKind, Gauge, GaugeSource, Sent
+from brim.values import Answer, Bound, Dimension, Failure, FailureKind, Gauge
 
 __all__ = ["Admission"]
 
@@ -112,13 +128,7 @@ class Admission:
         for each in self._days:
             wait = each.gauge.ready_in(cost.amounts[each.place], now)
             if wait > 0.0:
-                return Failure(
-                    kind=FailureKind.DAILY,
-                    message=f"the stated limit of {each.amount:,.0f} {each.name} is used up; "
-                    f"there is room in {wait / 3600:.1f} hours",
-                    retry_after=wait,
-                    sent=Sent.NO,
-                )
+                return day_used_up(each, wait)
         return None
 
     def ready_in(self, cost: Cost, now: float, *, is_paced: bool = True) -> float:
@@ -189,6 +199,7 @@ class Admission:
         usage = answer.outcome.usage
         if used is None and usage is not None:
             used = self._costs.true_up(charge.cost, charge.max_tokens, usage)
+            self._costs.answered(charge, usage, self._kept, now)
         if used is not None:
             _, tokens, given, made = used
             _, held, held_given, held_made = charge.cost.amounts
@@ -292,9 +303,9 @@ class Admission:
 
     def _strikes(self, place: int, charge: Charge, failure: Failure, now: float) -> bool:
         """Does a refusal that no level explains say anything about the rate?"""
-        if self._is_overdrawn(place, charge, now):
+        if self._is_overdrawn(place, charge, now) or self._is_early(place, charge, failure, now):
             return False
-        if self._is_early(place, charge, failure, now):
+        if place < 2 and self._costs.reserved_too_little(charge, self._stated, now):
             return False
         self._hold_in_every_minute(place, now)
         pace = self._blamed(failure)
@@ -382,19 +393,5 @@ class Admission:
     def gauges(self, now: float) -> list[Gauge]:
         """How full every limit is that is stated, shown or learnt."""
         gauges = [each.shown(self._past, now) for each in (*self._stated, *self._days)]
-        for (dimension, _), level in self._levels.items():
-            if level.is_known and level.limit:
-                used = self._used(level.place, level.rate * MINUTE_S, now)
-                if level.remaining is not None:
-                    used = 1.0 - level.level(now) / level.limit
-                gauges.append(gauge_of(shown_name(dimension), level.place, level.limit, used, GaugeSource.HEADERS))
-        for pace in self._paces:
-            if pace.holds:
-                limit = pace.rate * MINUTE_S
-                used = self._used(pace.place, limit, now)
-                gauges.append(gauge_of(learnt_name(pace.place), pace.place, limit, used, GaugeSource.REFUSALS))
-        return gauges
-
-    def _used(self, place: int, per_minute: float, now: float) -> float:
-        """Which share of a rate the last minute used."""
-        return self._past.rate(place, MINUTE_S, now) * MINUTE_S / per_minute
+        gauges += gauges_of_levels(self._levels, self._past, now)
+        return gauges + gauges_of_paces(self._paces, self._past, now)

@@ -1,18 +1,30 @@
 """What attempts cost where nobody says how a provider charges: what is believed of it follows what its headers show.
 
-The dialect tells what to begin with; only where that is the most that may be charged can there be less.
+The dialect tells what to begin with; only where that is the most that may be charged can there be less. Where headers
+show nothing, what is refused tells (`brim.policies.trial`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
 import msgspec
 
+from brim.policies.stated import drain, is_held
 from brim.policies.tariff import Stake, Tariff
 from brim.policies.thrift import Thrift
 from brim.policies.tokens import Amounts, Charging, Cost, TokenCosts
-from brim.values import Answer, Failure, FailureKind
+from brim.policies.trial import Trial
+from brim.values import Answer, Failure, FailureKind, Usage
+
+if TYPE_CHECKING:
+    from brim.policies.stated import Stated
 
 __all__ = ["Charge", "LearntCosts", "Verdict"]
+
+_TOKENS: Final = 1
+"""Where among the amounts of a cost the tokens stand."""
 
 
 class Charge(msgspec.Struct, frozen=True, gc=False):
@@ -45,12 +57,13 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
 class LearntCosts(TokenCosts):
     """Costs of attempts by a way of charging that may turn out to be another."""
 
-    __slots__ = ("_tariff", "_thrift")
+    __slots__ = ("_tariff", "_thrift", "_trial")
 
     def __init__(self, charging: Charging) -> None:
         super().__init__(charging)
         self._tariff: Tariff | None = None
         self._thrift = Thrift()
+        self._trial = Trial() if charging is Charging.RESERVES_CAP else None
 
     def stake(self, cost: Cost, max_tokens: int | None, now: float) -> Stake | None:
         """An attempt goes: what it is thought to take in every way; None if nothing is to be learnt of that."""
@@ -70,6 +83,25 @@ class LearntCosts(TokenCosts):
         elif outcome.usage is not None:
             self._tariff.ended(stake, float(outcome.usage.input_tokens), float(outcome.usage.output_tokens))
 
+    def answered(self, charge: Charge, usage: Usage, stated: Iterable[Stated], now: float) -> None:
+        """A call was answered. Where nobody shows what is left of *stated* limits, try whether less is counted."""
+        if self._trial is None or charge.max_tokens is None:
+            return
+        made = float(usage.output_tokens)
+        used, extra = usage.input_tokens + made, max(0.0, charge.max_tokens - made)
+        is_binding = is_held(stated, _TOKENS, charge.cost.amounts[_TOKENS], now)
+        self._trial.answered(used=used, extra=extra, sent_at=charge.at, now=now, is_binding=is_binding)
+        self.charging, self.share = self._trial.charging, self._trial.share
+
+    def reserved_too_little(self, charge: Charge, stated: Iterable[Stated], now: float) -> bool:
+        """A call was refused that *stated* limits had let go: was it because a trial went too far?"""
+        amount = charge.cost.amounts[_TOKENS]
+        if self._trial is None or not self._trial.refused(amount, sent_at=charge.at, now=now):
+            return False
+        self.charging, self.share = self._trial.charging, self._trial.share
+        drain(stated, _TOKENS, self._trial.largest, now)
+        return True
+
     def shown(
         self, remaining: float, stake: Stake | None, *, sent_at: float, now: float, rate: float, is_short: bool
     ) -> bool:
@@ -79,6 +111,7 @@ class LearntCosts(TokenCosts):
         """
         if self._tariff is None and self.charging is Charging.RESERVES_CAP:
             self._tariff = Tariff()
+        self._trial = None  # what is shown tells more
         if self._tariff is None or stake is None:
             return False
         has_changed = self._tariff.saw(remaining, stake, sent_at=sent_at, now=now, rate=rate)

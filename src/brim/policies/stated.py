@@ -20,7 +20,19 @@ if TYPE_CHECKING:
     from brim.policies.level import ServerLevel
     from brim.policies.past import Past
 
-__all__ = ["CONSTRAINTS", "WORDS", "Stated", "any_minute", "ceilings", "hold", "minutes", "state_days", "state_rates"]
+__all__ = [
+    "CONSTRAINTS",
+    "WORDS",
+    "Stated",
+    "any_minute",
+    "ceilings",
+    "drain",
+    "hold",
+    "is_held",
+    "minutes",
+    "state_days",
+    "state_rates",
+]
 
 WORDS: Final = ("requests", "tokens", "input tokens", "output tokens")
 """What an amount counts, by its place."""
@@ -197,6 +209,18 @@ def hold(stated: Iterable[Stated], until: float, now: float) -> None:
     for each in stated:
         if isinstance(each.gauge, SavingBucket):
             each.gauge.held(until, now)
+
+
+def is_held(stated: Iterable[Stated], place: int, amount: float, now: float) -> bool:
+    """Does a limit of *place* make a call of *amount* wait?"""
+    return any(each.place == place and each.gauge.ready_in(amount, now) > 0.0 for each in stated)
+
+
+def drain(stated: Iterable[Stated], place: int, least: float, now: float) -> None:
+    """The server has nothing left of *place*, whatever was counted here, and needs *least* before the next call."""
+    for each in stated:
+        if each.place == place and isinstance(each.gauge, Bucket):
+            each.gauge.take(max(0.0, each.gauge.level(now) + least), now)
 
 
 def _bucket(_place: int, amount: float, now: float, *, before: Bucket | None, past: Past) -> Bucket:

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
 from brim.policies.spans import MINUTE_S
 from brim.policies.stated import WORDS
 from brim.values import Dimension, Failure, FailureKind, Gauge, GaugeSource, Sent
 
-__all__ = ["GROWTH_NAME", "gauge_of", "learnt_name", "over_ceiling", "shown_name"]
+if TYPE_CHECKING:
+    from brim.policies.level import ServerLevel
+    from brim.policies.pace import Pace
+    from brim.policies.past import Past
+    from brim.policies.stated import Stated
+
+__all__ = [
+    "GROWTH_NAME",
+    "day_used_up",
+    "gauges_of_levels",
+    "gauges_of_paces",
+    "learnt_name",
+    "over_ceiling",
+    "shown_name",
+]
 
 GROWTH_NAME: Final = "a limit on how fast the rate may grow"
 
@@ -23,10 +38,51 @@ def shown_name(dimension: Dimension) -> str:
     return f"{dimension.value} left on the server"
 
 
-def gauge_of(name: str, place: int, limit: float, used: float, source: GaugeSource) -> Gauge:
+def gauges_of_levels(
+    levels: Mapping[tuple[Dimension, float | None], ServerLevel], past: Past, now: float
+) -> list[Gauge]:
+    """How full every limit is that headers show."""
+    gauges = []
+    for (dimension, _), level in levels.items():
+        if level.is_known and level.limit:
+            used = _used(past, level.place, level.rate * MINUTE_S, now)
+            if level.remaining is not None:
+                used = 1.0 - level.level(now) / level.limit
+            gauges.append(_gauge(shown_name(dimension), level.place, level.limit, used, GaugeSource.HEADERS))
+    return gauges
+
+
+def gauges_of_paces(paces: Sequence[Pace], past: Past, now: float) -> list[Gauge]:
+    """How full every limit is that refusals taught."""
+    gauges = []
+    for pace in paces:
+        if pace.holds:
+            limit = pace.rate * MINUTE_S
+            used = _used(past, pace.place, limit, now)
+            gauges.append(_gauge(learnt_name(pace.place), pace.place, limit, used, GaugeSource.REFUSALS))
+    return gauges
+
+
+def _used(past: Past, place: int, per_minute: float, now: float) -> float:
+    """Which share of a rate the last minute used."""
+    return past.rate(place, MINUTE_S, now) * MINUTE_S / per_minute
+
+
+def _gauge(name: str, place: int, limit: float, used: float, source: GaugeSource) -> Gauge:
     """How full a limit a minute is; *used* is a share, cut to 0 to 1."""
     share = min(1.0, max(0.0, used))
     return Gauge(name=name, limit=limit, used=share, unit=WORDS[place], period_s=MINUTE_S, source=source)
+
+
+def day_used_up(limit: Stated, wait_s: float) -> Failure:
+    """A limit a day leaves no room for *wait_s* seconds."""
+    return Failure(
+        kind=FailureKind.DAILY,
+        message=f"the stated limit of {limit.amount:,.0f} {limit.name} is used up; "
+        f"there is room in {wait_s / 3600:.1f} hours",
+        retry_after=wait_s,
+        sent=Sent.NO,
+    )
 
 
 def over_ceiling(cost: float, limit: float, place: int, span: str) -> Failure:

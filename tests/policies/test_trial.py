@@ -1,0 +1,131 @@
+"""Trying whether a server that shows nothing counts less than the whole cap: more where it does, little lost if not."""
+
+from __future__ import annotations
+
+import heapq
+from random import Random
+
+import pytest
+
+from brim.config import Limits
+from brim.policies.admission import Admission
+from brim.policies.tokens import Charging
+from brim.values import Answer, Failure, FailureKind, FinishReason, Reply, Usage
+
+RATE = 1_000.0
+CAP = 400
+GIVEN = 40
+MADE = 60
+BODY = b"word " * 30
+
+
+class Server:
+    """A bucket of tokens that shows nothing; calls are sent as soon as admission lets them go."""
+
+    def __init__(self, *, keeps: bool, gives_back: bool, size: float = 3.0 * RATE, trip_s: float = 0.5) -> None:
+        self.keeps, self.gives_back, self.size, self.trip_s = keeps, gives_back, size, trip_s
+        self.admission = Admission(
+            Limits(tokens_per_minute=60.0 * RATE), charging=Charging.RESERVES_CAP, now=0.0
+        )
+        self.level, self.at, self.now = size, 0.0, 0.0
+        self.answered = self.refused = 0
+        self._due: list[tuple[float, int, object]] = []
+
+    def _refill(self, at: float) -> None:
+        self.level = min(self.size, self.level + (at - self.at) * RATE)
+        self.at = at
+
+    def run(self, seconds: float, *, given: int = GIVEN) -> None:
+        """Send for so long; prompts have *given* tokens."""
+        until = self.now + seconds
+        number = 0
+        while self.now < until:
+            cost = self.admission.cost(BODY, CAP)
+            wait = max(self.admission.ready_in(cost, self.now), 0.001)
+            while self._due and self._due[0][0] <= self.now + wait:
+                self._answer(*heapq.heappop(self._due))
+                wait = max(self.admission.ready_in(cost, self.now), 0.001)
+            self.now += wait
+            self._refill(self.now)
+            charge = self.admission.take(cost, self.now, among=1, max_tokens=CAP)
+            takes = given + (CAP if self.keeps else MADE)
+            if self.level < takes:
+                self.refused += 1
+                failure = Failure(kind=FailureKind.THROTTLED, message="too many tokens", status=429)
+                answer = Answer(outcome=failure, sent_at=self.now, ended_at=self.now)
+                self.admission.answered(charge, answer, self.now)
+                self.admission.refused(charge, answer, failure, self.now)
+                continue
+            self.level -= takes
+            number += 1
+            heapq.heappush(self._due, (self.now + self.trip_s, number, (charge, given)))
+
+    def _answer(self, at: float, _: int, what: object) -> None:
+        charge, given = what  # type: ignore[misc] # put there by run
+        self.now = max(self.now, at)
+        self._refill(self.now)
+        if self.keeps and self.gives_back:
+            self.level = min(self.size, self.level + CAP - MADE)
+        usage = Usage(input_tokens=given, output_tokens=MADE)
+        reply = Reply(text="", finish_reason=FinishReason.STOP, usage=usage)
+        self.admission.answered(charge, Answer(outcome=reply, sent_at=charge.at, ended_at=self.now), self.now)
+        self.answered += 1
+
+
+@pytest.mark.parametrize("trip_s", [0.2, 3.0])
+@pytest.mark.parametrize(("keeps", "gives_back"), [(False, False), (True, True)])
+def test_a_server_that_counts_less_is_filled(trip_s: float, *, keeps: bool, gives_back: bool) -> None:
+    """
+    A quarter of what the cap allows is used. Counted as such, or given back when it is known, nearly all of the limit
+    is filled with it.
+    """
+    server = Server(keeps=keeps, gives_back=gives_back, trip_s=trip_s, size=max(3.0, 6.0 * trip_s) * RATE)
+    server.run(30.0)
+    before, refused = server.answered, server.refused
+    server.run(100.0)
+
+    assert (server.answered - before) * (GIVEN + MADE) >= 0.95 * 100.0 * RATE
+    assert server.refused <= 4
+    assert server.refused - refused <= 2
+
+
+@pytest.mark.parametrize("trip_s", [0.2, 3.0])
+@pytest.mark.parametrize("seconds", [1.5, 10.0, 60.0])
+def test_a_server_that_keeps_the_whole_cap_is_hardly_refused(trip_s: float, seconds: float) -> None:
+    """
+    What is tried costs a refusal or two, and is not tried again for minutes; the limit is filled as before.
+    """
+    server = Server(keeps=True, gives_back=False, trip_s=trip_s, size=seconds * RATE)
+    server.run(100.0)
+    assert server.refused <= 3
+    assert server.answered * (GIVEN + CAP) >= 0.95 * (100.0 - trip_s) * RATE
+
+
+def test_a_larger_call_than_all_before_waits_for_as_much() -> None:
+    """
+    After a trial nothing is left to spare: one that asks for more than the others did is refused once, not again.
+    """
+    server = Server(keeps=True, gives_back=False, size=3.0 * RATE)
+    server.run(40.0)
+    before = server.refused
+    server.run(40.0, given=5 * GIVEN)
+
+    assert before <= 3
+    assert server.refused - before <= 3
+
+
+def test_what_takes_its_whole_cap_is_nothing_to_try() -> None:
+    """
+    Where answers make all that they may, there is nothing to be gained.
+    """
+    admission = Admission(Limits(tokens_per_minute=60.0 * RATE), charging=Charging.RESERVES_CAP, now=0.0)
+    rng, now = Random(1), 0.0
+    for _ in range(200):
+        cost = admission.cost(BODY, CAP)
+        now += admission.ready_in(cost, now)
+        charge = admission.take(cost, now, among=1, max_tokens=CAP)
+        usage = Usage(input_tokens=GIVEN, output_tokens=rng.randrange(CAP - 10, CAP + 1))
+        reply = Reply(text="", finish_reason=FinishReason.LENGTH, usage=usage)
+        admission.answered(charge, Answer(outcome=reply, sent_at=now, ended_at=now), now)
+
+    assert now >= 0.99 * (200 - 2) * (GIVEN + CAP) / RATE
