@@ -211,6 +211,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         code: the provider's own error code or type.
         retry_after: the wait the provider asks for, in seconds from the answer; None if it says nothing.
         is_reset: is that wait no more than when a limit, shown as used up, is whole again?
+        exact_wait: the wait that a header or the text names to the fraction of a second; 0 if none does.
         sent: may the provider have executed it?
         request_id: the provider's name for this answer.
         usage: tokens billed all the same (a refused answer), where the provider says so.
@@ -222,6 +223,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     code: str | None = None
     retry_after: float | None = None
     is_reset: bool = False
+    exact_wait: float = 0.0
     sent: Sent = Sent.YES
     request_id: str | None = None
     usage: Usage | None = None

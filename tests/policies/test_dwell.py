@@ -76,12 +76,15 @@ def test_the_same_answer_again_makes_patient() -> None:
 
 def test_a_rate_that_fell_is_as_uncertain_as_its_bounds_are_wide() -> None:
     """
-    So it is asked about sooner; one that somebody names is not.
+    So it is asked about sooner; one that somebody names is not, but one that is only worked out is.
     """
     dwell = Dwell()
     whole = seconds(dwell, 5.0)
     dwell.learnt(known(1.0, 1.2), 0.5)
     assert seconds(dwell, 5.0) == pytest.approx(0.5 * whole)
 
-    dwell.trust()
+    dwell.trust(is_proven=True)
     assert seconds(dwell, 5.0) == whole
+
+    dwell.trust(is_proven=False)
+    assert seconds(dwell, 5.0) == pytest.approx(0.5 * whole)

@@ -9,6 +9,7 @@ import pytest
 
 from brim.config import Limits
 from brim.policies.admission import Admission
+from brim.policies.charges import Charge
 from brim.policies.tokens import Charging
 from brim.values import Answer, Failure, FailureKind, FinishReason, Reply, Usage
 
@@ -24,12 +25,10 @@ class Server:
 
     def __init__(self, *, keeps: bool, gives_back: bool, size: float = 3.0 * RATE, trip_s: float = 0.5) -> None:
         self.keeps, self.gives_back, self.size, self.trip_s = keeps, gives_back, size, trip_s
-        self.admission = Admission(
-            Limits(tokens_per_minute=60.0 * RATE), charging=Charging.RESERVES_CAP, now=0.0
-        )
+        self.admission = Admission(Limits(tokens_per_minute=60.0 * RATE), charging=Charging.RESERVES_CAP, now=0.0)
         self.level, self.at, self.now = size, 0.0, 0.0
         self.answered = self.refused = 0
-        self._due: list[tuple[float, int, object]] = []
+        self._due: list[tuple[float, int, Charge, int]] = []
 
     def _refill(self, at: float) -> None:
         self.level = min(self.size, self.level + (at - self.at) * RATE)
@@ -58,10 +57,9 @@ class Server:
                 continue
             self.level -= takes
             number += 1
-            heapq.heappush(self._due, (self.now + self.trip_s, number, (charge, given)))
+            heapq.heappush(self._due, (self.now + self.trip_s, number, charge, given))
 
-    def _answer(self, at: float, _: int, what: object) -> None:
-        charge, given = what  # type: ignore[misc] # put there by run
+    def _answer(self, at: float, _: int, charge: Charge, given: int) -> None:
         self.now = max(self.now, at)
         self._refill(self.now)
         if self.keeps and self.gives_back:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brim.protocols.faults import Fault
-from brim.protocols.waits import parse_duration, parse_wait, retry_after, until_reset
+from brim.protocols.waits import exact_wait, parse_duration, parse_wait, retry_after, until_reset
 from protocols.cases import FIXED
 
 NOW = 1_763_800_000.0  # 2025-11-22T08:26:40Z
@@ -228,3 +228,25 @@ def test_a_wait_is_none_or_finite_and_not_negative(headers: dict[str, str], mess
     waits = retry_after(headers, Fault(message=message), NOW), until_reset(headers, Fault(message=message), NOW)
 
     assert all(wait is None or (math.isfinite(wait) and wait >= 0) for wait in waits)
+
+
+@pytest.mark.parametrize(
+    ("message", "asked", "wait"),
+    [
+        ("slow down", None, 0.0),
+        ("slow down", 2.0, 0.0),
+        ("slow down", 0.25, 0.25),
+        ("Please try again in 62ms.", 1.0, 0.062),
+        ("Please try again in 3s.", 1.5, 1.5),
+        ("slow down", 1.625, 0.0),
+        ("Please try again in 62ms.", 0.625, 0.062),
+    ],
+)
+def test_a_wait_is_exact_if_neither_it_nor_its_end_is_a_whole_second(
+    message: str, asked: float | None, wait: float
+) -> None:
+    """
+    Headers may be rounded up where the text is not; the shorter says more. A date is as exact as the clock's seconds,
+    whatever is left until then.
+    """
+    assert exact_wait(asked, message, 1_700_000_000.375) == pytest.approx(wait)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from brim.config import Limits
-from brim.policies.blame import PLACES, blamed_place, exact_wait, named_rate, shows_less
+from brim.policies.blame import PLACES, blamed_place, named_rate, shows_less
 from brim.policies.charges import Charge, LearntCosts, Verdict
 from brim.policies.growth import RAMP_CODES, Growth
 from brim.policies.level import ServerLevel
@@ -311,7 +311,7 @@ class Admission:
         pace = self._blamed(failure)
         pace.told(named_rate(failure))
         refusal = Refusal(charge.cost.amounts[pace.place], charge.at, now, failure.retry_after or 0.0)
-        return pace.refused(refusal, sent=charge.totals, exact=exact_wait(failure))
+        return pace.refused(refusal, sent=charge.totals, exact=failure.exact_wait)
 
     def _is_overdrawn(self, place: int, charge: Charge, now: float) -> bool:
         """Had more been saved for this call than the server allows?"""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from brim.protocols.waits import said
 from brim.protocols.words import named
 from brim.values import Dimension
 
@@ -12,10 +11,8 @@ if TYPE_CHECKING:
     from brim.policies.tokens import Amounts
     from brim.values import Answer, Failure
 
-__all__ = ["PLACES", "Timing", "blamed_place", "blames_crowd", "exact_wait", "is_no_crowd", "named_rate", "shows_less"]
+__all__ = ["PLACES", "Timing", "blamed_place", "blames_crowd", "is_no_crowd", "named_rate", "shows_less"]
 
-_WHOLE_S: Final = 1e-6
-"""A wait this close to a whole number of seconds may have been rounded up."""
 _DIFFERENT: Final = 3
 PLACES: Final = {
     Dimension.REQUESTS: 0,
@@ -38,13 +35,6 @@ def named_rate(failure: Failure) -> float | None:
     return named(failure.message).rate
 
 
-def exact_wait(failure: Failure) -> float:
-    """The wait that a refusal names, in seconds; 0 if it names none, or whole seconds only."""
-    waits = [wait for wait in (failure.retry_after, said(failure.message)) if wait]
-    wait = min(waits, default=0.0)
-    return 0.0 if abs(wait - round(wait)) < _WHOLE_S else wait
-
-
 class Timing:
     """Are the waits that refusals name those for a rate? Then it is time that lets more through, and no call that ends.
 
@@ -63,9 +53,8 @@ class Timing:
 
     def named(self, failure: Failure) -> None:
         """A limit refused an attempt."""
-        wait = exact_wait(failure)
-        if wait and not self.is_rate:
-            self._waits.add(wait)
+        if failure.exact_wait and not self.is_rate:
+            self._waits.add(failure.exact_wait)
 
 
 def blames_crowd(failure: Failure) -> bool:

@@ -23,6 +23,8 @@ _DEAREST: Final = 2
 """A question that is refused so often or more is put as many times more seldom."""
 _WELL_KNOWN: Final = 0.1
 _LEAST_PATIENCE: Final = 0.25
+_WORKED_OUT: Final = 0.5
+"""The part of a dwell after which to ask about a rate that is only worked out from something else."""
 _RISEN: Final = 1.03
 _FALLEN: Final = 0.9
 
@@ -46,9 +48,9 @@ class Dwell:
         """From now on the rate is kept to."""
         self._since = 0.0
 
-    def trust(self) -> None:
-        """The rate is known from elsewhere: there is no hurry to ask for more."""
-        self._patience = 1.0
+    def trust(self, *, is_proven: bool) -> None:
+        """The rate is known from elsewhere: if that is the limit itself there is no hurry to ask for more."""
+        self._patience = 1.0 if is_proven else _WORKED_OUT
         self.begin()
 
     def took(self, amount: float) -> None:

@@ -207,7 +207,7 @@ class Pace:
         self._base, self.mode = rate, Mode.CRUISING
         self._is_unproven = not is_proven
         self.rate = rate * probing.BELOW
-        self._dwell.trust()
+        self._dwell.trust(is_proven=is_proven)
 
     def scaled(self, factor: float) -> None:
         """The server says that its limit is so many times what it was."""

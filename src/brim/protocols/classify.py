@@ -18,7 +18,7 @@ import msgspec
 from brim.protocols import WireResponse
 from brim.protocols.faults import Fault, presentable, read_fault
 from brim.protocols.reading import is_success, request_id
-from brim.protocols.waits import retry_after, until_reset
+from brim.protocols.waits import exact_wait, retry_after, until_reset
 from brim.values import Failure, FailureKind, Usage
 
 __all__ = ["classify", "failure"]
@@ -272,13 +272,15 @@ def failure(
     fault = read_fault(response.body)
     kind = classify(response.status, response.headers, fault)
     wait, is_reset = _wait(kind, response, fault)
+    text = _message(kind, fault, response) if kind else presentable(message) or _describe(response)
     return Failure(
         kind=kind or otherwise,
-        message=_message(kind, fault, response) if kind else presentable(message) or _describe(response),
+        message=text,
         status=response.status,
         code=_code(fault) if kind else code,
         retry_after=wait,
         is_reset=is_reset,
+        exact_wait=exact_wait(None if is_reset else wait, text, response.received_at) if kind in _WAITS else 0.0,
         request_id=request_id(response, fault.request_id),
         usage=usage,
     )

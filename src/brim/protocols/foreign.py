@@ -14,6 +14,7 @@ import msgspec
 
 from brim.protocols import WireResponse
 from brim.protocols.classify import failure
+from brim.protocols.waits import exact_wait
 from brim.values import Failure, FailureKind, Sent, Usage
 
 __all__ = ["Seen", "failure_of", "headers_of", "look_at", "usage_of"]
@@ -79,7 +80,8 @@ def failure_of(
     kind = FailureKind.THROTTLED if is_throttled else FailureKind.SERVER
     if wait is None:
         return msgspec.structs.replace(found, kind=kind)
-    return msgspec.structs.replace(found, kind=kind, retry_after=wait, is_reset=False)
+    exact = exact_wait(wait, found.message, now)
+    return msgspec.structs.replace(found, kind=kind, retry_after=wait, is_reset=False, exact_wait=exact)
 
 
 def headers_of(headers: object) -> Mapping[str, str]:

@@ -16,7 +16,7 @@ from typing import Final
 
 from brim.protocols.faults import Fault
 
-__all__ = ["parse_duration", "parse_wait", "retry_after", "said", "until_reset"]
+__all__ = ["exact_wait", "parse_duration", "parse_wait", "retry_after", "said", "until_reset"]
 
 _NUMBER: Final = re.compile(r"\d+(?:\.\d*)?|\.\d+", re.ASCII)
 # `ms` is tried before `m`; both spellings of the micro sign are Go's.
@@ -50,6 +50,8 @@ _UNITS: Final[Mapping[str, float]] = {
 # Past these, a bare number is no duration but a point in time, in seconds or in milliseconds since the epoch.
 _EPOCH_S: Final = 1e9
 _EPOCH_MS: Final = 1e11
+_WHOLE_S: Final = 1e-6
+"""This close to a whole number of seconds is one: more closely the clock is not known since 1970."""
 _WAIT_HEADERS_MS: Final = ("retry-after-ms", "x-ms-retry-after-ms")
 _UPSTREAM: Final = "llm_provider-"
 _LIMIT_HEADERS: Final = ("x-ratelimit-", "x-rate-limit-", "ratelimit-", "anthropic-")
@@ -75,6 +77,26 @@ def retry_after(headers: Mapping[str, str], fault: Fault, now: float) -> float |
         said(fault.message),
     )
     return next((wait for wait in sources if wait is not None), None)
+
+
+def exact_wait(asked: float | None, message: str, now: float) -> float:
+    """The shortest wait that is named to the fraction of a second, in seconds; 0 if none is.
+
+    One that was named in seconds, or as a moment of the clock such as an HTTP date, is no such wait.
+
+    Args:
+        asked: how long the server asks to wait, from *now*; None if it does not say.
+        message: what it says in words.
+        now: when the answer came, in seconds since the epoch.
+    """
+    is_moment = asked is not None and _is_whole(now + asked)
+    waits = [wait for wait in (None if is_moment else asked, said(message)) if wait]
+    wait = min(waits, default=0.0)
+    return 0.0 if _is_whole(wait) else wait
+
+
+def _is_whole(seconds: float) -> bool:
+    return abs(seconds - round(seconds)) < _WHOLE_S
 
 
 def until_reset(headers: Mapping[str, str], fault: Fault, now: float) -> float | None:
