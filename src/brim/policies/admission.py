@@ -198,7 +198,7 @@ class Admission:
         self._costs.came_back(charge.stake, answer, now)
         usage = answer.outcome.usage
         if used is None and usage is not None:
-            used = self._costs.true_up(charge.cost, charge.max_tokens, usage)
+            used = self._costs.settle(charge, usage)
             self._costs.answered(charge, usage, self._kept, now)
         if used is not None:
             _, tokens, given, made = used

@@ -83,6 +83,21 @@ class LearntCosts(TokenCosts):
         elif outcome.usage is not None:
             self._tariff.ended(stake, float(outcome.usage.input_tokens), float(outcome.usage.output_tokens))
 
+    def settle(self, charge: Charge, usage: Usage) -> Amounts:
+        """What an attempt is charged now that its usage is known; learn from it.
+
+        What was held for it because more was reserved then is not given back: many of those would go at once.
+        """
+        cost, trial = charge.cost, self._trial
+        used = self.true_up(cost, charge.max_tokens, usage)
+        if trial is None or charge.at >= trial.since:
+            return used
+        requests, tokens, given, made = used
+        held = cost.amounts[_TOKENS]
+        if charge.at >= trial.kept_until:
+            held -= self.renew(cost, charge.max_tokens).amounts[_TOKENS] - tokens
+        return (requests, max(tokens, held), given, made)
+
     def answered(self, charge: Charge, usage: Usage, stated: Iterable[Stated], now: float) -> None:
         """A call was answered. Where nobody shows what is left of *stated* limits, try whether less is counted."""
         if self._trial is None or charge.max_tokens is None:

@@ -35,6 +35,8 @@ class Trial:
     """How much is reserved.
 
     Attributes:
+        since: when that was changed last.
+        kept_until: of what was sent before nothing is given back: what the server holds of it is not known.
         charging: how the server counts output, as far as is known.
         share: how much of what a call may make beyond what it will is reserved: 1 for all of it, 0 for none.
         largest: the most tokens that a call may have been counted as.
@@ -46,11 +48,12 @@ class Trial:
         "_extra",
         "_rest_s",
         "_rests_until",
-        "_since",
         "_used",
         "charging",
+        "kept_until",
         "largest",
         "share",
+        "since",
     )
 
     def __init__(self) -> None:
@@ -59,7 +62,7 @@ class Trial:
         self._used = self._extra = self.largest = 0.0
         self._calls = 0
         self._rest_s = _REST_S
-        self._ended_at = self._since = self._rests_until = float("-inf")
+        self._ended_at = self._rests_until = self.since = self.kept_until = float("-inf")
 
     def answered(self, *, used: float, extra: float, sent_at: float, now: float, is_binding: bool) -> None:
         """A call was answered.
@@ -71,7 +74,7 @@ class Trial:
             now: when it was answered.
             is_binding: is the limit of tokens what holds calls back?
         """
-        if self.share == 0.0 or sent_at < self._since or now < self._rests_until:
+        if self.share == 0.0 or sent_at < self.since or now < self._rests_until:
             return
         self.largest = max(self.largest, used + extra)
         weight = _WEIGHT if self._used else 1.0
@@ -79,7 +82,7 @@ class Trial:
         self._extra += (extra - self._extra) * weight
         self._calls += is_binding
         times = _FIRST if self.charging is Charging.REFUNDED and self.share == 1.0 else 1
-        if self._calls >= times * _STEP_CALLS and now - self._since >= times * _STEP_S:
+        if self._calls >= times * _STEP_CALLS and now - self.since >= times * _STEP_S:
             self._step(now)
 
     def _step(self, now: float) -> None:
@@ -87,10 +90,10 @@ class Trial:
         if self.charging is Charging.RESERVES_CAP:
             if self._used > _WORTH * reserved:
                 return
-            self.charging = Charging.REFUNDED
+            self.charging, self.kept_until = Charging.REFUNDED, now
         else:
             self.share = max(0.0, (_FASTER * reserved - self._used) / self._extra) if self._extra else 0.0
-        self._calls, self._since = 0, now
+        self._calls, self.since = 0, now
 
     def refused(self, amount: float, *, sent_at: float, now: float) -> bool:
         """A call that was counted as *amount* was refused. Was it because too little was reserved?
@@ -107,7 +110,8 @@ class Trial:
             self.share = 1.0
         else:
             self.charging = Charging.RESERVES_CAP
-        self._ended_at, self._rests_until = now, now + self._rest_s
+        self._ended_at = self.kept_until = now
+        self._rests_until = now + self._rest_s
         self._rest_s *= _RESTS_LONGER
-        self._calls, self._since = 0, now
+        self._calls, self.since = 0, now
         return True
