@@ -68,6 +68,8 @@ class Server:
             if due <= wait:
                 _, sent_at, sent, shown, is_refused = self.answers.popleft()
                 self.level.observe(shown, sent_at=sent_at, sent=sent, now=self.now, cost=1.0, is_refused=is_refused)
+                if is_refused:
+                    self.level.overran(sent_at=sent_at, now=self.now)
             else:
                 self._send()
 
@@ -259,6 +261,21 @@ def test_no_slack_is_made_up_for_by_keeping_apart() -> None:
 
     assert 0.94 <= through <= 0.985
     assert refused == 0.0
+
+
+@pytest.mark.parametrize("slides", [False, True])
+@pytest.mark.parametrize("latency", [0.1, 2.0])
+def test_windows_of_a_second_are_filled(latency: float, *, slides: bool) -> None:
+    """
+    They look like small buckets. What comes back of one that slides is what was sent, which is no sign that somebody
+    else takes a part; and nothing of it need be kept.
+    """
+    server = Server(50.0, 50.0, shown=50.0, period=1.0, span=1.0, slides=slides, latency=latency)
+    server.run(60.0)
+    through, refused = server.measure(100.0)
+
+    assert through >= 0.96 * 50.0
+    assert refused <= 0.002
 
 
 def test_a_rival_is_lived_with() -> None:

@@ -24,7 +24,15 @@ def test_four_seconds_or_a_quarter_are_kept_and_two_calls_where_few_fit(
     """
     Of three calls half are kept: with a quarter every call that arrives a little early is refused.
     """
-    assert reserve(cap, rate, is_in_calls=in_calls) == kept
+    assert reserve(cap, rate, is_in_calls=in_calls, is_short=False) == kept
+
+
+@pytest.mark.parametrize(("cap", "in_calls", "kept"), [(100.0, True, 3.0), (20.0, True, 2.0), (1_000.0, False, 30.0)])
+def test_next_to_nothing_is_kept_of_what_is_back_within_seconds(cap: float, kept: float, *, in_calls: bool) -> None:
+    """
+    It may be a window, of which what is kept is lost.
+    """
+    assert reserve(cap, 100.0, is_in_calls=in_calls, is_short=True) == pytest.approx(kept)
 
 
 def test_a_window_of_calls_needs_nothing_beyond_what_a_call_costs() -> None:

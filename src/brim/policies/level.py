@@ -20,7 +20,7 @@ from brim.policies.far_reset import FarReset
 from brim.policies.inflow import Inflow
 from brim.policies.moment import Course, Moment
 from brim.policies.period import Period
-from brim.policies.refill import Look, Manner, Refill
+from brim.policies.refill import LOOK_AGAIN_S, Look, Manner, Refill
 from brim.policies.reserve import reserve, spare
 from brim.policies.spans import span_of
 from brim.values import Dimension, LimitLevel
@@ -34,7 +34,6 @@ _SLOWEST: Final = 0.5
 _WEIGHT: Final = 0.2
 _ROUNDED: Final = 1_000.0
 """Anthropic rounds what remains of tokens to so many; until a level is seen that is not, any may be."""
-_LOOK_AGAIN_S: Final = 30.0
 _PLENTY_S: Final = 5.0
 """What is used up sooner is not plenty: the window of a second shows it whenever one begins."""
 _SLACK: Final = 1e-9
@@ -153,7 +152,9 @@ class ServerLevel:
 
     def _reckon(self) -> None:
         """Say once for many calls what comes back a second, if it does so evenly."""
-        self._even = self._inflow.per_s(self.rate, self._cap, is_bucket=self._refill.is_bucket or not self._has_windows)
+        is_bucket = self._refill.is_bucket or not self._has_windows
+        is_ours = self.is_short and self._refill.is_ours(self.remaining, self._seen_at, cap=self._cap, rate=self.rate)
+        self._even = self.rate if is_ours else self._inflow.per_s(self.rate, self._cap, is_bucket=is_bucket)
 
     def ready_in(self, cost: float, now: float) -> float:
         """Seconds until *cost* may go; 0 if it may now."""
@@ -171,7 +172,7 @@ class ServerLevel:
         """Seconds until so much more is left. What nobody has heard of for long may have changed: look again."""
         heard_at = max(self._observed_at, self._taken_at)
         if self._refill.counted(now) is Manner.EVENLY:
-            return min(missing / self._even, heard_at + _LOOK_AGAIN_S - now)
+            return min(missing / self._even, heard_at + LOOK_AGAIN_S - now)
         return self._refill.back_in(missing, now, heard_at=heard_at)
 
     def take(self, cost: float, now: float) -> None:
@@ -196,15 +197,14 @@ class ServerLevel:
         """Units a second at which to send just now."""
         if self.remaining is None:
             return self.rate * _MARGIN
-        manner = self._refill.counted(now)
         rest = self._refill.rest_s(now)
         if rest is not None:
             even = max(self._level, 0.02 * self._cap) / rest
             return max(0.1 * self.rate, min(even, self.rate if self._credit.is_lost else even))
         refill, kept, settle = self.rate, self._spare(0.0), _SLIDING_SETTLE_S
-        if manner is Manner.EVENLY:
+        if self._refill.counted(now) is Manner.EVENLY:
             refill, settle = self._even * _MARGIN, _SETTLE_S
-            kept = reserve(self._cap, self.rate, is_in_calls=not self.place)
+            kept = reserve(self._cap, self.rate, is_in_calls=not self.place, is_short=self.is_short)
         extra = (self._level - kept) / settle
         if self.is_short:
             refill *= 1.0 - min(0.5, self._refill.shyness.apart_s * self.rate / self._cap)

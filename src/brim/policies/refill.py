@@ -15,7 +15,7 @@ from brim.policies.echo import Echo
 from brim.policies.edges import Edges
 from brim.policies.shyness import Shyness
 
-__all__ = ["Look", "Manner", "Refill"]
+__all__ = ["LOOK_AGAIN_S", "Look", "Manner", "Refill"]
 
 _BLOCK_S: Final = 5.0
 _BLOCKS_A_WINDOW: Final = 12.0
@@ -38,7 +38,8 @@ _UNACCOUNTED: Final = 4.0
 """Of a window that slides, what is left and what was sent within it are all there is, to within a twentieth."""
 _LATE_S: Final = 0.05
 """What a window gives back is counted upon so much later: calls take differently long to arrive."""
-_LOOK_AGAIN_S: Final = 30.0
+LOOK_AGAIN_S: Final = 30.0
+"""What nobody has heard of for so long may have changed."""
 _LOOK_SOON_S: Final = 1.0
 _LOOKS_A_WINDOW: Final = 8.0
 _CLOCKS_S: Final = 1.2
@@ -181,15 +182,15 @@ class Refill:
         wait = max(_LATE_S, self.echo.time_of(self.echo.sum_at(now - ago) + amount) + ago - now)
         # Where windows begin nobody knows yet: that has to be found out, unless they seem to slide.
         is_found_out = self.manner is Manner.AT_ONCE and now >= self._slides_until
-        patience = self.span / _LOOKS_A_WINDOW if is_found_out else max(self.span, _LOOK_AGAIN_S)
+        patience = self.span / _LOOKS_A_WINDOW if is_found_out else max(self.span, LOOK_AGAIN_S)
         return min(wait, heard_at + patience - now)
 
     def _patience(self, edge: float, heard_at: float) -> float:
         """A window that should have begun and showed nothing of it may have begun all the same: look again soon."""
         began = edge - self.span
         if self.edges.was_seen(began):
-            return _LOOK_AGAIN_S
-        return min(max(_LOOK_SOON_S, heard_at - began), _LOOK_AGAIN_S)
+            return LOOK_AGAIN_S
+        return min(max(_LOOK_SOON_S, heard_at - began), LOOK_AGAIN_S)
 
     def saw_reset(self, reset_at: float, seen_at: float) -> None:
         """The end of a window stays where it is until it is over; that of a sliding one moves along."""
@@ -266,8 +267,7 @@ class Refill:
             return
         back = look.offset - first.offset
         # Where another client takes a steady part, what comes back is what was sent too, but not all of what is gone.
-        sent = self.echo.sum_at(look.at) - self.echo.sum_at(look.at - self.span)
-        unaccounted = max(0.0, abs(cap - look.remaining - sent) / cap - _ACCOUNTED)
+        unaccounted = max(0.0, self.unaccounted(look.remaining, look.at, cap=cap, span=self.span) - _ACCOUNTED)
         for manner, amount in foretold.items():
             error = abs(back - amount) / max(unit, back, amount)
             if manner is Manner.AS_SENT:
@@ -276,6 +276,20 @@ class Refill:
             self._errors[manner] += (error - self._errors[manner]) * _WEIGHT
         self.is_proven = self.is_proven or self._errors[Manner.EVENLY] < _PROVEN
         self._choose()
+
+    def unaccounted(self, remaining: float, at: float, *, cap: float, span: float) -> float:
+        """Of a window that slides: the share of *cap* that is neither left *at* then nor was sent by us since."""
+        sent = self.echo.sum_at(at) - self.echo.sum_at(at - span)
+        return abs(cap - remaining - sent) / cap
+
+    def is_ours(self, remaining: float | None, at: float, *, cap: float, rate: float) -> bool:
+        """May it be a window that slides, of which nobody else takes a part?
+
+        Less comes back of it if less was sent: who took that for somebody else's part would send ever less.
+        """
+        if remaining is None:
+            return False
+        return self.unaccounted(remaining, at, cap=cap, span=cap / rate) <= max(1.0 / cap, _ACCOUNTED)
 
     def _choose(self) -> None:
         errors = self._errors

@@ -13,6 +13,8 @@ __all__ = ["reserve", "spare"]
 
 _RESERVE_S: Final = 4.0
 _RESERVE_SHARE: Final = 0.25
+_SHORT_SHARE: Final = 0.03
+"""Windows of a second look like buckets, and what is left of them is lost."""
 _CALLS: Final = 2.0
 _SHARE_OF_FEW: Final = 0.5
 """Where only a few calls fit, one that comes too early is refused: that many are left, up to half of them."""
@@ -23,9 +25,9 @@ _DOUBTS: Final = 2.0
 _HASTE_S: Final = 0.02
 
 
-def reserve(cap: float, rate: float, *, is_in_calls: bool) -> float:
-    """The level at which a bucket of *cap* is kept that comes back at *rate* a second."""
-    some = min(_RESERVE_S * rate, _RESERVE_SHARE * cap)
+def reserve(cap: float, rate: float, *, is_in_calls: bool, is_short: bool) -> float:
+    """The level at which a bucket of *cap* is kept that comes back at *rate* a second, in seconds if it *is_short*."""
+    some = min(_RESERVE_S * rate, (_SHORT_SHARE if is_short else _RESERVE_SHARE) * cap)
     return max(some, min(_CALLS, _SHARE_OF_FEW * cap)) if is_in_calls else some
 
 
