@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brim.config import Limits
+from brim.config import Limits, Window
 from brim.policies.admission import Admission
 from brim.policies.tokens import Charging, Cost
 from brim.values import Answer, Failure, FailureKind
@@ -11,12 +11,12 @@ LARGE = Cost((1.0, 200.0, 200.0, 0.0))
 REFUSAL = Failure(kind=FailureKind.THROTTLED, message="too many input tokens", retry_after=1.0)
 
 
-def refused(admission: Admission, now: float) -> float:
+def refused(admission: Admission, now: float, failure: Failure = REFUSAL) -> float:
     """Send a large attempt as soon as it may go, and have it refused; say when that was."""
     now += admission.ready_in(LARGE, now)
     charge = admission.take(LARGE, now, among=1, max_tokens=None)
-    answer = Answer(outcome=REFUSAL, sent_at=now, ended_at=now)
-    admission.refused(charge, answer, REFUSAL, now)
+    answer = Answer(outcome=failure, sent_at=now, ended_at=now)
+    admission.refused(charge, answer, failure, now)
     return now
 
 
@@ -38,3 +38,26 @@ def test_holds_in_every_minute_after_two_refusals() -> None:
     later = sent[-20:]
     assert all(sum(at - 60.0 < other <= at for other in sent) <= 5 for at in later)
     assert any(gauge.name == "input tokens in any minute" for gauge in admission.gauges(now))
+
+
+def test_a_window_that_is_refused_is_paced_evenly() -> None:
+    """
+    What was sent at once in one window may be too much for the next, where a server weighs two of them: from the first
+    refusal on calls go one by one, as fast as the window allows in all.
+    """
+    limits = Limits(windows=(Window(requests=40, seconds=10.0),))
+    admission, now = Admission(limits, charging=Charging.COUNTS_OUTPUT, now=0.0), 0.0
+    refusal = Failure(kind=FailureKind.THROTTLED, message="too many requests", retry_after=1.0)
+    sent: list[float] = []
+    for number in range(120):
+        if number == 40:
+            now = refused(admission, now, refusal)
+            continue
+        now += admission.ready_in(LARGE, now)
+        admission.take(LARGE, now, among=1, max_tokens=None)
+        sent.append(now)
+
+    assert sent[39] == 0.0
+    later = sent[45:]
+    assert later[-1] - later[0] <= (len(later) - 1) / 4.0 * 1.1
+    assert max(sum(at - 1.0 < other <= at for other in later) for at in later) <= 5

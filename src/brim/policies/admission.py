@@ -366,8 +366,11 @@ class Admission:
         return self._paces[-1]
 
     def _ceiling(self, place: int) -> float | None:
+        """The fastest that any stated limit allows in the long run, units a second; None if none is stated."""
         limit = self._minutes[place]
-        return None if limit is None else limit / MINUTE_S
+        rates = [] if limit is None else [limit / MINUTE_S]
+        rates += [each.amount / each.period_s for each in self._stated if each.place == place]
+        return min(rates, default=None)
 
     def binding(self, cost: Cost, now: float) -> Bound | None:
         """The limit that holds up an attempt of *cost* the longest; None if none does."""
