@@ -395,3 +395,19 @@ def test_a_trial_ends_although_answers_were_thought_to_take_longer() -> None:
         most = max(most, len(back))
 
     assert most == 5
+
+
+def test_what_closes_the_lane_is_tried_seldom() -> None:
+    """
+    Where each refusal asks for a second of silence, one more is tried after forty times as long, and not before.
+    """
+    cap = CallCap(100)
+    cap.named(11, is_news=True)
+    cap.cost(1.0, 5.0)
+    for call in range(1_000):
+        cap.granted(cap.size, 5.0 + 0.039 * call)
+    assert cap.size == 10
+
+    for call in range(64):
+        cap.granted(cap.size, 46.0 + 0.01 * call)
+    assert cap.size > 10

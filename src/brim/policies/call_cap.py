@@ -44,6 +44,8 @@ tried: where answers take minutes, no place comes free to try it."""
 _HOLD: Final = 32
 _LONGEST_HOLD: Final = 400
 """Places that are taken when all others are, before one more is tried: a refusal in so many costs next to nothing."""
+_RESTS: Final = 40.0
+"""No more is tried for so many times as long as the lane was closed for the last try."""
 _UNTRUE: Final = 3
 """So many refusals in a row below a number that was never refused again say that it was no cap..."""
 _LOWERED: Final = 4
@@ -100,6 +102,7 @@ class CallCap:
         "_needed",
         "_open_since",
         "_refusals",
+        "_rests_until",
         "_sent",
         "_state",
         "_step",
@@ -125,6 +128,7 @@ class CallCap:
         self._under_way: deque[tuple[float, bool]] = deque()
         self._below: deque[tuple[int, float]] = deque(maxlen=_LOWERED)
         self._open_since = 0.0
+        self._rests_until = float("-inf")
         self._typical_s = 0.0
         self._free()
 
@@ -144,6 +148,10 @@ class CallCap:
         if self._state is not _State.FREE:
             self._needed = max(_VOTES, self._needed * _MISTAKEN)
         self._free()
+
+    def cost(self, pause: float, now: float) -> None:
+        """A refusal closed the lane for so many seconds."""
+        self._rests_until = now + _RESTS * pause
 
     def restate(self, ceiling: int) -> None:
         """Another number is never passed anyway."""
@@ -178,7 +186,7 @@ class CallCap:
                 self._latest = (in_flight, now)
         if self._state is _TRIED:
             self._try_one(in_flight, now)
-        elif self._state is _BELIEVED and in_flight >= self.size:
+        elif self._state is _BELIEVED and in_flight >= self.size and now >= self._rests_until:
             self._full += 1
             if self._full >= (self._hold if self._step == 1 else max(_HOLD, self.size)):
                 self._full = 0
