@@ -112,6 +112,30 @@ def test_two_at_the_same_moment_do_not_bound_a_rate_by_what_went_before() -> Non
     assert evidence.high > 3.0
 
 
+def test_a_window_that_lets_nothing_through_for_a_moment_bounds_no_rate() -> None:
+    """
+    A hundred in each second of the server's: what is refused until it is over is refused however slowly it was sent.
+    """
+    evidence, passed = Evidence(0.0), 100.0
+    evidence.first(passed, refusal(0.5), least=1.0)
+    for second in range(1, 6):
+        for number in range(90):
+            passed += 1.0
+            evidence.saw(1.0, passed, second + number / 90.0)
+    times = [5.995 + number / 200.0 for number in range(24)]
+    for number, at in enumerate(times):
+        passed += 1.0
+        evidence.saw(1.0, passed, at)
+        if number % 2:  # of two that were sent one is back
+            back = times[number // 2]
+            passed -= 1.0
+            evidence.took_back(1.0, back)
+            pace = max(20.0, 120.0 - 5.0 * number)
+            evidence.refused(Refusal(1.0, back, at, 0.0), passed, mean=1.0, base=0.8 * pace, pace=pace)
+
+    assert evidence.high >= 85.0
+
+
 def test_bounds_close_in() -> None:
     """
     A steady climb that begins closer by each time leaves less and less to doubt.

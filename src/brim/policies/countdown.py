@@ -144,9 +144,9 @@ class Countdown:
         if sends < _LEAST_SENDS or refused > _FEW * sends:
             return None
         until = refusal.sent_at
-        stretch = [sample for sample in evidence.samples if last.at <= sample[0] <= until]
+        stretch = [sample for sample in evidence.sending.samples if last.at <= sample[0] <= until]
         most = max(rate, self.most)  # at a lower rate than the true one a bucket seems larger than it is
-        holds = max(drawn(evidence.opening, until, most), drawn(stretch, until, most))
+        holds = max(drawn(evidence.sending.opening, until, most), drawn(stretch, until, most))
         return rate if _fullest(stretch, last, until, rate) <= holds + _SPARE * mean else None
 
 

@@ -20,6 +20,7 @@ from typing import Final
 from brim.policies.blocks import NO_TRAIL, Blocks, Trail
 from brim.policies.refusal import Mark, Refusal
 from brim.policies.replay import drawn, highest, latest, left, lowest, steepest, taken
+from brim.policies.sending import SAMPLE_S, Sending
 from brim.policies.spans import MINUTE_S
 
 __all__ = ["Evidence"]
@@ -27,13 +28,14 @@ __all__ = ["Evidence"]
 _SHORTEST_S: Final = 1.0
 _TOWARDS_HIGHEST: Final = 0.4
 _MARKS: Final = 8
-_SAMPLES: Final = 128
-_SAMPLE_S: Final = 0.02
 _LEAST_S: Final = 2.0
 _LEAST_TRIED_S: Final = 0.5
 """A stretch proves something if it is as long. Where something else than a rate made the pace a shorter one shows from
 where to search on: that may be far from what was guessed."""
 _LEAST_SENDS: Final = 4.0
+_SHUT_S: Final = 1.0
+_NOTHING: Final = 0.5
+"""Less than this part of an attempt is none: some are larger than others."""
 _NARROW: Final = 1.25
 _WINDOW: Final = 0.01
 _OFTEN: Final = 5
@@ -69,18 +71,16 @@ class Evidence:
         low: the rate is no less, 0 if nothing is known.
         high: the rate is no more.
         likely: the rate is hardly less, if the bucket was full at first.
-        opening: times, and what had passed by each of them, until the first refusal.
+        sending: what was sent, and what of it had passed.
     """
 
     __slots__ = (
         "_begin",
-        "_latest",
         "_least",
         "_marks",
-        "_next_at",
         "_refused",
-        "_samples",
         "_seen",
+        "_shut",
         "_struck_at",
         "_was_full",
         "blocks",
@@ -90,32 +90,25 @@ class Evidence:
         "largest",
         "likely",
         "low",
-        "opening",
+        "sending",
     )
 
     def __init__(self, now: float, hint: float | None = None, trail: Trail = NO_TRAIL) -> None:
         self.hint = hint
         self._begin = now
         self._marks: deque[Mark] = deque(maxlen=_MARKS)
-        self._samples: list[tuple[float, float]] = []
-        self.opening = [(now, 0.0), *zip(*trail, strict=True)]
+        self.sending = Sending(now, trail)
         self._refused = 0.0
         self._was_full = True
-        self._next_at = now
         self._seen = 0.0
+        self._shut = Mark(float("-inf"), 0.0, 0.0, 0.0)
         self.largest = 0.0
-        self._latest = (now, 0.0)
         self.blocks = Blocks(now, trail)
         self._least = 0.0
         self._struck_at = now
         self.low = self.likely = 0.0
         self.high = float("inf")
         self.is_wild = True
-
-    @property
-    def samples(self) -> list[tuple[float, float]]:
-        """When it was sent lately, and what had passed by then."""
-        return [*self._samples, self._latest]
 
     @property
     def is_fresh(self) -> bool:
@@ -125,7 +118,7 @@ class Evidence:
     @property
     def opened(self) -> float:
         """What had got through when the first was refused; infinity if somebody says what the rate is."""
-        return self.opening[-1][1] if self.hint is None else float("inf")
+        return self.sending.opening[-1][1] if self.hint is None else float("inf")
 
     @property
     def is_narrow(self) -> bool:
@@ -147,10 +140,8 @@ class Evidence:
         amount, _, now, wait = refusal
         self._least = least
         self._marks.append(Mark(now, passed, amount, self._refused))
-        self.opening = [sample for sample in self.opening if sample[0] < now]
-        self.opening.append((now, passed))
+        self.sending.opened(passed, now)
         self._struck_at = now
-        self._latest = (now, passed)
         self.blocks.saw(passed, now)
         self.blocks.refused(amount, sent_at=now, now=now, passed=passed, rate=least, pace=least, wait=wait)
 
@@ -166,7 +157,7 @@ class Evidence:
             return self.hint
         if self.blocks.rate:
             return self.blocks.rate
-        at, passed = self.opening[-1]
+        at, passed = self.sending.opening[-1]
         took = at - self._begin
         slowest, fastest = passed / (MINUTE_S + took), passed / max(took, _SHORTEST_S)
         guess = slowest * (fastest / slowest) ** _TOWARDS_HIGHEST if slowest > 0.0 else 0.0
@@ -176,29 +167,13 @@ class Evidence:
         """An attempt of *amount* was sent, *passed* with it."""
         self.largest = max(self.largest, amount)
         self.blocks.saw(passed, now)
-        self._latest = (now, passed)
-        if now < self._next_at:
-            return
-        if len(self._samples) >= _SAMPLES:
-            del self._samples[: _SAMPLES // 2 : 2]  # what is long ago need not be known exactly
-        self._samples.append((now, passed))
-        self._next_at = now + _SAMPLE_S
+        self.sending.saw(passed, now)
 
     def took_back(self, amount: float, sent_at: float) -> None:
         """An attempt was refused: it is among what seemed to have passed since it was sent."""
         self.blocks.took_back(amount, sent_at)
         self._refused += amount
-        at, passed = self._latest
-        if at >= sent_at:
-            self._latest = (at, passed - amount)
-        samples = self._samples
-        place = len(samples) - 1
-        while place >= 0 and samples[place][0] >= sent_at:
-            samples[place] = (samples[place][0], samples[place][1] - amount)
-            place -= 1
-        if self._marks and sent_at <= self.opening[-1][0]:
-            begin, *rest = self.opening  # nothing had passed when it began
-            self.opening = [begin, *((at, by_then - amount * (at >= sent_at)) for at, by_then in rest)]
+        self.sending.took_back(amount, sent_at)
         for number, mark in enumerate(self._marks):
             if mark.at >= sent_at:
                 self._marks[number] = mark._replace(passed=mark.passed - amount)
@@ -224,9 +199,9 @@ class Evidence:
                 doubt = _WINDOW * (_OFTEN - min(blocks.alike, _OFTEN - 1))
                 self.believe((1.0 - doubt) * blocks.rate, (1.0 + doubt) * blocks.rate)
             return is_new
-        if blocks.count > 1 and now - self._marks[0].at < MINUTE_S:
+        new = Mark(sent_at, self.sending.passed_by(sent_at, passed), amount, self._refused)
+        if self._is_shut(new) or (blocks.count > 1 and now - self._marks[0].at < MINUTE_S):
             return False  # what lets nothing through says nothing of a rate
-        new = Mark(sent_at, self._passed_by(sent_at, passed), amount, self._refused)
         # What is refused again had been sent faster than it refills; a large attempt may have come too soon.
         fastest = pace * _SLACK + max(0.0, amount - mean) / max(since, _LEAST_S)
         found = self._bounds(new, mean, _LEAST_S, fastest)
@@ -241,7 +216,7 @@ class Evidence:
         last = self._marks[-1]
         if new.passed - last.passed >= _LEAST_SENDS * mean and new.at - last.at >= _LEAST_S:
             self._marks.append(new)
-            self._samples = [sample for sample in self._samples if sample[0] > self._marks[0].at]
+            self.sending.forget(self._marks[0].at)
         if found is None:
             return False
         low, high = min(found[0], fastest), min(found[1], fastest)
@@ -253,12 +228,21 @@ class Evidence:
         self.is_wild = self.is_wild and not self.is_narrow
         return True
 
+    def _is_shut(self, new: Mark) -> bool:
+        """Has nothing got through since a moment ago? A window of a second that is used up says nothing of a rate."""
+        before = self._shut
+        if new.at - before.at < _SHUT_S and new.passed - before.passed < _NOTHING * new.amount:
+            return True
+        self._shut = new
+        return False
+
     def _sustained(self, new: Mark, low: float, high: float, mean: float) -> float:
         """The lowest rate from *low* to *high* that lets through what it did, if the bucket was full when we began."""
-        opened, least = self.opening[-1], max(_FEW * mean, self.largest)
+        sending, least = self.sending, max(_FEW * mean, self.largest)
+        held, opened = sending.opening, sending.opening[-1]
 
         def is_enough(rate: float) -> bool:
-            return drawn(self._samples, new.at, rate) <= _WHOLE * taken(self.opening, opened, rate) + least
+            return drawn(sending.recent, new.at, rate) <= _WHOLE * taken(held, opened, rate) + least
 
         return lowest(low, high, is_enough)
 
@@ -269,13 +253,9 @@ class Evidence:
         """
         if self.is_wild or not self.is_narrow or self._has_changed(low, high):
             return False
-        held = taken(self.opening, self.opening[-1], self.low)
-        since = [(last.at, last.passed), *self._since(last)]
+        held = taken(self.sending.opening, self.sending.opening[-1], self.low)
+        since = [(last.at, last.passed), *self.sending.since(last.at)]
         return taken(since, (new.at, new.passed), self.high) <= held + _ASIDE * mean
-
-    def _since(self, mark: Mark) -> list[tuple[float, float]]:
-        """What had passed by which time, from a refusal on."""
-        return [sample for sample in self.samples if sample[0] >= mark.at]
 
     def had_room(self, refusal: Refusal, mean: float) -> bool:
         """Was there clearly enough in the bucket for what was refused, if the limit is what is known?"""
@@ -291,8 +271,8 @@ class Evidence:
     def _left(self, until: float, mean: float, slowest: float, fastest: float) -> float:
         """What was left of a bucket that refills between *slowest* and *fastest*, since the last mark."""
         mark = self._marks[-1]
-        samples = self._since(mark)
-        size = _PART * max(drawn(self.opening, until, fastest), drawn(samples, until, fastest))
+        samples = self.sending.since(mark.at)
+        size = _PART * max(drawn(self.sending.opening, until, fastest), drawn(samples, until, fastest))
         return left(samples, (mark.at, mark.passed), until, rate=slowest, size=size, mean=mean)
 
     def _has_changed(self, low: float, high: float) -> bool:
@@ -320,12 +300,6 @@ class Evidence:
         """The limit is less than it was: the lower bound is no more than that *share* of what it was."""
         self.low *= share
         self.likely = self.low
-
-    def _passed_by(self, at: float, passed: float) -> float:
-        latest, so_far = self._latest
-        if latest <= at:
-            return so_far
-        return next((by_then for time, by_then in reversed(self._samples) if time <= at), passed)
 
     def _bounds(self, new: Mark, mean: float, shortest: float, fastest: float) -> tuple[float, float] | None:
         low, high = 0.0, float("inf")
@@ -357,7 +331,7 @@ class Evidence:
         small = max(self.largest, new.amount)
         wanted = new.amount + new.refused - mark.refused  # where refused calls count they took as much
         begin = mark.at, mark.passed
-        samples = self._since(mark)
+        samples = self.sending.since(mark.at)
 
         def has_room(rate: float) -> bool:
             if left(samples, begin, new.at, rate=rate, size=small, mean=mean) >= new.amount:
@@ -366,7 +340,7 @@ class Evidence:
                 return False
             held = drawn(samples, new.at, rate)
             if self.is_wild:
-                held = max(held, drawn(self.opening, new.at, rate))
+                held = max(held, drawn(self.sending.opening, new.at, rate))
             size = _PART * held - _ASIDE * mean - rate * _SHORTEST_S
             return size > small and left(samples, begin, new.at, rate=rate, size=size, mean=mean) >= wanted
 
@@ -378,18 +352,18 @@ class Evidence:
 
     def _peak(self, samples: list[tuple[float, float]], new: Mark) -> float:
         """The fastest limit that may have refused *new*, by what was sent lately, or by the one just before."""
-        gap = max(new.at - latest(samples, new.at), _SAMPLE_S)
+        gap = max(new.at - latest(samples, new.at), SAMPLE_S)
         return max(_GROWN * steepest(samples, new.at, _PEAK_S), new.amount / gap)
 
     def fastest(self, small: float, mean: float) -> float:
         """The fastest refill at which even the smallest bucket was empty at the first refusal."""
-        until, passed = self.opening[-1]
+        until, passed = self.sending.opening[-1]
         if not self.is_wild or passed < _LEAST_SENDS * mean:
             return float("inf")
-        most = passed / max(until - self._begin, _SAMPLE_S)
+        most = passed / max(until - self._begin, SAMPLE_S)
 
         def has_room(rate: float) -> bool:
-            return left(self.opening, self.opening[0], until, rate=rate, size=small, mean=mean) >= small
+            return left(self.sending.opening, self.sending.opening[0], until, rate=rate, size=small, mean=mean) >= small
 
         return _UNEVEN * highest(most, _FASTEST * most, has_room)
 
