@@ -59,7 +59,7 @@ class Server:
         self.refused += 1
         self.passed[0] -= 1.0
         self.opens_at = self.now + self.named_wait
-        self.pace.told(self.named_rate)
+        self.pace.told(self.named_rate, self.now)
         self.pace.refused(Refusal(1.0, self.now, self.now, self.named_wait), sent=(self.sent,))
 
     def measure(self, seconds: float) -> tuple[float, float]:

@@ -309,7 +309,7 @@ class Admission:
             return False
         self._hold_in_every_minute(place, now)
         pace = self._blamed(failure)
-        pace.told(named_rate(failure))
+        pace.told(named_rate(failure), now)
         refusal = Refusal(charge.cost.amounts[pace.place], charge.at, now, failure.retry_after or 0.0)
         return pace.refused(refusal, sent=charge.totals, exact=failure.exact_wait)
 

@@ -35,6 +35,7 @@ from brim.policies.dwell import Dwell
 from brim.policies.evidence import Evidence
 from brim.policies.refusal import Refusal
 from brim.policies.strays import Strays
+from brim.policies.word import Word
 
 __all__ = ["Mode", "Pace"]
 
@@ -109,7 +110,7 @@ class Pace:
         "_sends_since",
         "_strays",
         "_struck_at",
-        "_told",
+        "_word",
         "mode",
         "place",
         "rate",
@@ -132,7 +133,7 @@ class Pace:
         self._ceiling = float("inf") if ceiling is None else ceiling
         self._evidence = Evidence(now, hint, trail)
         self._fall = Fall()
-        self._base = self._refused = self._proven = self._empty_at = self._told = 0.0
+        self._base = self._refused = self._proven = self._empty_at = 0.0
         self._began = now
         self._countdown = Countdown()
         self._doubt = Doubt()
@@ -144,6 +145,7 @@ class Pace:
         self._sends_since = 0
         self._strays = Strays()
         self._struck_at = float("-inf")
+        self._word = Word()
 
     @property
     def holds(self) -> bool:
@@ -161,6 +163,8 @@ class Pace:
         self._doubt.sent()
         if self.mode is Mode.FREE:
             return
+        if self._word.is_due(now) and not self.place and self._base < self._word.rate:
+            self._trust(min(self._word.rate, self._ceiling), is_proven=True)
         self._mean += (amount - self._mean) * 0.05
         # A little lateness is made up for, a pause is not. A pace that is not what holds us up learns nothing.
         due = self._empty_at + amount / self.rate
@@ -193,14 +197,13 @@ class Pace:
             self._base = min(self._base * _RELIEF, self._ceiling)
             self.rate = min(self.rate * _RELIEF, self._ceiling)
 
-    def told(self, rate: float | None) -> None:
+    def told(self, rate: float | None, now: float) -> None:
         """A refusal says what the limit is: *rate*, in units a second. It is believed until refusals prove it wrong."""
-        if rate is None or rate == self._told:
+        if not self._word.says(rate, now):
             return
-        self._told = rate
-        self._evidence.hint = rate = min(rate, self._ceiling)
+        self._evidence.hint = min(self._word.rate, self._ceiling)
         if self.mode is not Mode.FREE and not self.place:
-            self._trust(rate, is_proven=True)
+            self._trust(self._evidence.hint, is_proven=True)
 
     def _trust(self, rate: float, *, is_proven: bool) -> None:
         self._evidence.believe(rate * _UNDER, rate / _UNDER, is_proven=is_proven)
@@ -336,7 +339,7 @@ class Pace:
             is_guess = self._evidence.hint is None
             self._countdown.began(timed, units, self._evidence)
             self._search = probing.setting_out(refusal.now - refusal.sent_at) if is_guess else _CAREFUL
-            if self._told and not self.place and self._evidence.hint is not None:
+            if self._word.rate and not self.place and self._evidence.hint is not None:
                 self._trust(self._evidence.hint, is_proven=True)
         else:
             is_new = self._evidence.refused(refusal, passed, mean=self._mean, base=self._base, pace=pace)
@@ -351,7 +354,7 @@ class Pace:
             else:
                 self._search = max(_SLOWEST_SEARCH, self._search / 2)
             told = self._countdown.tells(timed, units, self._evidence, pace=pace, mean=self._mean)
-            if told is not None and not self._told:
+            if told is not None and not self._word.rate:
                 self._trust(told, is_proven=False)
             elif self._countdown.is_open:
                 self._base = min(self._base, self._countdown.most)
