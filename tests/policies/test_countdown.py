@@ -177,3 +177,17 @@ def test_a_wait_that_may_be_a_windows_end_tells_nothing() -> None:
         guesses.append(pace.rate)
 
     assert guesses[0] == guesses[1]
+
+
+def test_no_bucket_holds_more_than_a_minutes_worth() -> None:
+    """
+    A thousand went in three seconds, and the next is to wait for 1.7: that is a window's, no bucket refills so slowly
+    and held so much. None of the volley is believed, nor what comes after it.
+    """
+    passed = [1_030.0, 0.0]
+    pace = Pace(passed, 0, ceiling=None, now=0.0)
+    for number in range(30):
+        passed[0] -= 1.0
+        pace.refused(Refusal(1.0, 3.0 + number / 100, 3.1 + number / 100, 5.0), sent=(1_001.0 + number, 0.0), exact=1.7)
+
+    assert pace.rate >= 0.98 * 1_000.0 / 63.0

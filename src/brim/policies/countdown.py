@@ -56,20 +56,20 @@ class Countdown:
         is_open: has that rate neither been confirmed nor been ruled out?
     """
 
-    __slots__ = ("_began", "_by_chance", "_last", "_refusals", "is_open", "most")
+    __slots__ = ("_began", "_by_chance", "_is_window", "_last", "_refusals", "is_open", "most")
 
     def __init__(self) -> None:
         self.most = float("inf")
         self._began = 0.0
         self._by_chance = 1.0
-        self.is_open = False
+        self.is_open = self._is_window = False
         self._last: _Promise | None = None
         self._refusals = 0
 
     def named(self, amount: float, wait: float) -> None:
         """A refusal asked *amount* to wait for so many seconds; 0 if it named none, or whole seconds only."""
         self._refusals += 1
-        if 0.0 < wait <= _LONGEST_S:
+        if 0.0 < wait <= _LONGEST_S and not self._is_window:
             self.most = min(self.most, amount / wait)
 
     def began(self, refusal: Refusal, passed: float, evidence: Evidence) -> None:
@@ -98,7 +98,7 @@ class Countdown:
         if self._is_confirmed(refusal, passed, evidence, pace=pace, mean=mean):
             self.is_open = False
             return self.most
-        if between is not None and not evidence.is_close:
+        if between is not None and not self._is_window and between >= evidence.slowest and not evidence.is_close:
             return between
         if self.is_open and evidence.is_fresh:
             evidence.suppose(self.most)
@@ -106,7 +106,9 @@ class Countdown:
 
     def _bound(self, refusal: Refusal, evidence: Evidence) -> None:
         """A rate at which nothing would have been refused at first is none that waits can tell."""
-        if self.most < float("inf"):
+        if self.most < evidence.slowest:  # no bucket holds more than a minute's worth: it is a window
+            self.most, self.is_open, self._is_window = float("inf"), False, True
+        elif self.most < float("inf"):
             self.most = min(self.most, evidence.fastest(max(refusal.amount, evidence.largest), refusal.amount))
 
     def _is_confirmed(self, refusal: Refusal, passed: float, evidence: Evidence, *, pace: float, mean: float) -> bool:

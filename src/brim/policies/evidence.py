@@ -146,6 +146,12 @@ class Evidence:
         self.blocks.refused(amount, sent_at=now, now=now, passed=passed, rate=least, pace=least, wait=wait)
 
     @property
+    def slowest(self) -> float:
+        """The rate at which a bucket of a minute's worth, full at first, let through what it did until it refused."""
+        at, passed = self.sending.opening[-1]
+        return passed / (MINUTE_S + at - self._begin)
+
+    @property
     def guess(self) -> float:
         """What the first refusal says of the rate: that what it let through was a window's worth, or a bucket full.
 
@@ -158,8 +164,7 @@ class Evidence:
         if self.blocks.rate:
             return self.blocks.rate
         at, passed = self.sending.opening[-1]
-        took = at - self._begin
-        slowest, fastest = passed / (MINUTE_S + took), passed / max(took, _SHORTEST_S)
+        slowest, fastest = self.slowest, passed / max(at - self._begin, _SHORTEST_S)
         guess = slowest * (fastest / slowest) ** _TOWARDS_HIGHEST if slowest > 0.0 else 0.0
         return max(guess, self._least, self._seen)
 
