@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from brim.policies.countdown import Countdown
 from brim.policies.pace import Mode, Pace
 from brim.policies.refusal import Refusal
 
@@ -177,6 +178,21 @@ def test_a_wait_that_may_be_a_windows_end_tells_nothing() -> None:
         guesses.append(pace.rate)
 
     assert guesses[0] == guesses[1]
+
+
+@pytest.mark.parametrize(
+    ("base", "high", "believed"), [(20.0, 200.0, 42.5), (60.0, 200.0, 50.0), (45.0, 200.0, 45.0), (20.0, 40.0, 34.0)]
+)
+def test_waits_that_are_not_confirmed_say_about_how_much_it_is(base: float, high: float, believed: float) -> None:
+    """
+    A call that has to wait for a fiftieth of a second: no more than fifty, and not far less unless refusals say so.
+    """
+    countdown = Countdown()
+    assert countdown.within(base, high) == base
+
+    countdown.named(1.0, 0.02)
+    countdown.named(1.0, 0.01)
+    assert countdown.within(base, high) == pytest.approx(believed)
 
 
 def test_no_bucket_holds_more_than_a_minutes_worth() -> None:

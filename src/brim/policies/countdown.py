@@ -36,6 +36,8 @@ _CONFIRMS: Final = 4.0
 _AT_LEAST: Final = 0.95
 _AT_MOST: Final = 1.3
 """... of which its pace was so many times, at least and at most."""
+_LITTLE_LESS: Final = 0.85
+"""Not confirmed, it is this share of what the waits allow at most, or more."""
 
 
 class _Promise(NamedTuple):
@@ -103,6 +105,15 @@ class Countdown:
         if self.is_open and evidence.is_fresh:
             evidence.suppose(self.most)
         return None
+
+    def within(self, base: float, high: float) -> float:
+        """What to believe where bounds say *base*, and no more than *high*: what the waits allow, or little less.
+
+        Each of them allows too much by some chance, and the least of several hardly any.
+        """
+        if self.most == float("inf"):
+            return base
+        return min(max(base, _LITTLE_LESS * min(self.most, high)), self.most)
 
     def _bound(self, refusal: Refusal, evidence: Evidence) -> None:
         """A rate at which nothing would have been refused at first is none that waits can tell."""

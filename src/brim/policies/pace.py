@@ -357,7 +357,7 @@ class Pace:
             if told is not None and not self._word.rate:
                 self._trust(told, is_proven=False)
             elif self._countdown.is_open:
-                self._base = min(self._base, self._countdown.most)
+                self._base = self._countdown.within(self._base, self._evidence.high)
         if self.mode is not Mode.CRUISING or pace < _SUNK * self._proven:
             self._proven = 0.0
         self._proven = max(self._proven, self._evidence.low * (not self._is_unproven))
