@@ -403,7 +403,7 @@ def test_what_closes_the_lane_is_tried_seldom() -> None:
     """
     cap = CallCap(100)
     cap.named(11, is_news=True)
-    cap.cost(1.0, 5.0)
+    cap.closed(1.0, 5.0)
     for call in range(1_000):
         cap.granted(cap.size, 5.0 + 0.039 * call)
     assert cap.size == 10

@@ -276,7 +276,7 @@ class Learner:
         if pause >= _RAMP_AFTER_S and not (self._admission.is_paced or self._window.cap.is_believed):
             self._window.reopen()
         if pause > 0.0:
-            self._window.cap.cost(pause, now)
+            self._window.cap.closed(pause, now)
             self._on_pause(pause, failure)
 
     def _watch_for_stall(self, failure: Failure, now: float) -> None:

@@ -149,7 +149,7 @@ class CallCap:
             self._needed = max(_VOTES, self._needed * _MISTAKEN)
         self._free()
 
-    def cost(self, pause: float, now: float) -> None:
+    def closed(self, pause: float, now: float) -> None:
         """A refusal closed the lane for so many seconds."""
         self._rests_until = now + _RESTS * pause
 

@@ -360,7 +360,7 @@ class Pace:
                 self._base = self._countdown.within(self._base, self._evidence.high)
         if self.mode is not Mode.CRUISING or pace < _SUNK * self._proven:
             self._proven = 0.0
-        self._proven = max(self._proven, self._evidence.low * (not self._is_unproven))
+        self._proven = max(self._proven, 0.0 if self._is_unproven else self._evidence.low)
         self._settle()
         self._struck_at = now
         self._dwell.begin()
