@@ -34,6 +34,7 @@ __all__ = [
     "state_rates",
 ]
 
+_SPARE_S: Final = 1.0
 WORDS: Final = ("requests", "tokens", "input tokens", "output tokens")
 """What an amount counts, by its place."""
 CONSTRAINTS: Final = (
@@ -217,10 +218,13 @@ def is_held(stated: Iterable[Stated], place: int, amount: float, now: float) -> 
 
 
 def drain(stated: Iterable[Stated], place: int, least: float, now: float) -> None:
-    """The server has nothing left of *place*, whatever was counted here, and needs *least* before the next call."""
+    """The server has nothing left of *place*, whatever was counted here, and needs *least* before the next call.
+
+    A second's worth is left to it besides: what is not estimated exactly would be refused again and again.
+    """
     for each in stated:
         if each.place == place and isinstance(each.gauge, Bucket):
-            each.gauge.take(max(0.0, each.gauge.level(now) + least), now)
+            each.gauge.take(max(0.0, each.gauge.level(now) + least + _SPARE_S * each.gauge.rate), now)
 
 
 def _bucket(_place: int, amount: float, now: float, *, before: Bucket | None, past: Past) -> Bucket:
