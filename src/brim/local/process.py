@@ -12,7 +12,7 @@ import sys
 from queue import Empty, SimpleQueue
 from tempfile import TemporaryFile
 from threading import Thread
-from typing import TYPE_CHECKING, Final, Self
+from typing import IO, TYPE_CHECKING, Final, Self
 
 import msgspec
 
@@ -125,7 +125,7 @@ class _Child:
         assert self.process.stdout is not None
         said: SimpleQueue[bytes] = SimpleQueue()
         # A thread, since a pipe can't be waited for with a time limit on every platform.
-        Thread(target=lambda out: said.put(out.readline()), args=(self.process.stdout,), daemon=True).start()
+        Thread(target=_read_line, args=(self.process.stdout, said), daemon=True).start()
         try:
             line = said.get(timeout=patience)
         except Empty:
@@ -151,3 +151,11 @@ class _Child:
         self._log.seek(0)
         tail = self._log.read().decode(errors="replace").splitlines()[-_TAIL_LINES:]
         return "\n  ".join([f"the embedded model's server {what}; its last words:", *(tail or ["(none)"])])
+
+
+def _read_line(out: IO[bytes], said: SimpleQueue[bytes]) -> None:
+    """Pass on a line of *out*; an empty one if nothing comes, or if the start was given up before it was asked for."""
+    try:
+        said.put(out.readline())
+    except ValueError:  # closed
+        said.put(b"")
