@@ -152,8 +152,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         position: its place in the input, from 0.
         messages: the conversation to be answered, in the APIs' own form.
         params: further fields of the body (`temperature`, `tools`, ...), sent as they are.
-        max_tokens: the cap on generated tokens, spelled by each dialect its own way; None sends none where the API
-            allows. A cap among *params* wins.
+        max_tokens: the cap on generated tokens; None sends none where the API allows. A cap among *params* wins.
         model: the model this request names; None for the lane's own.
         id: the caller's name for it, given back with the result.
         extra: fields of the input row that are none of ours, given back with the result.
@@ -320,8 +319,7 @@ class Gauge(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Attributes:
         name: as in `Bound.name`.
         limit: how much there may be; above 0.
-        used: which share of it is in use, 0 to 1: of a window or a level what was taken from it, of a rate what the
-            last minute used of it, of concurrency the attempts on the wire.
+        used: the share in use, 0 to 1: what was taken of a window or a level, the last minute of a rate, calls at once.
         unit: what is counted: "requests", "tokens", "input tokens", "output tokens" or "calls".
         period_s: over how many seconds; None for concurrency.
         source: how it is known.

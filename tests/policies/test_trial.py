@@ -11,7 +11,7 @@ from brim.config import Limits
 from brim.policies.admission import Admission
 from brim.policies.charges import Charge
 from brim.policies.tokens import Charging
-from brim.values import Answer, Failure, FailureKind, FinishReason, Reply, Usage
+from brim.values import Answer, Dimension, Failure, FailureKind, FinishReason, LimitLevel, Reply, Usage
 
 RATE = 1_000.0
 CAP = 400
@@ -110,6 +110,23 @@ def test_a_larger_call_than_all_before_waits_for_as_much() -> None:
 
     assert before <= 3
     assert server.refused - before <= 3
+
+
+def test_headers_that_come_later_tell_more() -> None:
+    """
+    What was tried until then is forgotten: the whole cap is reserved until what they show falls by less.
+    """
+    server = Server(keeps=False, gives_back=False)
+    server.run(30.0)
+    tried = server.admission.cost(BODY, CAP)
+    charge = server.admission.take(tried, server.now, among=1, max_tokens=CAP)
+    reply = Reply(text="", finish_reason=FinishReason.STOP, usage=Usage(input_tokens=GIVEN, output_tokens=MADE))
+    shown = LimitLevel(Dimension.TOKENS, limit=60.0 * RATE, remaining=50.0 * RATE)
+    answer = Answer(outcome=reply, sent_at=server.now, ended_at=server.now, levels=(shown,))
+    server.admission.answered(charge, answer, server.now)
+
+    assert tried.amounts[1] < 0.5 * (GIVEN + CAP)
+    assert server.admission.cost(BODY, CAP).amounts[1] >= 0.9 * (GIVEN + CAP)
 
 
 def test_what_takes_its_whole_cap_is_nothing_to_try() -> None:

@@ -19,15 +19,7 @@ from brim.policies.pace import Pace
 from brim.policies.past import Past
 from brim.policies.refusal import Refusal
 from brim.policies.spans import MINUTE_S
-from brim.policies.stated import (
-    CONSTRAINTS,
-    any_minute,
-    ceilings,
-    hold,
-    minutes,
-    state_days,
-    state_rates,
-)
+from brim.policies.stated import CONSTRAINTS, any_minute, ceilings, hold, minutes, state_days, state_rates
 from brim.policies.telling import (
     GROWTH_NAME,
     day_used_up,

@@ -124,9 +124,10 @@ class LearntCosts(TokenCosts):
 
         Returns whether is charged in another way than was believed.
         """
+        if self._trial is not None:  # what is shown tells more
+            self._trial, self.charging, self.share = None, Charging.RESERVES_CAP, 1.0
         if self._tariff is None and self.charging is Charging.RESERVES_CAP:
             self._tariff = Tariff()
-        self._trial = None  # what is shown tells more
         if self._tariff is None or stake is None:
             return False
         has_changed = self._tariff.saw(remaining, stake, sent_at=sent_at, now=now, rate=rate)

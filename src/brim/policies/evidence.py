@@ -34,6 +34,7 @@ _LEAST_TRIED_S: Final = 0.5
 where to search on: that may be far from what was guessed."""
 _LEAST_SENDS: Final = 4.0
 _SHUT_S: Final = 1.0
+"""A window that is as short lets nothing through until it is over."""
 _NOTHING: Final = 0.5
 """Less than this part of an attempt is none: some are larger than others."""
 _NARROW: Final = 1.25

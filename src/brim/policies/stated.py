@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 _SPARE_S: Final = 1.0
+"""So much is left to a server whose limit was found to be used up."""
 WORDS: Final = ("requests", "tokens", "input tokens", "output tokens")
 """What an amount counts, by its place."""
 CONSTRAINTS: Final = (

@@ -11,6 +11,7 @@ from typing import Final
 __all__ = ["Word"]
 
 _SETTLES_S: Final = 10.0
+"""Windows that say nothing of themselves are as long at most; those of a minute show in their blocks."""
 
 
 class Word:
