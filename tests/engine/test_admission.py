@@ -116,13 +116,13 @@ def test_finds_a_cap_on_calls_at_once(words: Literal["limit", "kind"], slowest: 
 
 def test_fills_hardware_without_limits() -> None:
     """
-    A server of one's own that saturates at 24 calls is filled, and not flooded.
+    A server of one's own that saturates at 24 calls is filled, and not flooded: a ramp that triples ends soon after.
     """
     scenario = Scenario(vendor="vllm", capacity=Capacity(knee=24, power=1.2), latency=Latency(first=1.0, spread=0.2))
     played, provider, refused = carry(scenario)
 
     assert played.ended_at <= 1.1 * COUNT * 1.02 / 24
-    assert provider.tally.peak <= 80
+    assert provider.tally.peak <= 4.5 * 24
     assert refused == 0.0
 
 

@@ -49,7 +49,7 @@ def test_every_request_has_its_own_answer() -> None:
 
 def test_ramps_up_where_nothing_is_known() -> None:
     """
-    Eight at first, a few more each quarter of a second, and nearly twice as many with every round trip.
+    Eight at first, a few more each quarter of a second, and up to three times as many with every round trip.
     """
     far_end = Scripted(then=echo)
     play(far_end, (ask(n) for n in range(1_000)))
@@ -57,7 +57,7 @@ def test_ramps_up_where_nothing_is_known() -> None:
     seconds = [int(at) for at in far_end.sent_at]
     each_second = [seconds.count(second) for second in range(4)]
     assert START <= each_second[0] <= 2 * START
-    assert all(1.7 * earlier <= later <= 2.2 * earlier for earlier, later in pairwise(each_second))
+    assert all(1.7 * earlier <= later <= 3.2 * earlier for earlier, later in pairwise(each_second))
 
 
 def test_a_stated_ceiling_is_reached_at_once_and_never_passed() -> None:

@@ -22,18 +22,18 @@ def play_round(window: AdaptiveWindow, now: float, *, takes: float = 1.0, in_fli
     return now + 2 * takes
 
 
-def test_doubles_in_the_time_of_an_answer_up_to_the_ceiling() -> None:
+def test_triples_in_the_time_of_an_answer_up_to_the_ceiling() -> None:
     """
-    Slow start: 8, 16, 32, ... and never above the ceiling.
+    Slow start: 8, 24, 72, ... and never above the ceiling.
     """
-    window = AdaptiveWindow(ceiling=50)
+    window = AdaptiveWindow(ceiling=100)
     sizes = [window.size]
     now = 10.0
     for _ in range(4):
         now = play_round(window, now)
         sizes.append(window.size)
 
-    assert sizes == [START, 16, 32, 50, 50]
+    assert sizes == [START, 24, 72, 100, 100]
 
 
 def test_grows_by_a_few_each_second_while_no_answer_has_come() -> None:
@@ -57,16 +57,23 @@ def test_grows_by_a_few_each_second_while_no_answer_has_come() -> None:
 
 def test_does_not_run_far_ahead_of_what_was_answered_as_fast_as_at_first() -> None:
     """
-    Twice as many as were on the wire then: what more would do shows only once they are back.
+    Three times as many as were on the wire then, and twice as many while most of those are not back: the first to
+    come back may be the short ones, and what more would do shows only once they all are.
     """
     window = AdaptiveWindow(ceiling=1_000)
     window.granted(START, 0.0)
+    sizes = []
     for number in range(START):
-        window.replied(START, sent_at=0.0, now=1.0 + number * 0.01)
-    for step in range(40):
-        window.ticked(window.size, 2.0 + step * GROWS_EACH_S)
+        window.replied(START, sent_at=0.0, now=1.0 + number)
+        for step in range(3):
+            window.ticked(window.size, 1.0 + number + step * GROWS_EACH_S)
+        sizes.append(window.size)
 
-    assert window.size == 2 * START
+    assert sizes[START // 2] == 2 * START
+    assert sizes[-1] <= 3 * START
+    for step in range(40):
+        window.ticked(window.size, START + 1.0 + step * GROWS_EACH_S)
+    assert window.size == 3 * START
 
 
 def test_does_not_grow_while_it_is_not_used() -> None:

@@ -4,8 +4,8 @@ Four kinds of evidence, each with its own answer:
 
 - *nothing known yet*: the window starts small. Until an answer comes it grows by a few attempts each second, since
   waiting for answers that take a minute would take minutes, and since hardware of one's own may only queue what is
-  sent. Once answers come it is twice as many as those that were sent before them, as long as they take no longer than
-  at first, or more at once surely deliver more.
+  sent. Once answers come it is two to three times as many as those that were sent before them, as long as they take no
+  longer than at first, or more at once surely deliver more.
 - *answers that take longer*: on hardware without limits more at once makes all of them slower. Where that begins is
   told by all that came so far (`brim.policies.elbow`), and from then on by what is delivered
   (`brim.policies.throughput`), without a knob.
@@ -41,7 +41,10 @@ at most: what answers slowly may be far away, or hardware of one's own that can'
 _STATED_S: Final = 1.0
 """A ceiling that somebody stated is reached in about so many seconds, unless answers speak against it."""
 _AHEAD: Final = 2.0
-"""Times as many as were on the wire when what has come back by now was sent, as long as more deliver more."""
+"""Times as many as were on the wire when what has come back by now was sent, as long as more deliver more..."""
+_FAR_AHEAD: Final = 3.0
+"""... or times as many as have been answered, if that is more: the first to come back may be the short ones, and only
+when about as many are there as were on the wire do they speak for all."""
 _BACK: Final = 2.0
 """So many times as many remain when answers begin to take longer, and nothing else is known."""
 _SPARE: Final = 1.3
@@ -134,7 +137,8 @@ class AdaptiveWindow:
     @property
     def _most_ahead(self) -> float:
         """The most that there may be before answers have told more."""
-        ahead = _AHEAD * self._unslowed if self._curve.answers else self._most_unanswered
+        unslowed, answers = self._unslowed, self._curve.answers
+        ahead = max(_AHEAD * unslowed, _FAR_AHEAD * min(unslowed, answers)) if answers else self._most_unanswered
         return min(self.cap.size, self.ceiling, ahead)
 
     def open(self) -> None:
