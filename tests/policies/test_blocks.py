@@ -8,6 +8,7 @@ from typing import Protocol
 import pytest
 
 from brim.policies.blocks import Blocks
+from brim.policies.refusal import Refusal
 
 
 class Far(Protocol):
@@ -77,7 +78,7 @@ def watch(far: Far, *, pace: float, seconds: float, pause: float = 2.0) -> Block
             continue
         passed -= 1.0
         blocks.took_back(1.0, now)
-        if blocks.refused(1.0, sent_at=now, now=now, passed=passed, rate=pace, pace=pace, wait=0.0):
+        if blocks.refused(Refusal(1.0, now, now, 0.0), passed=passed, by_then=passed, rate=pace, pace=pace):
             pace = blocks.rate * 1.02 or pace
         now += pause
     return blocks
@@ -123,7 +124,7 @@ def test_a_server_that_says_when_it_opens_is_measured_at_once() -> None:
     for number in range(100):
         blocks.saw(number + 1.0, number / 5.0)
 
-    assert blocks.refused(1.0, sent_at=20.0, now=20.0, passed=100.0, rate=5.0, pace=5.0, wait=40.0)
+    assert blocks.refused(Refusal(1.0, 20.0, 20.0, 40.0), passed=100.0, by_then=100.0, rate=5.0, pace=5.0)
     assert blocks.span == 60.0
     assert blocks.amount == pytest.approx(100.0, rel=0.03)
 
@@ -166,7 +167,7 @@ def test_a_window_that_is_met_late_is_measured_by_what_had_been_sent_before() ->
     times = [float(second) for second in range(100)]
     blocks = Blocks(0.0, (times, [5.0 * second for second in times]))
     blocks.saw(500.0, 100.0)
-    blocks.refused(1.0, sent_at=100.0, now=100.0, passed=500.0, rate=5.0, pace=5.0, wait=20.0)
+    blocks.refused(Refusal(1.0, 100.0, 100.0, 20.0), passed=500.0, by_then=500.0, rate=5.0, pace=5.0)
 
     assert blocks.span == 60.0
     assert blocks.rate == pytest.approx(5.0, rel=0.05)
@@ -179,10 +180,10 @@ def test_two_refusals_are_no_block() -> None:
     blocks = Blocks(0.0)
     blocks.saw(100.0, 10.0)
     for now in (10.0, 14.0):
-        blocks.refused(1.0, sent_at=now, now=now, passed=100.0, rate=10.0, pace=10.0, wait=0.0)
+        blocks.refused(Refusal(1.0, now, now, 0.0), passed=100.0, by_then=100.0, rate=10.0, pace=10.0)
     assert blocks.span == 0.0
 
-    blocks.refused(1.0, sent_at=18.0, now=18.0, passed=100.0, rate=10.0, pace=10.0, wait=0.0)
+    blocks.refused(Refusal(1.0, 18.0, 18.0, 0.0), passed=100.0, by_then=100.0, rate=10.0, pace=10.0)
     assert blocks.span == 10.0
 
 
@@ -197,7 +198,7 @@ def test_measurements_that_differ_every_time_are_of_no_window() -> None:
             blocks.saw(passed + amount * step / 50, begin + step / 10)
         passed += amount
         blocks.saw(passed, begin + 5.0)
-        blocks.refused(1.0, sent_at=begin + 5.0, now=begin + 5.0, passed=passed, rate=20.0, pace=20.0, wait=9.0)
+        blocks.refused(Refusal(1.0, begin + 5.0, begin + 5.0, 9.0), passed=passed, by_then=passed, rate=20.0, pace=20.0)
 
     assert blocks.span == 0.0
 
@@ -210,7 +211,7 @@ def test_room_in_a_window_that_slides_comes_when_the_oldest_leave() -> None:
     for number in range(1, 11):
         blocks.saw(float(number), float(number))
     for now in (10.0, 11.0, 12.0):
-        blocks.refused(1.0, sent_at=now, now=now, passed=10.0, rate=1.0, pace=1.0, wait=50.0)
+        blocks.refused(Refusal(1.0, now, now, 50.0), passed=10.0, by_then=10.0, rate=1.0, pace=1.0)
 
     assert blocks.room_at(1.0, 10.0) == pytest.approx(61.0, abs=1.0)
     assert blocks.room_at(1.0, 20.0) <= 10.0

@@ -67,7 +67,7 @@ class Bucket:
             self.sent[1] -= self.amount  # a refused call took no tokens
         self.opens_at = self.now + pause
         totals = (self.sent[0], self.sent[1] + self.amount * (self.place > 0))
-        self.pace.refused(Refusal(self.amount, self.now, self.now, pause), sent=totals, exact=wait)
+        self.pace.refused(Refusal(self.amount, self.now, self.now, pause, exact=wait), sent=totals)
 
 
 class Clock(Bucket):
@@ -174,7 +174,7 @@ def test_a_wait_that_may_be_a_windows_end_tells_nothing() -> None:
     guesses = []
     for exact in (0.0, 43.21):
         pace = Pace([20.0], 0, ceiling=None, now=0.0)
-        assert pace.refused(Refusal(1.0, 1.0, 1.0, 43.21), sent=(21.0,), exact=exact)
+        assert pace.refused(Refusal(1.0, 1.0, 1.0, 43.21, exact=exact), sent=(21.0,))
         guesses.append(pace.rate)
 
     assert guesses[0] == guesses[1]
@@ -204,6 +204,6 @@ def test_no_bucket_holds_more_than_a_minutes_worth() -> None:
     pace = Pace(passed, 0, ceiling=None, now=0.0)
     for number in range(30):
         passed[0] -= 1.0
-        pace.refused(Refusal(1.0, 3.0 + number / 100, 3.1 + number / 100, 5.0), sent=(1_001.0 + number, 0.0), exact=1.7)
+        pace.refused(Refusal(1.0, 3.0 + number / 100, 3.1 + number / 100, 5.0, exact=1.7), sent=(1_001.0 + number, 0.0))
 
     assert pace.rate >= 0.98 * 1_000.0 / 63.0

@@ -23,9 +23,8 @@ def window(amount: float, span: float) -> Evidence:
     """A window that allowed *amount* until it was used up, and says that it opens in *span* seconds."""
     evidence = known(0.99 * amount / span, 1.01 * amount / span)
     evidence.blocks.saw(amount, 1.0)
-    evidence.blocks.refused(
-        1.0, sent_at=1.0, now=1.0, passed=amount, rate=amount / span, pace=amount / span, wait=span - 1.0
-    )
+    rate = amount / span
+    evidence.blocks.refused(Refusal(1.0, 1.0, 1.0, span - 1.0), passed=amount, by_then=amount, rate=rate, pace=rate)
     assert evidence.blocks.rate == pytest.approx(amount / span)
     return evidence
 

@@ -302,8 +302,10 @@ class Admission:
         self._hold_in_every_minute(place, now)
         pace = self._blamed(failure)
         pace.told(named_rate(failure), now)
-        refusal = Refusal(charge.cost.amounts[pace.place], charge.at, now, failure.retry_after or 0.0)
-        return pace.refused(refusal, sent=charge.totals, exact=failure.exact_wait)
+        refusal = Refusal(
+            charge.cost.amounts[pace.place], charge.at, now, failure.retry_after or 0.0, failure.exact_wait
+        )
+        return pace.refused(refusal, sent=charge.totals)
 
     def _is_overdrawn(self, place: int, charge: Charge, now: float) -> bool:
         """Had more been saved for this call than the server allows?"""

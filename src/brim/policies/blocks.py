@@ -12,6 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import Final
 
+from brim.policies.refusal import Refusal
 from brim.policies.spans import MINUTE_S
 
 __all__ = ["NO_TRAIL", "Blocks", "Trail"]
@@ -122,13 +123,15 @@ class Blocks:
 
     def saw(self, passed: float, now: float) -> None:
         """An attempt was sent, *passed* with it in all."""
-        if now < self._next_at:
-            return
+        if now >= self._next_at:
+            self._note(passed, now)
+            self._next_at = now + self._spacing
+
+    def _note(self, passed: float, at: float) -> None:
         if len(self._times) >= _MOST:
             del self._times[: _MOST // 4], self._passed[: _MOST // 4]
-        self._times.append(now)
+        self._times.append(at)
         self._passed.append(passed)
-        self._next_at = now + self._spacing
 
     def took_back(self, amount: float, sent_at: float) -> None:
         """An attempt was refused: it is among what seemed to have passed since it was sent."""
@@ -141,20 +144,17 @@ class Blocks:
             if self.amount and abs(sent_at - self._began) <= _SPACING_S:
                 self.amount -= amount
 
-    def refused(
-        self, amount: float, *, sent_at: float, now: float, passed: float, rate: float, pace: float, wait: float
-    ) -> bool:
+    def refused(self, refusal: Refusal, *, passed: float, by_then: float, rate: float, pace: float) -> bool:
         """An attempt was refused. Is there a new measurement?
 
         Args:
-            amount: what it asked for.
-            sent_at: when it was sent.
-            now: when it came back.
+            refusal: the attempt.
             passed: what has been let through in all.
+            by_then: what of that had been sent when it was.
             rate: what is believed to be let through a second.
             pace: what was sent a second, on purpose.
-            wait: for how long the server says to wait, or 0.
         """
+        amount, sent_at, now, wait = refusal.amount, refusal.sent_at, refusal.now, refusal.told
         self._asked = amount
         got = passed - self._level
         usual = min(rate, passed / max(now - self._times[0], _SHORTEST_S))
@@ -167,6 +167,8 @@ class Blocks:
             self._ends(sent_at, is_asked=pace > rate)
         self.count, self._began, self.block = 1, sent_at, 0.0
         self._level, self._level_at = passed, now
+        if sent_at > self._times[-1]:
+            self._note(by_then, sent_at)
         self._lasted(wait, amount, rate)
         return self._measure(sent_at, now + wait if wait > _SHORTEST_S else None)
 

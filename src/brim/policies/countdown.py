@@ -87,7 +87,7 @@ class Countdown:
         """One more refusal: which rate do the waits tell? None if they tell none that is not known.
 
         Args:
-            refusal: the attempt, with the exact wait (0 for none).
+            refusal: the attempt.
             passed: what had been let through by then.
             evidence: what is known of the rate, this refusal included.
             pace: the rate at which the attempt was sent.
@@ -133,7 +133,7 @@ class Countdown:
         )
 
     def _remember(self, refusal: Refusal, passed: float) -> None:
-        amount, at, _, wait = refusal
+        amount, at, _, _, wait = refusal
         is_named = 0.0 < wait <= _LONGEST_S
         self._last = _Promise(at, at + wait, amount, passed, self._refusals) if is_named else None
 

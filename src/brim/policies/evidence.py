@@ -138,13 +138,13 @@ class Evidence:
 
     def first(self, passed: float, refusal: Refusal, *, least: float) -> None:
         """The first refusal, when *passed* had been let through. A limit is *least* a second or more, most likely."""
-        amount, _, now, wait = refusal
+        amount, now = refusal.amount, refusal.now
+        refusal = refusal._replace(sent_at=now)  # what was sent since then has been refused as well, most likely
         self._least = least
         self._marks.append(Mark(now, passed, amount, self._refused))
         self.sending.opened(passed, now)
         self._struck_at = now
-        self.blocks.saw(passed, now)
-        self.blocks.refused(amount, sent_at=now, now=now, passed=passed, rate=least, pace=least, wait=wait)
+        self.blocks.refused(refusal, passed=passed, by_then=passed, rate=least, pace=least)
 
     @property
     def slowest(self) -> float:
@@ -194,10 +194,11 @@ class Evidence:
             base: the rate that is believed in.
             pace: the rate at which it was sent; it had not been higher since the last refusal.
         """
-        amount, sent_at, now, wait = refusal
+        amount, sent_at, now = refusal[:3]
         blocks = self.blocks
         before = blocks.rate
-        is_new = blocks.refused(amount, sent_at=sent_at, now=now, passed=passed, rate=base, pace=pace, wait=wait)
+        by_then = self.sending.passed_by(sent_at, passed)
+        is_new = blocks.refused(refusal, passed=passed, by_then=by_then, rate=base, pace=pace)
         since, self._struck_at = now - self._struck_at, now
         if blocks.rate:
             is_new = is_new or blocks.rate != before
@@ -205,7 +206,7 @@ class Evidence:
                 doubt = _WINDOW * (_OFTEN - min(blocks.alike, _OFTEN - 1))
                 self.believe((1.0 - doubt) * blocks.rate, (1.0 + doubt) * blocks.rate)
             return is_new
-        new = Mark(sent_at, self.sending.passed_by(sent_at, passed), amount, self._refused)
+        new = Mark(sent_at, by_then, amount, self._refused)
         if self._is_shut(new) or (blocks.count > 1 and now - self._marks[0].at < MINUTE_S):
             return False  # what lets nothing through says nothing of a rate
         # What is refused again had been sent faster than it refills; a large attempt may have come too soon.

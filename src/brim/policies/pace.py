@@ -265,13 +265,12 @@ class Pace:
         self._proven = 0.0
         self._dwell.begin()
 
-    def refused(self, refusal: Refusal, *, sent: Sequence[float], exact: float = 0.0) -> bool:
+    def refused(self, refusal: Refusal, *, sent: Sequence[float]) -> bool:
         """An attempt was refused (and taken out of what passed); does that say anything about the rate?
 
-        *sent* is what had been sent by then in all, itself included, requests first; *exact* is the wait that the
-        server names to the fraction of a second, 0 if it does not.
+        *sent* is what had been sent by then in all, itself included, requests first.
         """
-        amount, sent_at, now, wait = refusal
+        amount, sent_at, now, wait, exact = refusal
         self._evidence.took_back(amount, sent_at)
         self._countdown.named(amount, exact)
         if not self.place:
@@ -285,8 +284,8 @@ class Pace:
         if self._may_be_stray(refusal, sent):
             return False
         first, pace = self._doubt.first(self._strays.share)
-        timed = refusal._replace(wait=exact)
-        self._strike(first._replace(wait=wait), timed, sent[self.place] - amount - self._refused, pace)
+        first = first._replace(wait=wait, exact=exact)
+        self._strike(first, refusal, sent[self.place] - amount - self._refused, pace)
         if self._strays.is_testing:
             self._strays.forget()
         self._doubt.believed(sent[0])
@@ -329,15 +328,15 @@ class Pace:
         least = max(_SAFE * self._evidence.low, _SUNK * self._proven)
         return self.rate < least or self._evidence.had_room(refusal, self._mean)
 
-    def _strike(self, refusal: Refusal, timed: Refusal, units: float, pace: float) -> None:
-        now = timed.now
+    def _strike(self, refusal: Refusal, latest: Refusal, units: float, pace: float) -> None:
+        now = latest.now
         passed = self._passed[self.place]
         if self.mode is Mode.FREE:
             self._mean = max(1.0, passed / max(1.0, self._passed[0])) if self.place else 1.0
             self._evidence.first(passed, refusal._replace(now=now), least=self._mean)
             self.mode = Mode.SEARCHING
             is_guess = self._evidence.hint is None
-            self._countdown.began(timed, units, self._evidence)
+            self._countdown.began(latest, units, self._evidence)
             self._search = probing.setting_out(refusal.now - refusal.sent_at) if is_guess else _CAREFUL
             if self._word.rate and not self.place and self._evidence.hint is not None:
                 self._trust(self._evidence.hint, is_proven=True)
@@ -353,7 +352,7 @@ class Pace:
                 self._measured(pace)
             else:
                 self._search = max(_SLOWEST_SEARCH, self._search / 2)
-            told = self._countdown.tells(timed, units, self._evidence, pace=pace, mean=self._mean)
+            told = self._countdown.tells(latest, units, self._evidence, pace=pace, mean=self._mean)
             if told is not None and not self._word.rate:
                 self._trust(told, is_proven=False)
             elif self._countdown.is_open:
