@@ -7,11 +7,41 @@ from brim.policies.sending import Sending
 
 def sent(*times: float) -> Sending:
     """One attempt at each of these times, from the first refusal at 0 on."""
-    sending = Sending(-1.0, ((-0.5,), (3.0,)))
+    sending = Sending(-2.0, ((-1.0, -0.5), (0.0, 3.0)))
     sending.opened(5.0, 0.0)
     for number, at in enumerate(times, start=6):
         sending.saw(float(number), at)
     return sending
+
+
+def opening(*samples: tuple[float, float], refused_at: float, passed: float) -> list[tuple[float, float]]:
+    """What is left of *samples* when the first is refused."""
+    sending = Sending(0.0, ([at for at, _ in samples], [by_then for _, by_then in samples]))
+    sending.opened(passed, refused_at)
+    return sending.opening
+
+
+def test_what_was_sent_before_a_long_rest_is_not_part_of_the_opening() -> None:
+    """
+    Two a minute for an hour, then a burst: the hour says nothing of how fast a limit is.
+    """
+    sparse = [(30.0 * number, float(number)) for number in range(120)]
+    burst = [(3_600.0, 120.0), (3_601.0, 220.0)]
+
+    assert opening(*sparse, *burst, refused_at=3_602.0, passed=420.0) == [
+        (3_600.0, 0.0),
+        (3_601.0, 100.0),
+        (3_602.0, 300.0),
+    ]
+
+
+def test_a_ramp_belongs_to_the_opening() -> None:
+    """
+    That little was sent in the first seconds is no rest: a window may have begun with them.
+    """
+    ramp = [(float(second), 2.0**second - 1.0) for second in range(8)]
+
+    assert opening(*ramp, refused_at=7.5, passed=200.0)[0] == (0.0, 0.0)
 
 
 def test_what_was_refused_had_not_passed() -> None:

@@ -76,7 +76,6 @@ class Evidence:
     """
 
     __slots__ = (
-        "_begin",
         "_least",
         "_marks",
         "_refused",
@@ -96,7 +95,6 @@ class Evidence:
 
     def __init__(self, now: float, hint: float | None = None, trail: Trail = NO_TRAIL) -> None:
         self.hint = hint
-        self._begin = now
         self._marks: deque[Mark] = deque(maxlen=_MARKS)
         self.sending = Sending(now, trail)
         self._refused = 0.0
@@ -150,7 +148,7 @@ class Evidence:
     def slowest(self) -> float:
         """The rate at which a bucket of a minute's worth, full at first, let through what it did until it refused."""
         at, passed = self.sending.opening[-1]
-        return passed / (MINUTE_S + at - self._begin)
+        return passed / (MINUTE_S + at - self.sending.opening[0][0])
 
     @property
     def guess(self) -> float:
@@ -165,7 +163,7 @@ class Evidence:
         if self.blocks.rate:
             return self.blocks.rate
         at, passed = self.sending.opening[-1]
-        slowest, fastest = self.slowest, passed / max(at - self._begin, _SHORTEST_S)
+        slowest, fastest = self.slowest, passed / max(at - self.sending.opening[0][0], _SHORTEST_S)
         guess = slowest * (fastest / slowest) ** _TOWARDS_HIGHEST if slowest > 0.0 else 0.0
         return max(guess, self._least, self._seen)
 
@@ -367,7 +365,7 @@ class Evidence:
         until, passed = self.sending.opening[-1]
         if not self.is_wild or passed < _LEAST_SENDS * mean:
             return float("inf")
-        most = passed / max(until - self._begin, SAMPLE_S)
+        most = passed / max(until - self.sending.opening[0][0], SAMPLE_S)
 
         def has_room(rate: float) -> bool:
             return left(self.sending.opening, self.sending.opening[0], until, rate=rate, size=small, mean=mean) >= small

@@ -6,9 +6,11 @@ ever: it tells what a bucket held that was full then.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from brim.policies.blocks import Trail
+from brim.policies.spans import MINUTE_S
 
 __all__ = ["SAMPLE_S", "Sending"]
 
@@ -16,23 +18,26 @@ _SAMPLES: Final = 128
 SAMPLE_S: Final = 0.02
 """More than one sample in so many seconds is not kept."""
 
+_RESTED: Final = 1.1
+"""What was sent before speaks of no limit if what came later alone speaks of one so many times as fast."""
+
 
 class Sending:
     """Times, and what had passed by each of them.
 
     Args:
-        now: when the first attempt was sent.
+        now: when the first attempt was sent, if *trail* is empty.
         trail: times since then, in order, and what had passed by each of them, as far as that is known.
 
     Attributes:
-        opening: the samples until the first refusal.
+        opening: the samples until the first refusal, from the last long rest on; what had passed before is left out.
         recent: those since then, but for the latest.
     """
 
     __slots__ = ("_is_open", "_latest", "_next_at", "opening", "recent")
 
     def __init__(self, now: float, trail: Trail) -> None:
-        self.opening = [(now, 0.0), *zip(*trail, strict=True)]
+        self.opening = list(zip(*trail, strict=True)) or [(now, 0.0)]
         self.recent: list[tuple[float, float]] = []
         self._is_open = True
         self._latest = (now, 0.0)
@@ -45,8 +50,10 @@ class Sending:
 
     def opened(self, passed: float, now: float) -> None:
         """The first was refused *now*, when *passed* had been let through."""
-        self.opening = [sample for sample in self.opening if sample[0] < now]
-        self.opening.append((now, passed))
+        opening = [sample for sample in self.opening if sample[0] < now] or self.opening[:1]
+        begin = _rested(opening, (now, passed))
+        before = opening[begin][1]
+        self.opening = [(at, by_then - before) for at, by_then in (*opening[begin:], (now, passed))]
         self._is_open = False
         self._latest = (now, passed)
 
@@ -88,3 +95,15 @@ class Sending:
         if latest <= at:
             return so_far
         return next((by_then for time, by_then in reversed(self.recent) if time <= at), passed)
+
+
+def _rested(opening: Sequence[tuple[float, float]], end: tuple[float, float]) -> int:
+    """Which of the samples is the beginning of what counts at *end*, where the first was refused.
+
+    What was sent since some moment speaks of a limit that is just fast enough to let it through with a minute saved up.
+    The moment that speaks of the fastest is the beginning, unless the first of all says nearly the same.
+    """
+    until, passed = end
+    beyond = [(passed - by_then) / (MINUTE_S + until - at) for at, by_then in opening]
+    most = max(beyond)
+    return 0 if most <= _RESTED * beyond[0] else beyond.index(most)
