@@ -119,7 +119,11 @@ class Blocks:
 
     @property
     def _spacing(self) -> float:
-        return max(_SPACING_S, self.span / 512)
+        return max(min(_SPACING_S, self.span / 32 or _SPACING_S), self.span / 512)
+
+    def promised(self, span: float) -> None:
+        """The first refusal, about to be told, says that the window is so many seconds long; 0 if it says nothing."""
+        self.span = span
 
     def saw(self, passed: float, now: float) -> None:
         """An attempt was sent, *passed* with it in all."""

@@ -18,6 +18,7 @@ from collections import deque
 from typing import Final
 
 from brim.policies.blocks import NO_TRAIL, Blocks, Trail
+from brim.policies.promised import promised_span
 from brim.policies.refusal import Mark, Refusal
 from brim.policies.replay import drawn, highest, latest, left, lowest, steepest, taken
 from brim.policies.sending import SAMPLE_S, Sending
@@ -71,6 +72,7 @@ class Evidence:
     Attributes:
         low: the rate is no less, 0 if nothing is known.
         high: the rate is no more.
+        is_promised: did the first refusal tell the length of a window, and was nothing refused since?
         likely: the rate is hardly less, if the bucket was full at first.
         sending: what was sent, and what of it had passed.
     """
@@ -86,6 +88,7 @@ class Evidence:
         "blocks",
         "high",
         "hint",
+        "is_promised",
         "is_wild",
         "largest",
         "likely",
@@ -103,6 +106,7 @@ class Evidence:
         self._shut = Mark(float("-inf"), 0.0, 0.0, 0.0)
         self.largest = 0.0
         self.blocks = Blocks(now, trail)
+        self.is_promised = False
         self._least = 0.0
         self._struck_at = now
         self.low = self.likely = 0.0
@@ -137,12 +141,16 @@ class Evidence:
     def first(self, passed: float, refusal: Refusal, *, least: float) -> None:
         """The first refusal, when *passed* had been let through. A limit is *least* a second or more, most likely."""
         amount, now = refusal.amount, refusal.now
-        refusal = refusal._replace(sent_at=now)  # what was sent since then has been refused as well, most likely
         self._least = least
         self._marks.append(Mark(now, passed, amount, self._refused))
         self.sending.opened(passed, now)
         self._struck_at = now
+        if self.hint is None:
+            self.blocks.promised(promised_span(refusal, self.sending.opening[0][0], self.slowest))
+        refusal = refusal._replace(sent_at=now)  # what was sent since then has been refused as well, most likely
+        is_promised = self.blocks.span > 0.0
         self.blocks.refused(refusal, passed=passed, by_then=passed, rate=least, pace=least)
+        self.is_promised = is_promised and self.blocks.rate > 0.0
 
     @property
     def slowest(self) -> float:
@@ -194,6 +202,7 @@ class Evidence:
         """
         amount, sent_at, now = refusal[:3]
         blocks = self.blocks
+        self.is_promised = False
         before = blocks.rate
         by_then = self.sending.passed_by(sent_at, passed)
         is_new = blocks.refused(refusal, passed=passed, by_then=by_then, rate=base, pace=pace)

@@ -278,14 +278,13 @@ class Pace:
         if sent_at <= self._struck_at:
             self._dwell.refused(wait=wait, is_new=False)
             self._doubt.believed(sent[0])
-            if self._evidence.is_fresh:
+            if self._evidence.is_fresh or self._evidence.is_promised:
                 self._settle()
             return True  # of the same burst as the last strike
         if self._may_be_stray(refusal, sent):
             return False
         first, pace = self._doubt.first(self._strays.share)
-        first = first._replace(wait=wait, exact=exact)
-        self._strike(first, refusal, sent[self.place] - amount - self._refused, pace)
+        self._strike(first._replace(wait=wait, exact=exact), refusal, sent[self.place] - amount - self._refused, pace)
         if self._strays.is_testing:
             self._strays.forget()
         self._doubt.believed(sent[0])
@@ -333,7 +332,7 @@ class Pace:
         passed = self._passed[self.place]
         if self.mode is Mode.FREE:
             self._mean = max(1.0, passed / max(1.0, self._passed[0])) if self.place else 1.0
-            self._evidence.first(passed, refusal._replace(now=now), least=self._mean)
+            self._evidence.first(passed, latest, least=self._mean)
             self.mode = Mode.SEARCHING
             is_guess = self._evidence.hint is None
             self._countdown.began(latest, units, self._evidence)
@@ -357,9 +356,8 @@ class Pace:
                 self._trust(told, is_proven=False)
             elif self._countdown.is_open:
                 self._base = self._countdown.within(self._base, self._evidence.high)
-        if self.mode is not Mode.CRUISING or pace < _SUNK * self._proven:
-            self._proven = 0.0
-        self._proven = max(self._proven, 0.0 if self._is_unproven else self._evidence.low)
+        proven = self._proven if self.mode is Mode.CRUISING and pace >= _SUNK * self._proven else 0.0
+        self._proven = max(proven, 0.0 if self._is_unproven else self._evidence.low)
         self._settle()
         self._struck_at = now
         self._dwell.begin()
@@ -369,8 +367,11 @@ class Pace:
         self._is_passed_by = False
 
     def _settle(self) -> None:
-        if self._evidence.is_fresh:
-            self._base = self._evidence.guess
+        evidence = self._evidence
+        if evidence.is_promised and not self._word.rate:
+            self._trust(evidence.blocks.rate, is_proven=False)
+        elif evidence.is_fresh:
+            self._base = evidence.guess
         self._base = min(max(self._base, _LEAST_RATE), self._ceiling)
         self.rate = self._base * probing.BELOW
 
