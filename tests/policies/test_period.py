@@ -25,7 +25,7 @@ def look(
     refused: bool = False,
 ) -> float:
     """One answer of a limit that is said to be for a minute: what is *left*, and what came *back* so far."""
-    period.saw(Look(at, left, back - left, at), reset_in, limit=_LIMIT, cap=cap, cost=1.0, is_refused=refused)
+    period.saw(Look(at, left, back - left, at), reset_in, limit=_LIMIT, cap=cap, cost=1.0, new=0.0, is_refused=refused)
     return period.seconds
 
 
@@ -157,6 +157,28 @@ def test_more_than_windows_of_a_minute_could_give_shows_that_they_are_shorter() 
     period = Period()
     for number in range(20):
         shown = Look(5.0 * number, 2.0, number + 1.0, 5.0 * number)
-        period.saw(shown, 0.0, limit=3.0, cap=2.0, cost=1.0, is_refused=False)
+        period.saw(shown, 0.0, limit=3.0, cap=2.0, cost=1.0, new=0.0, is_refused=False)
 
     assert period.seconds == 1.0
+
+
+def test_a_window_that_answers_show_half_used_already_is_looked_at_again() -> None:
+    """
+    Eight were sent before the first answer is there, and two of ten are left: that is all of the limit, though nobody
+    ever saw it whole, and its reset comes long before a minute's limit would be back.
+    """
+    period = Period()
+    first = Look(0.1, 2.0, 1.0, 0.1)
+    period.saw(first, 0.9, limit=10.0, cap=2.0, cost=1.0, new=7.0, is_refused=False)
+
+    assert period.peek_at == pytest.approx(1.1)
+
+
+def test_a_bucket_that_holds_less_than_a_minute_is_not_taken_for_a_window() -> None:
+    """
+    Two of a bucket of ten are left, of a limit of sixty: most of it was never there.
+    """
+    period = Period()
+    period.saw(Look(0.1, 2.0, 8.0, 0.1), 0.9, limit=60.0, cap=2.0, cost=1.0, new=0.0, is_refused=False)
+
+    assert period.peek_at == inf

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from brim.config import Limits
+from brim.config import Limits, Window
 from brim.policies.admission import Admission
 from brim.policies.tokens import Charging, Cost
 from brim.values import Answer, Dimension, Failure, FailureKind, FinishReason, LimitLevel, Reply, Usage
@@ -78,3 +78,21 @@ def test_refusals_take_the_word_away() -> None:
     admission.answered(charge, answer, now + 30.0)
 
     assert admission.ready_in(CALL, now + 30.0, is_paced=False) >= 0.9
+
+
+def test_a_number_that_is_stated_for_five_seconds_is_shown_for_five_seconds() -> None:
+    """
+    Fifty in five seconds are stated, and the server shows fifty under a name that means a minute: it is the same limit.
+    """
+    admission = Admission(Limits(windows=(Window(requests=50, seconds=5.0),)), charging=Charging.COUNTS_OUTPUT, now=0.0)
+    call, now, sent = Cost((1.0, 0.0, 0.0, 0.0)), 0.0, [-1e3]
+    while len(sent) <= 600:
+        now += admission.ready_in(call, now)
+        charge = admission.take(call, now, among=1, max_tokens=None)
+        sent.append(now)
+        left = 50.0 - sum(at > now - 5.0 for at in sent)
+        shown = LimitLevel(Dimension.REQUESTS, limit=50.0, remaining=max(0.0, left), reset_in=5.0)
+        reply = Reply(text="", finish_reason=FinishReason.STOP)
+        admission.answered(charge, Answer(outcome=reply, sent_at=now, ended_at=now, levels=(shown,)), now)
+
+    assert 550 / 10.0 <= now <= 1.2 * 550 / 10.0

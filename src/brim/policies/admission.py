@@ -8,6 +8,7 @@ of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from brim.config import Limits
@@ -19,7 +20,7 @@ from brim.policies.pace import Pace
 from brim.policies.past import Past
 from brim.policies.refusal import Refusal
 from brim.policies.spans import MINUTE_S
-from brim.policies.stated import CONSTRAINTS, any_minute, ceilings, hold, minutes, state_days, state_rates
+from brim.policies.stated import CONSTRAINTS, any_minute, as_stated, ceilings, hold, minutes, state_days, state_rates
 from brim.policies.telling import (
     GROWTH_NAME,
     day_used_up,
@@ -205,7 +206,7 @@ class Admission:
 
     def _observe(self, charge: Charge, answer: Answer, now: float, *, is_refused: bool) -> None:
         failed = isinstance(answer.outcome, Failure)
-        for shown in answer.levels:
+        for shown in map(partial(as_stated, self._stated), answer.levels):
             limit = (shown.dimension, shown.period_s)
             level = self._levels.get(limit)
             if level is None:

@@ -302,8 +302,8 @@ class ServerLevel:
     def _shorten(self, reset_in: float, look: Look, cost: float, *, is_refused: bool) -> None:
         """The limit may be for less than a minute, whatever its name."""
         limit = self.limit or 1.0
-        is_shorter = self._period.saw(look, reset_in, limit=limit, cap=self._cap, cost=cost, is_refused=is_refused)
-        if is_shorter:
+        new = self.totals[self.place] - look.sent
+        if self._period.saw(look, reset_in, limit=limit, cap=self._cap, cost=cost, new=new, is_refused=is_refused):
             self.rate = self._even = limit / self._period.seconds
             self._changed(look.at)
             self._refill.edges.guess(self._period.seconds)

@@ -37,6 +37,8 @@ _SHARE: Final = 0.25
 _ALL: Final = 0.9
 """Where less than this share of the limit is the most that was ever left, it is counted over a minute by a bucket that
 holds less, or in parts of a minute, and what is shown as the limit is the minute's."""
+_FIRST_CALLS: Final = 8.0
+"""So many calls go before any answer is there."""
 _MUCH: Final = 0.5
 _SURE: Final = 2
 _IN_VAIN: Final = 2
@@ -59,10 +61,12 @@ class Period:
 
     __slots__ = (
         "_anchor",
+        "_began_at",
         "_ends",
         "_first",
         "_is_peeking",
         "_is_read",
+        "_is_whole",
         "_longest",
         "_most",
         "_times",
@@ -79,7 +83,8 @@ class Period:
         self._ends = _Ends()
         self._anchor: tuple[float, float, float, float] | None = None
         self._first: tuple[float, float, float] | None = None
-        self._is_peeking = False
+        self._is_peeking = self._is_whole = False
+        self._began_at = _NEVER
         self._longest = 0.0
         self._times = self._vain = 0
 
@@ -114,6 +119,7 @@ class Period:
         limit: float,
         cap: float,
         cost: float,
+        new: float,
         is_refused: bool,
     ) -> bool:
         """The server looked, and showed a reset. Returns whether the limit is for less than was thought.
@@ -124,11 +130,13 @@ class Period:
             limit: units in a period.
             cap: the most that was ever left.
             cost: units that a call takes.
+            new: what had been sent when the answer came and was not counted yet, as far as is known.
             is_refused: was the attempt refused?
         """
         period, at, offset = self.seconds, look.at, look.offset
         self._longest = max(self._longest, reset_in)
-        is_whole = cap + cost >= _ALL * limit
+        self._is_whole = self._is_whole or self._was_whole(look, new, limit=limit, cost=cost)
+        is_whole = self._is_whole or cap + cost >= _ALL * limit
         longest = self._plainly(at, offset, reset_in, limit=limit, cost=cost)
         if is_whole and longest is not None:
             return self._shorten(longest)
@@ -155,6 +163,17 @@ class Period:
         is_less = came_back and not (is_bucket or is_window)
         self._times += is_less
         return is_less and self._times >= _SURE and self._shorten(self._longest)
+
+    def _was_whole(self, look: Look, new: float, *, limit: float, cost: float) -> bool:
+        """Do what is left and what was sent since the beginning make up all of the limit, with little come back yet?
+
+        Of what is *new* nobody knows whether it was counted already.
+        """
+        self._began_at = min(self._began_at, look.at)
+        spare = (1.0 - _ALL) * limit + cost
+        back = limit / self.seconds * (look.at - self._began_at)
+        is_early = back <= spare and new <= spare + _FIRST_CALLS * cost
+        return is_early and look.offset - spare <= limit <= look.offset + new - back + spare
 
     def _plainly(self, at: float, offset: float, reset_in: float, *, limit: float, cost: float) -> float | None:
         """How long windows are at most if it shows plainly that they are less than was thought; None if not."""
