@@ -167,7 +167,7 @@ def test_a_window_that_is_met_late_is_measured_by_what_had_been_sent_before() ->
     times = [float(second) for second in range(100)]
     blocks = Blocks(0.0, (times, [5.0 * second for second in times]))
     blocks.saw(500.0, 100.0)
-    blocks.refused(Refusal(1.0, 100.0, 100.0, 20.0), passed=500.0, by_then=500.0, rate=5.0, pace=5.0)
+    blocks.refused(Refusal(1.0, 100.0, 100.0, 40.0), passed=500.0, by_then=500.0, rate=5.0, pace=5.0)
 
     assert blocks.span == 60.0
     assert blocks.rate == pytest.approx(5.0, rel=0.05)
@@ -213,5 +213,34 @@ def test_room_in_a_window_that_slides_comes_when_the_oldest_leave() -> None:
     for now in (10.0, 11.0, 12.0):
         blocks.refused(Refusal(1.0, now, now, 50.0), passed=10.0, by_then=10.0, rate=1.0, pace=1.0)
 
-    assert blocks.room_at(1.0, 10.0) == pytest.approx(61.0, abs=1.0)
-    assert blocks.room_at(1.0, 20.0) <= 10.0
+    assert blocks.hold_until(1.0, 10.0, 59.0) == pytest.approx(61.0, abs=1.0)
+    assert blocks.hold_until(1.0, 10.0, 20.0) == 20.0 + 60.0 / 8
+    assert blocks.hold_until(1.0, 20.0, 20.0) <= 20.0
+
+
+@pytest.mark.parametrize(("wait", "slides"), [(20.0, False), (27.5, True)])
+def test_a_window_that_opens_before_its_oldest_leave_does_not_slide(*, wait: float, slides: bool) -> None:
+    """
+    A hundred went in three seconds, and the server says that there is room in twenty: had it slid, it would say 27.
+    """
+    blocks = Blocks(0.0)
+    for number in range(31):
+        blocks.saw(number * 100.0 / 30.0, number / 10.0)
+    blocks.refused(Refusal(1.0, 3.0, 3.0, wait), passed=100.0, by_then=100.0, rate=1.0, pace=1.0)
+
+    assert blocks.span == 30.0
+    assert (blocks.hold_until(1.0, 90.0, 10.0) > 10.0) == slides
+
+
+def test_what_gets_through_where_nothing_has_room_shows_that_the_window_does_not_slide() -> None:
+    """
+    One after each pause, and none is refused: after the second nothing is held back any more.
+    """
+    blocks = Blocks(0.0)
+    for number in range(31):
+        blocks.saw(number * 100.0 / 30.0, number / 10.0)
+    for now in (3.0, 7.0, 14.0, 21.0):
+        blocks.refused(Refusal(1.0, now, now, 0.0), passed=100.0, by_then=100.0, rate=10.0, pace=10.0)
+    assert blocks.span == 30.0
+
+    assert [blocks.hold_until(1.0, 100.0, now) - now for now in (22.0, 22.0, 22.0)] == [30.0 / 8, 30.0 / 8, 0.0]

@@ -172,7 +172,7 @@ def test_what_refuses_for_seconds_counts_in_windows() -> None:
     evidence = Evidence(0.0)
     evidence.first(120.0, refusal(2.0), least=1.0)
     before = evidence.guess
-    for second in (10.0, 20.0, 30.0):
+    for second in (10.0, 20.0, 35.0):
         evidence.refused(refusal(second), 120.0, mean=1.0, base=before, pace=before)
 
     assert evidence.low == pytest.approx(0.95 * 120.0 / 60.0)

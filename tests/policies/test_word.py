@@ -8,6 +8,7 @@ import pytest
 
 from brim.policies.pace import Pace
 from brim.policies.refusal import Refusal
+from brim.policies.refusal import Refusal
 from brim.policies.word import Word
 
 
@@ -70,3 +71,14 @@ def test_a_window_that_was_used_up_before_does_not_refute_what_it_names(seconds:
     run(now + 12.0, fastest=200.0)
 
     assert run(now + 20.0, fastest=200.0) >= 0.95 * 20.0 * rate
+
+
+def test_a_wait_longer_than_a_bucket_s_speaks_of_a_window() -> None:
+    """
+    250 a minute is one each quarter of a second: who asks for three seconds counts in windows, of whatever length.
+    """
+    word = Word()
+    assert word.says(250.0 / 60.0, 0.0)
+
+    assert word.fits(Refusal(1.0, 0.0, 0.1, 1.0))
+    assert not word.fits(Refusal(1.0, 0.0, 0.1, 3.0))

@@ -227,6 +227,7 @@ class Learner:
         tells_number = is_soon and not is_about_rate
         is_crowd = is_named or (tells_number and self._window.cap.blames(number))
         verdict = self._admission.refused(charge, answer, failure, now, is_crowd=is_crowd)
+        tells_number = tells_number and not self._admission.is_window_promised
         if self._admission.is_paced or is_named:
             self._window.open()
         is_later = charge.at > self._struck_at

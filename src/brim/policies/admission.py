@@ -99,6 +99,11 @@ class Admission:
         """Did refusals teach a rate?"""
         return self._growth is not None or any(pace.holds for pace in self._paces)
 
+    @property
+    def is_window_promised(self) -> bool:
+        """Did the wait that the first refusal names tell a window? Then nothing else is to blame."""
+        return any(pace.is_promised for pace in self._paces)
+
     def unlearn(self) -> None:
         """What was taken for refusals of a limit were none: no rate is known from them."""
         self._paces = []

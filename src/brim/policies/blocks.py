@@ -22,7 +22,7 @@ Trail = tuple[Sequence[float], Sequence[float]]
 
 NO_TRAIL: Final[Trail] = ((), ())
 
-_SPANS_S: Final = (10.0, 15.0, 60.0, 180.0, 300.0, 600.0, 3_600.0)
+_SPANS_S: Final = (10.0, 15.0, 30.0, 60.0, 180.0, 300.0, 600.0, 3_600.0)
 """Lengths of windows. Shorter ones need no telling: their blocks are over before anyone knows of them."""
 _SHORTEST_S: Final = 3.0
 _SURE: Final = 3
@@ -51,6 +51,12 @@ _AT_ONCE: Final = 0.5
 """One measurement lowers what is believed to no less than this share: it may have been the end of a window."""
 _LIKELY: Final = 0.7
 """A window that is used up holds most of what was sent in a span; if not, it is not where it is thought to be."""
+_HOLD_SHARE: Final = 1 / 8
+"""Where a window slides and has no room, nothing goes for so much of it at most: it may have room all the same."""
+_NO_CHANCE: Final = 2
+"""So many attempts in a row that got through where a window that slides had no room: it does not slide."""
+_SOONER: Final = 0.1
+"""So much of the span sooner than a window that slides had room the server says that there is some."""
 _SPACING_S: Final = 0.25
 _MOST: Final = 2_048
 
@@ -76,12 +82,14 @@ class Blocks:
         "_distance",
         "_edge",
         "_ended",
+        "_held",
         "_level",
         "_level_at",
         "_next_at",
         "_passed",
         "_regular",
         "_shortest_s",
+        "_slides",
         "_times",
         "_unlike",
         "alike",
@@ -97,6 +105,8 @@ class Blocks:
         self.count = 0
         self.alike = 0
         self._asked = 1.0
+        self._held = 0
+        self._slides = True
         times, passed = trail
         self._times: list[float] = [now, *times]
         self._passed: list[float] = [0.0, *passed]
@@ -162,6 +172,7 @@ class Blocks:
         self._asked = amount
         got = passed - self._level
         usual = min(rate, passed / max(now - self._times[0], _SHORTEST_S))
+        self._held = 0
         if self.count and got <= max(0.5 * amount, _TRICKLE * usual * (now - self._began - self.block)):
             self.count += 1
             if self.count >= _SURE or wait > _SHORTEST_S:
@@ -174,6 +185,8 @@ class Blocks:
         if sent_at > self._times[-1]:
             self._note(by_then, sent_at)
         self._lasted(wait, amount, rate)
+        if wait > _SHORTEST_S and now + wait < self._room_at(amount, self._in_span(sent_at)) - _SOONER * self.span:
+            self._slides = False
         return self._measure(sent_at, now + wait if wait > _SHORTEST_S else None)
 
     def is_outdone(self, now: float) -> bool:
@@ -189,8 +202,17 @@ class Blocks:
         """Do blocks end as those of fixed windows do?"""
         return self._regular >= _REGULAR
 
-    def room_at(self, amount: float, budget: float) -> float:
-        """When one more attempt of *amount* would fit into *budget*, if the window slides."""
+    def hold_until(self, amount: float, budget: float, now: float) -> float:
+        """Until when to send nothing: until one more attempt of *amount* fits into *budget*, if the window slides.
+
+        It does not if ends of blocks speak against it, or what got through where there was no room.
+        """
+        room_at, longest = self._room_at(amount, budget), now + _HOLD_SHARE * self.span
+        self._held = self._held + 1 if room_at > longest else 0
+        self._slides = self._slides and self._held <= _NO_CHANCE
+        return min(room_at, longest) if self._slides and not self.is_fixed else now
+
+    def _room_at(self, amount: float, budget: float) -> float:
         times, passed = self._times, self._passed
         place = bisect_left(passed, passed[-1] + amount - budget)
         return times[place] + self.span if 0 < place < len(times) else times[0]
@@ -203,6 +225,7 @@ class Blocks:
         self.span = next((span for span in _SPANS_S if span >= self.block), _SPANS_S[-1])
         self.amount = self._in_span(self._began)
         self._edge, self._regular = None, 0
+        self._slides = True
 
     def _measure(self, until: float, opens_at: float | None) -> bool:
         """Take the measure of the window that is used up *until* then and that, if the server says so, *opens_at*."""

@@ -152,10 +152,14 @@ class Pace:
         """Is there a rate that holds attempts back?"""
         return self.mode is not Mode.FREE
 
+    @property
+    def is_promised(self) -> bool:
+        """Is all that is known the window that the first refusal told?"""
+        return self._evidence.is_promised
+
     def ready_in(self, amount: float, now: float) -> float:
         """Seconds until an attempt of *amount* may go: until the rate has brought as much."""
-        wait = self._empty_at + amount / self.rate - now
-        return max(0.0, wait)
+        return max(0.0, self._empty_at + amount / self.rate - now)
 
     def took(self, amount: float, now: float) -> None:
         """An attempt of *amount* was sent."""
@@ -186,10 +190,9 @@ class Pace:
         """What was sent too fast a while ago is still in a window that slides."""
         blocks = self._evidence.blocks
         is_too_small = self._base > _RELIEVED * blocks.rate  # the server shows far more than was measured
-        if blocks.rate and self.mode is Mode.CRUISING and not blocks.is_fixed and not is_too_small:
+        if blocks.rate and self.mode is Mode.CRUISING and not is_too_small:
             budget = max(blocks.amount * self.rate / self._base, blocks.amount - _MIDDLE * amount)
-            room_at = blocks.room_at(amount, budget)
-            self._empty_at = max(self._empty_at, min(room_at, now + probing.PAUSE_SHARE * blocks.span))
+            self._empty_at = max(self._empty_at, blocks.hold_until(amount, budget, now))
 
     def relieved(self) -> None:
         """The server shows that nearly all of the limit is left: the rate is more than this."""
@@ -252,11 +255,6 @@ class Pace:
             self.rate = self._base * factor
         self.rate = min(self.rate, self._ceiling)
 
-    def _test(self, trip_s: float) -> None:
-        """Are those strays? Go faster for a while, and see: a limit that refuses now will refuse much then."""
-        self._strays.test(trip_s)
-        self.rate = self._base * _TESTED
-
     def _tested(self) -> None:
         # The bounds may come from some that were taken for a limit.
         self.mode, self._search = Mode.SEARCHING, probing.setting_out()
@@ -317,7 +315,9 @@ class Pace:
         if is_searching and not noise and self.rate > self._evidence.middle:
             return False
         if is_alone and not is_searching and self._strays.is_suspicious(self._doubt.recent, is_safe=is_safe):
-            self._test(refusal.now - refusal.sent_at)
+            # Go faster for a while, and see: a limit that refuses now will refuse much then.
+            self._strays.test(refusal.now - refusal.sent_at)
+            self.rate = self._base * _TESTED
         return (is_searching or is_safe or noise > 0.0) and is_open
 
     def _is_safe(self, refusal: Refusal) -> bool:
@@ -338,7 +338,7 @@ class Pace:
             self._countdown.began(latest, units, self._evidence)
             self._search = probing.setting_out(refusal.now - refusal.sent_at) if is_guess else _CAREFUL
             if self._word.rate and not self.place and self._evidence.hint is not None:
-                self._trust(self._evidence.hint, is_proven=True)
+                self._trust(self._evidence.hint, is_proven=self._word.fits(latest))
         else:
             is_new = self._evidence.refused(refusal, passed, mean=self._mean, base=self._base, pace=pace)
             self._is_unproven = self._is_unproven and not is_new

@@ -17,7 +17,6 @@ from brim.policies.evidence import Evidence
 __all__ = [
     "BELOW",
     "LONGEST_GAP_S",
-    "PAUSE_SHARE",
     "RAISED",
     "crossing",
     "cruising",
@@ -63,7 +62,7 @@ _BREATH: Final = 0.005
 _BACKOFF: Final = 2.0
 _WINDOW_BACKOFF: Final = 4.0
 """How many times as long a pause is as the one before: a window that is used up stays so for seconds at least."""
-PAUSE_SHARE: Final = 1 / 8
+_PAUSE_SHARE: Final = 1 / 8
 """After a block of minutes, so much of it may be waited before it is asked again."""
 
 
@@ -72,7 +71,7 @@ def pause(blocks: Blocks, gap: float) -> float:
 
     Where a refused call counts, asking again and again keeps the bucket empty: ever longer until one gets through.
     """
-    longest = min(max(_LONGEST_PAUSE_S, PAUSE_SHARE * blocks.block), LONGEST_GAP_S)
+    longest = min(max(_LONGEST_PAUSE_S, _PAUSE_SHARE * blocks.block), LONGEST_GAP_S)
     backoff = (_WINDOW_BACKOFF if blocks.span else _BACKOFF) ** min(blocks.count - 1, 16)
     return max(min(gap * backoff, longest), _BREATH * blocks.span)
 

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from typing import Final
 
+from brim.policies.refusal import Refusal
+
 __all__ = ["Word"]
 
 _SETTLES_S: Final = 10.0
 """Windows that say nothing of themselves are as long at most; those of a minute show in their blocks."""
+
+_LONGEST_S: Final = 1.0
+"""Waits in whole seconds are as much too long at most."""
 
 
 class Word:
@@ -33,6 +38,10 @@ class Word:
             return False
         self.rate, self._again_at = rate, now + _SETTLES_S
         return True
+
+    def fits(self, refusal: Refusal) -> bool:
+        """Would a bucket of that rate ask for that wait? A window that is named for a minute may be a shorter one."""
+        return refusal.told <= _LONGEST_S + refusal.amount / self.rate
 
     def is_due(self, now: float) -> bool:
         """Is it time to try once more what was named? Answers so once."""
