@@ -8,7 +8,6 @@ import pytest
 
 from brim.policies.pace import Pace
 from brim.policies.refusal import Refusal
-from brim.policies.refusal import Refusal
 from brim.policies.word import Word
 
 
