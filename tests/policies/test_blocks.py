@@ -244,3 +244,18 @@ def test_what_gets_through_where_nothing_has_room_shows_that_the_window_does_not
     assert blocks.span == 30.0
 
     assert [blocks.hold_until(1.0, 100.0, now) - now for now in (22.0, 22.0, 22.0)] == [30.0 / 8, 30.0 / 8, 0.0]
+
+
+def test_a_minute_that_lingers_is_no_window_of_three() -> None:
+    """
+    Where two windows are weighed into one, what was too much in the first is refused a few seconds into the second.
+    """
+    blocks = Blocks(0.0)
+    for number in range(31):
+        blocks.saw(number * 100.0 / 30.0, number / 10.0)
+    for now in (3.0, 20.0, 40.0, 70.0):
+        blocks.refused(Refusal(1.0, now, now, 0.0), passed=100.0, by_then=100.0, rate=10.0, pace=10.0)
+    assert blocks.span == 60.0
+
+    blocks.refused(Refusal(1.0, 90.0, 90.0, 0.0), passed=100.0, by_then=100.0, rate=10.0, pace=10.0)
+    assert blocks.span == 180.0

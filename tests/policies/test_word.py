@@ -81,3 +81,4 @@ def test_a_wait_longer_than_a_bucket_s_speaks_of_a_window() -> None:
 
     assert word.fits(Refusal(1.0, 0.0, 0.1, 1.0))
     assert not word.fits(Refusal(1.0, 0.0, 0.1, 3.0))
+    assert word.fits(Refusal(1.0, 0.0, 0.1, 50.0)), "that may be the end of the minute"

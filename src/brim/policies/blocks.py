@@ -24,6 +24,8 @@ NO_TRAIL: Final[Trail] = ((), ())
 
 _SPANS_S: Final = (10.0, 15.0, 30.0, 60.0, 180.0, 300.0, 600.0, 3_600.0)
 """Lengths of windows. Shorter ones need no telling: their blocks are over before anyone knows of them."""
+_LINGERS: Final = 1.25
+"""Where two windows are weighed into one, what was too much in the first still counts a while after its end."""
 _SHORTEST_S: Final = 3.0
 _SURE: Final = 3
 """It takes so many refusals in a row to see a block, if the server does not say how long it lasts."""
@@ -59,6 +61,11 @@ _SOONER: Final = 0.1
 """So much of the span sooner than a window that slides had room the server says that there is some."""
 _SPACING_S: Final = 0.25
 _MOST: Final = 2_048
+
+
+def _longest_block(span: float) -> float:
+    """How long a block of a window may be that is *span* seconds long."""
+    return span if span < MINUTE_S else _LINGERS * span
 
 
 class Blocks:
@@ -220,9 +227,13 @@ class Blocks:
     def _lasted(self, block: float, amount: float, rate: float) -> None:
         """A block is at least *block* seconds long: so is the window."""
         self.block = max(self.block, block)
-        if self.block <= self._shortest_s or self.block * rate <= _SHORTEST_SENDS * amount or self.block <= self.span:
+        if (
+            self.block <= self._shortest_s
+            or self.block * rate <= _SHORTEST_SENDS * amount
+            or self.block <= _longest_block(self.span)
+        ):
             return
-        self.span = next((span for span in _SPANS_S if span >= self.block), _SPANS_S[-1])
+        self.span = next((span for span in _SPANS_S if _longest_block(span) >= self.block), _SPANS_S[-1])
         self.amount = self._in_span(self._began)
         self._edge, self._regular = None, 0
         self._slides = True

@@ -40,8 +40,11 @@ class Word:
         return True
 
     def fits(self, refusal: Refusal) -> bool:
-        """Would a bucket of that rate ask for that wait? A window that is named for a minute may be a shorter one."""
-        return refusal.told <= _LONGEST_S + refusal.amount / self.rate
+        """Would a bucket of that rate ask for that wait, or a window of a minute?
+
+        One that is named for a minute may be shorter: the end of a minute is seldom as near as that of ten seconds.
+        """
+        return refusal.told <= _LONGEST_S + refusal.amount / self.rate or refusal.told > _SETTLES_S
 
     def is_due(self, now: float) -> bool:
         """Is it time to try once more what was named? Answers so once."""
