@@ -131,6 +131,24 @@ def test_a_sliding_window_gives_back_what_left_it() -> None:
     assert window.ready_in(1.0, 10.01) == 0.0
 
 
+def test_what_went_at_once_goes_again_over_a_quarter_of_the_window() -> None:
+    """
+    A hundred at once; ten seconds later the next hundred take two and a half; after a long rest all go at once again.
+    """
+    window = Sliding(amount=100.0, seconds=10.0)
+    now, gone = 0.0, []
+    for number in range(300):
+        now += 30.0 if number == 200 else 0.0
+        now += window.ready_in(1.0, now)
+        window.take(1.0, now)
+        gone.append(now)
+
+    assert gone[99] == 0.0
+    assert gone[100] == pytest.approx(10.0, abs=0.1)
+    assert gone[199] - gone[100] == pytest.approx(2.5, abs=0.1)
+    assert gone[299] == gone[200]
+
+
 def test_a_sliding_window_takes_back_what_was_reserved_in_excess() -> None:
     """
     A negative cost makes room again.

@@ -21,6 +21,16 @@ _SLACK: Final = 1e-9
 """Rounding: a level this far below a cost still covers it."""
 
 _SLICES: Final = 256
+_HASTE: Final = 4.0
+"""So many times as fast as evenly is what was taken at once given again..."""
+_LONGEST_S: Final = 3_600.0
+"""... of a stretch that is no longer: that of a day is none that anybody waits for."""
+_FEW: Final = 8.0
+"""Hardly more are refused at once than these."""
+_REST: Final = 1.5
+"""Who took nothing for so many stretches did not wait for this limit."""
+_LATE_S: Final = 0.05
+"""A little lateness is made up for."""
 _AFTER: Final = 1e-3
 """A stretch counts its both ends: what was taken is free again this many seconds after it is over."""
 
@@ -89,17 +99,21 @@ class Sliding:
     Memory is bounded: what was taken is kept in at most 256 slices, each counted as if all of it had come last, so the
     limit may be a little stricter than stated, never laxer.
 
+    What was taken at once comes back at once, and is given again over a quarter of the stretch: servers that weigh two
+    windows into one, or whose clock differs, would refuse a whole volley otherwise.
+
     Args:
         amount: units in a stretch, above 0.
         seconds: length of the stretch, above 0.
     """
 
-    __slots__ = ("_slices", "_used", "_width", "amount", "seconds")
+    __slots__ = ("_last_at", "_next_at", "_slices", "_taken", "_used", "_width", "amount", "seconds")
 
     def __init__(self, *, amount: float, seconds: float) -> None:
         self.seconds = seconds
         self._slices: deque[_Slice] = deque()
-        self._used = 0.0
+        self._used = self._taken = 0.0
+        self._next_at = self._last_at = float("-inf")
         self.restate(amount)
 
     def restate(self, amount: float) -> None:
@@ -118,7 +132,7 @@ class Sliding:
         """Seconds until *cost* may be taken; 0 if it may be now. More than *amount* goes when nothing is taken."""
         missing = min(cost, self.amount) - self.level(now)
         if missing <= _SLACK:
-            return 0.0
+            return max(0.0, self._next_at - now)
         for each in self._slices:
             missing -= each.units
             if missing <= _SLACK:
@@ -130,6 +144,7 @@ class Sliding:
         self.level(now)
         if not self._slices:
             self._used = 0.0
+        self._spread(cost, now)
         if self._slices and (cost < 0.0 or now - self._slices[-1].first_at < self._width):
             last = self._slices[-1]
             last.units += cost
@@ -139,6 +154,13 @@ class Sliding:
         else:
             return
         self._used += cost
+
+    def _spread(self, cost: float, now: float) -> None:
+        """Nothing more goes just after this, unless there was a long rest and it is at once that all may go."""
+        self._taken = cost + (self._taken if now - self._last_at < _REST * self.seconds else 0.0)
+        self._last_at = now
+        if self._taken > self.amount > _FEW and self.seconds <= _LONGEST_S:
+            self._next_at = max(self._next_at, now - _LATE_S) + cost * self.seconds / (_HASTE * self.amount)
 
     def recall(self, taken: Iterable[tuple[float, float]]) -> None:
         """Begin with what was taken before, as times (in order) and units."""

@@ -179,8 +179,7 @@ class Pace:
             self._grow(amount, now)
         else:
             self._empty_at = max(due, now - self._evidence.largest / self.rate) if self._makes_up else now
-        passed = self._passed[self.place]
-        self._evidence.saw(amount, passed, now)
+        self._evidence.saw(amount, self._passed[self.place], now)
         self._wait_for_room(amount, now)
         is_safe = self.mode is Mode.CRUISING and self.rate < self._base
         if self._strays.sent(now, is_safe=is_safe):
@@ -338,7 +337,8 @@ class Pace:
             self._countdown.began(latest, units, self._evidence)
             self._search = probing.setting_out(refusal.now - refusal.sent_at) if is_guess else _CAREFUL
             if self._word.rate and not self.place and self._evidence.hint is not None:
-                self._trust(self._evidence.hint, is_proven=self._word.fits(latest))
+                fits, rate = self._word.fits(latest), self._evidence.blocks.rate
+                self._trust(self._evidence.hint if fits else max(self._evidence.hint, rate), is_proven=fits)
         else:
             is_new = self._evidence.refused(refusal, passed, mean=self._mean, base=self._base, pace=pace)
             self._is_unproven = self._is_unproven and not is_new
