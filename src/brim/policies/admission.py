@@ -8,7 +8,6 @@ of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Final
 
 from brim.config import Limits
@@ -19,8 +18,9 @@ from brim.policies.level import ServerLevel
 from brim.policies.pace import Pace
 from brim.policies.past import Past
 from brim.policies.refusal import Refusal
+from brim.policies.shown_spans import ShownSpans
 from brim.policies.spans import MINUTE_S
-from brim.policies.stated import CONSTRAINTS, any_minute, as_stated, ceilings, hold, minutes, state_days, state_rates
+from brim.policies.stated import CONSTRAINTS, any_minute, ceilings, hold, minutes, state_days, state_rates
 from brim.policies.telling import (
     GROWTH_NAME,
     day_used_up,
@@ -63,6 +63,7 @@ class Admission:
         self._costs = LearntCosts(charging)
         self._levels: dict[tuple[Dimension, float | None], ServerLevel] = {}
         self._known: list[ServerLevel] = []
+        self._spans = ShownSpans()
         self._passed = [0.0, 0.0, 0.0, 0.0]
         self._refused = 0.0
         self._paces: list[Pace] = []
@@ -211,8 +212,8 @@ class Admission:
 
     def _observe(self, charge: Charge, answer: Answer, now: float, *, is_refused: bool) -> None:
         failed = isinstance(answer.outcome, Failure)
-        for shown in map(partial(as_stated, self._stated), answer.levels):
-            limit = (shown.dimension, shown.period_s)
+        for each in answer.levels:
+            limit, shown = (each.dimension, each.period_s), self._spans.read(each, self._stated)
             level = self._levels.get(limit)
             if level is None:
                 if failed and shown.period_s is None:
@@ -267,8 +268,7 @@ class Admission:
     ) -> Verdict:
         """A limit refused an attempt. Told after `answered`; *is_crowd* if too many calls at once are to blame."""
         self._refused += 1.0
-        requests, *rest = self._totals
-        self._passed[:] = requests - self._refused, *rest
+        self._passed[:] = self._totals[0] - self._refused, *self._totals[1:]
         for level in self._known:
             if level.place == 0:
                 level.missed(1.0, now)

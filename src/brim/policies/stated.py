@@ -9,14 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from msgspec.structs import replace
-
-from brim.policies.blame import PLACES
 from brim.policies.limits import BURST_SECONDS, Bucket, Sliding
 from brim.policies.savings import SavingBucket
 from brim.policies.slack import Slack
 from brim.policies.spans import MINUTE_S
-from brim.values import Constraint, Gauge, GaugeSource, LimitLevel
+from brim.values import Constraint, Gauge, GaugeSource
 
 if TYPE_CHECKING:
     from brim.config import Limits
@@ -28,7 +25,6 @@ __all__ = [
     "WORDS",
     "Stated",
     "any_minute",
-    "as_stated",
     "ceilings",
     "drain",
     "hold",
@@ -172,14 +168,6 @@ def any_minute(place: int, amount: float, now: float, *, past: Past) -> Stated:
     sliding = _recalled(place, amount, MINUTE_S / _MARGIN, past, now)
     name = f"{WORDS[place]} in any minute"
     return Stated(place, sliding, name, CONSTRAINTS[place], amount=amount, period_s=MINUTE_S)
-
-
-def as_stated(stated: Iterable[Stated], shown: LimitLevel) -> LimitLevel:
-    """What the server shows, for as long as the same number is stated for: names of headers often mean nothing."""
-    for each in stated:
-        if each.amount == shown.limit and each.place == PLACES[shown.dimension] and each.period_s != shown.period_s:
-            return replace(shown, period_s=each.period_s)
-    return shown
 
 
 def state_days(limits: Limits, now: float, *, past: Past, before: Iterable[Stated] = ()) -> list[Stated]:
