@@ -334,6 +334,8 @@ class ServerLevel:
         self._period.read(shown.period_s, shown.reset_in, limit=limit, left=left)
         if limit == self.limit and self._period.seconds == before:
             return
+        if self._period.seconds != before:
+            self._refill.edges.guess(self._period.seconds)
         if self.limit is not None:
             # A limit that changes takes what was saved up beyond it along, and has a refill of its own.
             self._cap *= limit / self.limit

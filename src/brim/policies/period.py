@@ -31,6 +31,10 @@ _HALF: Final = 0.5
 """Of a window that began a moment ago more than this part is left."""
 _LATE_S: Final = 0.1
 _MORE: Final = 1.5
+_FAR_MORE: Final = 2.0
+"""So many times what comes back evenly, and a share of all besides, needs no second look."""
+_LATEST: Final = 2.0
+"""A window that slides gives back little at first: it is looked at until so many times its reset have passed."""
 _CALLS: Final = 1.5
 _SHARE: Final = 0.25
 """What comes back at once is so many times what comes back evenly, and as many calls more, or such a share of all."""
@@ -82,7 +86,7 @@ class Period:
         self._is_read = False
         self._ends = _Ends()
         self._anchor: tuple[float, float, float, float] | None = None
-        self._first: tuple[float, float, float] | None = None
+        self._first: tuple[float, float, float, float] | None = None
         self._is_peeking = self._is_whole = False
         self._began_at = _NEVER
         self._longest = 0.0
@@ -150,18 +154,20 @@ class Period:
         is_bucket = abs(reset_in - full_in) <= _OFF * max(reset_in, full_in) + _OFF_S < max(reset_in, full_in)
         if not is_bucket and reset_in < full_in:
             self.peek_at = at + reset_in + _LATE_S
-        if self._first is None:
-            self._first = (at, at + reset_in, offset)
+        if self._first is None or self._first[3] != limit:
+            self._first = (at, at + reset_in, offset, limit)
             return False
-        since, ended_at, before = self._first
+        since, ended_at, before, _ = self._first
         if at - since < _APART_S or at <= ended_at:
             return False
-        self._first = (at, at + reset_in, offset)
         is_window = reset_in + at - ended_at > _HALF * period
         back, even = offset - before, limit / period * (at - since)
         came_back = back > _MORE * even + min(_CALLS * max(cost, 1.0), _SHARE * limit)
         is_less = came_back and not (is_bucket or is_window)
-        self._times += is_less
+        is_far_less = is_less and back > _FAR_MORE * even + _SHARE * limit
+        if is_less or at - since > _LATEST * (ended_at - since):
+            self._first = (at, at + reset_in, offset, limit)
+        self._times += _SURE if is_far_less else is_less
         return is_less and self._times >= _SURE and self._shorten(self._longest)
 
     def _was_whole(self, look: Look, new: float, *, limit: float, cost: float) -> bool:
