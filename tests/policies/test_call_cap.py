@@ -411,3 +411,17 @@ def test_what_closes_the_lane_is_tried_seldom() -> None:
     for call in range(64):
         cap.granted(cap.size, 46.0 + 0.01 * call)
     assert cap.size > 10
+
+
+def test_a_number_that_a_volley_made_too_high_is_moved_once() -> None:
+    """
+    A volley was refused from the 105th on; then the 98th is, as from now on always: that is the cap, less one.
+    """
+    cap = CallCap(1_000)
+    cap.granted(105, 0.0)
+    cap.refused(105, 0.0)
+    cap.refused(98, 3.0)
+    assert cap.size == 97
+
+    cap.refused(85, 6.0)
+    assert cap.size == 1_000, "it is no number at all"

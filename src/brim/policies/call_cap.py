@@ -54,6 +54,8 @@ _LOWERED_S: Final = 0.5
 """... if they come over so many seconds."""
 _NEARLY: Final = 0.05
 """A number is the same if it differs by this share, or by one: what is on its way back is still counted here."""
+_MISCOUNTED: Final = 2.0
+"""The first number, of a volley that was refused, may be too high by so many times as much: once it moves that far."""
 _A_LITTLE_FASTER: Final = 1.1
 _HURRIES: Final = 0.1
 """In the time of an answer the gap between two attempts shrinks by so much: how long answers take may be misjudged."""
@@ -315,7 +317,7 @@ class CallCap:
                 self._is_binding = self.is_believed = True
         elif number > self._good > 0:
             self._believe(number - 1)
-        elif number > max(1.0, self.size - _slack(self.size)) and not self._is_moved:
+        elif number > max(1.0, self.size - _MISCOUNTED * _slack(self.size)) and not self._is_moved:
             self._is_moved, self._through = True, 0
             self._lowest, self.size = number, number - 1
         else:
