@@ -218,15 +218,22 @@ def test_room_in_a_window_that_slides_comes_when_the_oldest_leave() -> None:
     assert blocks.hold_until(1.0, 20.0, 20.0) <= 20.0
 
 
+def used_up(*times: float, wait: float = 0.0) -> Blocks:
+    """A window of which a hundred were used in three seconds, and that refused at these times, asking to *wait*."""
+    blocks = Blocks(0.0)
+    for number in range(31):
+        blocks.saw(number * 100.0 / 30.0, number / 10.0)
+    for now in times:
+        blocks.refused(Refusal(1.0, now, now, wait), passed=100.0, by_then=100.0, rate=10.0, pace=10.0)
+    return blocks
+
+
 @pytest.mark.parametrize(("wait", "slides"), [(20.0, False), (27.5, True)])
 def test_a_window_that_opens_before_its_oldest_leave_does_not_slide(*, wait: float, slides: bool) -> None:
     """
     A hundred went in three seconds, and the server says that there is room in twenty: had it slid, it would say 27.
     """
-    blocks = Blocks(0.0)
-    for number in range(31):
-        blocks.saw(number * 100.0 / 30.0, number / 10.0)
-    blocks.refused(Refusal(1.0, 3.0, 3.0, wait), passed=100.0, by_then=100.0, rate=1.0, pace=1.0)
+    blocks = used_up(3.0, wait=wait)
 
     assert blocks.span == 30.0
     assert (blocks.hold_until(1.0, 90.0, 10.0) > 10.0) == slides
@@ -236,11 +243,7 @@ def test_what_gets_through_where_nothing_has_room_shows_that_the_window_does_not
     """
     One after each pause, and none is refused: after the second nothing is held back any more.
     """
-    blocks = Blocks(0.0)
-    for number in range(31):
-        blocks.saw(number * 100.0 / 30.0, number / 10.0)
-    for now in (3.0, 7.0, 14.0, 21.0):
-        blocks.refused(Refusal(1.0, now, now, 0.0), passed=100.0, by_then=100.0, rate=10.0, pace=10.0)
+    blocks = used_up(3.0, 7.0, 14.0, 21.0)
     assert blocks.span == 30.0
 
     assert [blocks.hold_until(1.0, 100.0, now) - now for now in (22.0, 22.0, 22.0)] == [30.0 / 8, 30.0 / 8, 0.0]
@@ -250,12 +253,5 @@ def test_a_minute_that_lingers_is_no_window_of_three() -> None:
     """
     Where two windows are weighed into one, what was too much in the first is refused a few seconds into the second.
     """
-    blocks = Blocks(0.0)
-    for number in range(31):
-        blocks.saw(number * 100.0 / 30.0, number / 10.0)
-    for now in (3.0, 20.0, 40.0, 70.0):
-        blocks.refused(Refusal(1.0, now, now, 0.0), passed=100.0, by_then=100.0, rate=10.0, pace=10.0)
-    assert blocks.span == 60.0
-
-    blocks.refused(Refusal(1.0, 90.0, 90.0, 0.0), passed=100.0, by_then=100.0, rate=10.0, pace=10.0)
-    assert blocks.span == 180.0
+    assert used_up(3.0, 20.0, 40.0, 70.0).span == 60.0
+    assert used_up(3.0, 20.0, 40.0, 70.0, 90.0).span == 180.0

@@ -301,8 +301,7 @@ class ServerLevel:
 
     def _shorten(self, reset_in: float, look: Look, cost: float, *, is_refused: bool) -> None:
         """The limit may be for less than a minute, whatever its name."""
-        limit = self.limit or 1.0
-        new = self.totals[self.place] - look.sent
+        limit, new = self.limit or 1.0, self.totals[self.place] - look.sent
         if self._period.saw(look, reset_in, limit=limit, cap=self._cap, cost=cost, new=new, is_refused=is_refused):
             self.rate = self._even = limit / self._period.seconds
             self._changed(look.at)
@@ -320,11 +319,10 @@ class ServerLevel:
 
     def _set_cap(self, remaining: float, reset_in: float | None, cost: float) -> None:
         cap = max(self._cap, remaining, cost, 1.0)
-        if cap == self._cap:
-            return
-        sent = self.totals[self.place] if self.remaining is None else 0.0
-        span, self._cap = span_of(cap, self.rate, reset_in=reset_in, cost=cost, sent=sent)
-        self._refill.edges.guess(span)
+        if cap > self._cap:
+            sent = self.totals[self.place] if self.remaining is None else 0.0
+            span, self._cap = span_of(cap, self.rate, reset_in=reset_in, cost=cost, sent=sent)
+            self._refill.edges.guess(span)
 
     def _set_limit(self, shown: LimitLevel, limit: float, now: float) -> None:
         left = None if shown.remaining is None else max(self._cap, shown.remaining)
@@ -332,10 +330,10 @@ class ServerLevel:
             self._refill.manner = Manner.AT_ONCE  # which is all that such a reset can mean
         before = self._period.seconds
         self._period.read(shown.period_s, shown.reset_in, limit=limit, left=left)
-        if limit == self.limit and self._period.seconds == before:
-            return
         if self._period.seconds != before:
             self._refill.edges.guess(self._period.seconds)
+        elif limit == self.limit:
+            return
         if self.limit is not None:
             # A limit that changes takes what was saved up beyond it along, and has a refill of its own.
             self._cap *= limit / self.limit
