@@ -92,6 +92,7 @@ class AdaptiveWindow:
         "_crowd",
         "_curve",
         "_exact",
+        "_far",
         "_fits_at",
         "_fitted",
         "_is_open",
@@ -114,6 +115,7 @@ class AdaptiveWindow:
     def __init__(self, *, ceiling: int, start: int = START, is_stated: bool = False) -> None:
         self.ceiling = ceiling
         self._is_stated = is_stated
+        self._far = _FAR_AHEAD
         self._exact = float(min(start, ceiling))
         self._is_ramping = self._is_settling = True
         self._settled_at = float("inf")
@@ -138,7 +140,7 @@ class AdaptiveWindow:
     def _most_ahead(self) -> float:
         """The most that there may be before answers have told more."""
         unslowed, answers = self._unslowed, self._curve.answers
-        ahead = max(_AHEAD * unslowed, _FAR_AHEAD * min(unslowed, answers)) if answers else self._most_unanswered
+        ahead = max(_AHEAD * unslowed, self._far * min(unslowed, answers)) if answers else self._most_unanswered
         return min(self.cap.size, self.ceiling, ahead)
 
     def open(self) -> None:
@@ -288,6 +290,7 @@ class AdaptiveWindow:
             # If there never was an answer, perhaps we were what was too much for it.
             self._most_unanswered = max(START, self._most_unanswered // 8)
             self._is_stated = False
+            self._far = _AHEAD  # what has just come up is not met by more than that
             self._begin(float(START))
 
     def grow_again(self) -> None:
