@@ -149,6 +149,17 @@ def test_what_went_at_once_goes_again_over_a_quarter_of_the_window() -> None:
     assert gone[299] == gone[200]
 
 
+def test_what_never_waits_for_a_window_goes_at_once() -> None:
+    """
+    Forty every five seconds, of a hundred in ten: nobody ever waits, so nothing is spread.
+    """
+    window = Sliding(amount=100.0, seconds=10.0)
+    for second in range(0, 100, 5):
+        for _ in range(40):
+            assert window.ready_in(1.0, float(second)) == 0.0
+            window.take(1.0, float(second))
+
+
 def test_a_sliding_window_takes_back_what_was_reserved_in_excess() -> None:
     """
     A negative cost makes room again.

@@ -28,7 +28,7 @@ _LONGEST_S: Final = 3_600.0
 _FEW: Final = 8.0
 """Hardly more are refused at once than these."""
 _REST: Final = 1.5
-"""Who took nothing for so many stretches did not wait for this limit."""
+"""Nobody who waited so many stretches ago is sending still."""
 _LATE_S: Final = 0.05
 """A little lateness is made up for."""
 _AFTER: Final = 1e-3
@@ -99,21 +99,21 @@ class Sliding:
     Memory is bounded: what was taken is kept in at most 256 slices, each counted as if all of it had come last, so the
     limit may be a little stricter than stated, never laxer.
 
-    What was taken at once comes back at once, and is given again over a quarter of the stretch: servers that weigh two
-    windows into one, or whose clock differs, would refuse a whole volley otherwise.
+    What was taken at once comes back at once. Where somebody waits for that it is given again over a quarter of the
+    stretch: servers that weigh two windows into one, or whose clock differs, would refuse a whole volley otherwise.
 
     Args:
         amount: units in a stretch, above 0.
         seconds: length of the stretch, above 0.
     """
 
-    __slots__ = ("_last_at", "_next_at", "_slices", "_taken", "_used", "_width", "amount", "seconds")
+    __slots__ = ("_held_at", "_next_at", "_slices", "_used", "_width", "amount", "seconds")
 
     def __init__(self, *, amount: float, seconds: float) -> None:
         self.seconds = seconds
         self._slices: deque[_Slice] = deque()
-        self._used = self._taken = 0.0
-        self._next_at = self._last_at = float("-inf")
+        self._used = 0.0
+        self._next_at = self._held_at = float("-inf")
         self.restate(amount)
 
     def restate(self, amount: float) -> None:
@@ -133,6 +133,7 @@ class Sliding:
         missing = min(cost, self.amount) - self.level(now)
         if missing <= _SLACK:
             return max(0.0, self._next_at - now)
+        self._held_at = now
         for each in self._slices:
             missing -= each.units
             if missing <= _SLACK:
@@ -156,10 +157,9 @@ class Sliding:
         self._used += cost
 
     def _spread(self, cost: float, now: float) -> None:
-        """Nothing more goes just after this, unless there was a long rest and it is at once that all may go."""
-        self._taken = cost + (self._taken if now - self._last_at < _REST * self.seconds else 0.0)
-        self._last_at = now
-        if self._taken > self.amount > _FEW and self.seconds <= _LONGEST_S:
+        """Nothing more goes just after this, if this limit made somebody wait not long ago."""
+        is_held = now - self._held_at < _REST * self.seconds <= _REST * _LONGEST_S
+        if is_held and self.amount > _FEW:
             self._next_at = max(self._next_at, now - _LATE_S) + cost * self.seconds / (_HASTE * self.amount)
 
     def recall(self, taken: Iterable[tuple[float, float]]) -> None:
