@@ -151,11 +151,11 @@ def test_what_went_at_once_goes_again_over_a_quarter_of_the_window() -> None:
 
 def test_what_never_waits_for_a_window_goes_at_once() -> None:
     """
-    Forty every five seconds, of a hundred in ten: nobody ever waits, so nothing is spread.
+    Thirty every five seconds, of a hundred in ten: nobody ever waits, so nothing is spread.
     """
     window = Sliding(amount=100.0, seconds=10.0)
     for second in range(0, 100, 5):
-        for _ in range(40):
+        for _ in range(30):
             assert window.ready_in(1.0, float(second)) == 0.0
             window.take(1.0, float(second))
 
