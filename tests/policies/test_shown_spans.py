@@ -50,3 +50,12 @@ def test_a_stated_rate_may_be_shown_by_the_second(
     Three thousand a minute are fifty a second, if what is shown is back sooner than a minute's limit would be.
     """
     assert read(Limits(requests_per_minute=3_000), shown(limit, remaining, reset_in)) == [span]
+
+
+def test_a_day_s_limit_stays_a_day_s() -> None:
+    """
+    A thousand a minute are stated, and the server shows a thousand under a name that means a day.
+    """
+    day = LimitLevel(Dimension.REQUESTS, limit=1_000.0, remaining=900.0, reset_in=3_600.0, period_s=86_400.0)
+
+    assert read(Limits(requests_per_minute=1_000), day) == [86_400.0]

@@ -60,6 +60,9 @@ _NO_CHANCE: Final = 2
 _SOONER: Final = 0.1
 """So much of the span sooner than a window that slides had room the server says that there is some."""
 _SPACING_S: Final = 0.25
+_LEAST_KEPT: Final = 32
+_MOST_KEPT: Final = 512
+"""What passed is noted at so many moments of a window, and usually every so many seconds."""
 _MOST: Final = 2_048
 
 
@@ -136,7 +139,8 @@ class Blocks:
 
     @property
     def _spacing(self) -> float:
-        return max(min(_SPACING_S, self.span / 32 or _SPACING_S), self.span / 512)
+        usual = min(_SPACING_S, self.span / _LEAST_KEPT) if self.span else _SPACING_S
+        return max(usual, self.span / _MOST_KEPT)
 
     def promised(self, span: float) -> None:
         """The first refusal, about to be told, says that the window is so many seconds long; 0 if it says nothing."""
@@ -214,10 +218,12 @@ class Blocks:
 
         It does not if ends of blocks speak against it, or what got through where there was no room.
         """
+        if self.is_fixed or not self._slides:
+            return now
         room_at, longest = self._room_at(amount, budget), now + _HOLD_SHARE * self.span
         self._held = self._held + 1 if room_at > longest else 0
-        self._slides = self._slides and self._held <= _NO_CHANCE
-        return min(room_at, longest) if self._slides and not self.is_fixed else now
+        self._slides = self._held <= _NO_CHANCE
+        return min(room_at, longest) if self._slides else now
 
     def _room_at(self, amount: float, budget: float) -> float:
         times, passed = self._times, self._passed

@@ -158,8 +158,8 @@ class Sliding:
 
     def _spread(self, cost: float, now: float) -> None:
         """Nothing more goes just after this, if this limit made somebody wait not long ago."""
-        is_held = now - self._held_at < _REST * self.seconds <= _REST * _LONGEST_S
-        if is_held and self.amount > _FEW:
+        is_held = now - self._held_at < _REST * self.seconds
+        if is_held and self.amount > _FEW and self.seconds <= _LONGEST_S:
             self._next_at = max(self._next_at, now - _LATE_S) + cost * self.seconds / (_HASTE * self.amount)
 
     def recall(self, taken: Iterable[tuple[float, float]]) -> None:

@@ -10,11 +10,10 @@ from __future__ import annotations
 from typing import Final
 
 from brim.policies.refusal import Refusal
+from brim.policies.spans import LONG_SPANS_S, SPANS_S
 
 __all__ = ["promised_span"]
 
-_SPANS_S: Final = (1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 900.0, 1_800.0, 3_600.0)
-"""Lengths that people choose."""
 _SLOW_S: Final = 3.0
 """A bucket seldom lets one wait as long for a single attempt."""
 _ROUNDING_S: Final = 0.01
@@ -38,6 +37,6 @@ def promised_span(refusal: Refusal, first_at: float, slowest: float) -> float:
     trip = refusal.now - refusal.sent_at
     earliest = refusal.sent_at + wait - first_at - trip
     latest = refusal.now + wait - first_at
-    spans = [span for span in _SPANS_S if earliest - _ROUNDING_S <= span <= latest + _ROUNDING_S]
+    spans = [span for span in (*SPANS_S, *LONG_SPANS_S) if earliest - _ROUNDING_S <= span <= latest + _ROUNDING_S]
     is_close = len(spans) == 1 and latest - earliest <= _CLOSE * spans[0]
     return spans[0] if is_close and _EARLY * spans[0] <= wait <= spans[0] + _ROUNDING_S else 0.0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from brim.policies.blame import PLACES
-from brim.policies.spans import written_span
+from brim.policies.spans import MINUTE_S, written_span
 
 if TYPE_CHECKING:
     from brim.policies.stated import Stated
@@ -50,8 +50,11 @@ class ShownSpans:
 
 
 def _span(shown: LimitLevel, stated: Stated) -> float:
-    """For how long *shown* is if it is what is *stated*; 0 if nothing says so."""
-    if not shown.limit or shown.period_s is None:
+    """For how long *shown* is if it is what is *stated*; 0 if nothing says so.
+
+    Only names that mean a minute are doubted: who writes that it is a day's means that.
+    """
+    if not shown.limit or shown.period_s != MINUTE_S:
         return 0.0
     if shown.limit == stated.amount:
         return stated.period_s
@@ -59,5 +62,5 @@ def _span(shown: LimitLevel, stated: Stated) -> float:
     if shown.remaining is None or shown.reset_in is None or abs(written_span(span) - span) > _SAME * span:
         return 0.0
     used = 1.0 - shown.remaining / shown.limit
-    is_soon = shown.reset_in <= span + _WHOLE_S and shown.reset_in < _HALF * used * shown.period_s
-    return span if used >= _MUCH and span < shown.period_s and is_soon else 0.0
+    is_soon = shown.reset_in <= span + _WHOLE_S and shown.reset_in < _HALF * used * MINUTE_S
+    return span if used >= _MUCH and span < MINUTE_S and is_soon else 0.0

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["MINUTE_S", "span_of", "written_span"]
+__all__ = ["LONG_SPANS_S", "MINUTE_S", "SPANS_S", "span_of", "written_span"]
 
 MINUTE_S: Final = 60.0
-_SPANS_S: Final = (1.0, 2.0, 5.0, 6.0, 10.0, 12.0, 15.0, 20.0, 30.0, MINUTE_S)
+SPANS_S: Final = (1.0, 2.0, 5.0, 6.0, 10.0, 12.0, 15.0, 20.0, 30.0, MINUTE_S)
+LONG_SPANS_S: Final = (120.0, 180.0, 300.0, 600.0, 900.0, 1_800.0, 3_600.0)
 _NEAR: Final = 0.02
 
 
 def written_span(seconds: float) -> float:
     """The shortest of those that is no shorter; a minute at most."""
-    return next((span for span in _SPANS_S if seconds <= span), MINUTE_S)
+    return next((span for span in SPANS_S if seconds <= span), MINUTE_S)
 
 
 def span_of(cap: float, rate: float, *, reset_in: float | None, cost: float, sent: float = 0.0) -> tuple[float, float]:
@@ -28,7 +29,7 @@ def span_of(cap: float, rate: float, *, reset_in: float | None, cost: float, sen
             which is out of the question where it is much.
     """
     for most in (cap, cap + sent if sent < cap / 2 else cap):
-        written = min(_SPANS_S, key=lambda each: abs(each - most / rate))
+        written = min(SPANS_S, key=lambda each: abs(each - most / rate))
         if abs(written * rate - most) <= _NEAR * written * rate + 1.5 * max(cost, 1.0):
             return written, max(cap, written * rate)
     span = cap / rate
