@@ -58,3 +58,14 @@ def test_a_power_that_is_in_doubt_says_nothing() -> None:
     """
     assert Elbow(knee=10.0, power=1.0, doubt=0.6, times=4.0).enough == inf
     assert not Elbow(knee=10.0, power=0.6, doubt=0.6, times=4.0).is_shallow
+
+
+@pytest.mark.parametrize(("power", "is_losing"), [(1.0, False), (1.3, True)])
+def test_more_deliver_less_where_time_grows_faster_than_their_number(power: float, *, is_losing: bool) -> None:
+    """
+    And only where that is sure.
+    """
+    elbow = bent(answers(20.0, power, spread=0.1))
+
+    assert elbow.is_losing is is_losing
+    assert not elbow._replace(doubt=0.3).is_losing

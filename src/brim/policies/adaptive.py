@@ -49,6 +49,8 @@ _BACK: Final = 2.0
 """So many times as many remain when answers begin to take longer, and nothing else is known."""
 _SPARE: Final = 1.3
 """So many times what seems enough, since an answer is made among more than when it was sent."""
+_SPARE_DEAR: Final = 1.1
+"""... and so many where more at once surely deliver less."""
 _SAME: Final = 0.02
 _TOLD_ALL: Final = 60
 """After so many answers for each place what is delivered has its say in any case."""
@@ -222,15 +224,16 @@ class AdaptiveWindow:
         """
         elbow = self._curve.elbow()
         enough = elbow.enough if elbow else float("inf")
+        size = enough * (_SPARE_DEAR if elbow and elbow.is_losing else _SPARE) + 1.0
         if self._is_ramping and enough == float("inf"):
             if self._curve.slower() < _SLOWER or (elbow and elbow.is_shallow):
                 self._unslowed = max(self._unslowed, float(among))
                 return
-            enough = _BACK * self._unslowed / _SPARE
+            size = _BACK * self._unslowed + 1.0
         if self._is_ramping or enough < self._exact:
             self._is_ramping = False
             self._settled_at = float("inf")
-            self._exact = min(self._exact, _SPARE * enough + 1.0)
+            self._exact = min(self._exact, size)
             self._resize()
             self._is_settling = self._curve.answers < _TOLD_ALL * self._exact
 

@@ -18,6 +18,7 @@ __all__ = ["Elbow", "bent"]
 _STEEP: Final = 0.75
 _SURELY_STEEP: Final = 0.5
 """Time that grows by a power of the number as large, and surely no smaller, is nearly lost..."""
+_SURELY: Final = 2.0
 _PASSED: Final = 1.4
 _LONGER: Final = 1.3
 """... if that many times the number were tried from which on it grows, and took that many times as long."""
@@ -54,6 +55,11 @@ class Elbow(NamedTuple):
     def is_shallow(self) -> bool:
         """Is what was tried far enough to tell, and do more surely deliver more, although each may take longer?"""
         return self.times > _PASSED and self.power + self.doubt < _STEEP
+
+    @property
+    def is_losing(self) -> bool:
+        """Do more than the knee surely deliver less?"""
+        return self.power - _SURELY * self.doubt > 1.0
 
 
 def bent(points: Sequence[tuple[float, float, float]]) -> Elbow:
