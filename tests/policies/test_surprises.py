@@ -40,6 +40,64 @@ def test_holds_in_every_minute_after_two_refusals() -> None:
     assert any(gauge.name == "input tokens in any minute" for gauge in admission.gauges(now))
 
 
+SMALL = Cost((1.0, 20.0, 20.0, 0.0))
+LIMITS = Limits(input_tokens_per_minute=1_000)
+
+
+def by_the_minute() -> tuple[Admission, float]:
+    """An admission that has learnt that its limit is counted in every minute, and the time."""
+    admission, now = Admission(LIMITS, charging=Charging.COUNTS_OUTPUT, now=0.0), 0.0
+    for _ in range(2):
+        now = refused(admission, now)
+    return admission, now
+
+
+def test_refusals_of_one_burst_are_one() -> None:
+    """
+    What was on the wire already when the first was refused says nothing new.
+    """
+    admission = Admission(LIMITS, charging=Charging.COUNTS_OUTPUT, now=0.0)
+    charges = [admission.take(SMALL, 0.0, among=number, max_tokens=None) for number in range(3)]
+    for charge in charges:
+        admission.refused(charge, Answer(outcome=REFUSAL, sent_at=0.0, ended_at=0.3), REFUSAL, 0.3)
+
+    assert not any(gauge.name.endswith("in any minute") for gauge in admission.gauges(0.3))
+
+
+def test_what_came_free_while_a_large_one_waited_goes_at_once() -> None:
+    """
+    A minute that slides is filled again: there is no even pace beside it that would lose what a wait left over.
+    """
+    admission, now = by_the_minute()
+    now += 120.0
+    began = now
+    for _ in range(40):
+        now += admission.ready_in(SMALL, now)
+        admission.take(SMALL, now, among=1, max_tokens=None)
+    assert now - began < 1.0
+    large = admission.ready_in(LARGE, now)
+    assert 55.0 < large < 65.0
+
+
+def test_a_window_that_is_all_but_used_up_may_be_counted_otherwise() -> None:
+    """
+    A refusal there teaches no rate: only that nothing is left now.
+    """
+    admission, now = by_the_minute()
+    now += 120.0
+    for _ in range(4):
+        admission.take(LARGE, now, among=1, max_tokens=None)
+    charge = admission.take(Cost((1.0, 190.0, 190.0, 0.0)), now, among=1, max_tokens=None)
+    answer = Answer(outcome=REFUSAL, sent_at=now, ended_at=now)
+    admission.answered(charge, answer, now)
+    admission.refused(charge, answer, REFUSAL, now)
+
+    assert not admission.is_paced
+    assert admission.ready_in(SMALL, now) == 0.0  # what the refused one asked for is there, as far as it was counted
+    admission.take(Cost((1.0, 190.0, 190.0, 0.0)), now, among=1, max_tokens=None)
+    assert admission.ready_in(SMALL, now) > 50.0
+
+
 def test_a_window_that_is_refused_is_paced_evenly() -> None:
     """
     What was sent at once in one window may be too much for the next, where a server weighs two of them: from the first

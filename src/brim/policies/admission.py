@@ -8,6 +8,7 @@ of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Final
 
 from brim.config import Limits
@@ -20,7 +21,17 @@ from brim.policies.past import Past
 from brim.policies.refusal import Refusal
 from brim.policies.shown_spans import ShownSpans
 from brim.policies.spans import MINUTE_S
-from brim.policies.stated import CONSTRAINTS, any_minute, ceilings, hold, minutes, state_days, state_rates
+from brim.policies.stated import (
+    CONSTRAINTS,
+    Surprises,
+    ceilings,
+    hold,
+    in_any_minute,
+    is_miscounted,
+    minutes,
+    state_days,
+    state_rates,
+)
 from brim.policies.telling import (
     GROWTH_NAME,
     day_used_up,
@@ -31,12 +42,10 @@ from brim.policies.telling import (
     shown_name,
 )
 from brim.policies.tokens import Amounts, Charging, Cost, Spent
-from brim.values import Answer, Bound, Dimension, Failure, FailureKind, Gauge
+from brim.values import Answer, Bound, Constraint, Dimension, Failure, FailureKind, Gauge
 
 __all__ = ["Admission"]
 
-_PROVES_MINUTES: Final = 2
-"""So many refusals of a stated limit prove that it is not a bucket that it is counted with."""
 _RECENT: Final = 1 / 64
 _OFTEN: Final = 0.04
 """A share of refusals, each explained by a level that was used up, above which the levels alone do not do."""
@@ -70,13 +79,13 @@ class Admission:
         self._growth: Growth | None = None
         self._explained = 0.0
         self._shown_at = float("inf")
-        self._surprises = [0, 0, 0, 0]
+        self._surprises = Surprises()
         self._began_at = now
 
     def restate(self, limits: Limits, now: float) -> None:
         """The user states other *limits*. What was spent stays spent, what was learnt is kept where it still fits."""
         self._minutes = minutes(limits)
-        self._surprises = [0, 0, 0, 0]
+        self._surprises = Surprises()
         self._ceilings = ceilings(limits)
         self._stated = self._kept = state_rates(limits, now, past=self._past, before=self._stated)
         self._days = state_days(limits, now, past=self._past, before=self._days)
@@ -305,7 +314,8 @@ class Admission:
             return False
         if place < 2 and self._costs.reserved_too_little(charge, self._stated, now):
             return False
-        self._hold_in_every_minute(place, now)
+        if self._is_by_the_minute(place, charge, now):
+            return True
         pace = self._blamed(failure)
         pace.told(named_rate(failure), now)
         refusal = Refusal(
@@ -316,18 +326,15 @@ class Admission:
     def _is_overdrawn(self, place: int, charge: Charge, now: float) -> bool:
         """Had more been saved for this call than the server allows?"""
         amounts = charge.cost.amounts
-        is_overdrawn = False
-        for each in self._stated:
-            if place in {0, each.place} and each.overdrew(amounts[each.place], sent_at=charge.at, now=now):
-                is_overdrawn = True
-        return is_overdrawn
+        blamed = [each for each in self._stated if place in {0, each.place}]
+        overdrawn = [each.overdrew(amounts[each.place], sent_at=charge.at, now=now) for each in blamed]
+        return any(overdrawn)
 
     def _is_early(self, place: int, charge: Charge, failure: Failure, now: float) -> bool:
         """Does a stated limit of requests, the only one that is known, make up for this by itself?"""
         if place or self._known or self._paces:
             return False
-        wait = failure.retry_after or 0.0
-        return any(each.refused(sent_at=charge.at, now=now, wait=wait) for each in self._stated)
+        return any(each.refused(sent_at=charge.at, now=now, wait=failure.retry_after or 0.0) for each in self._stated)
 
     def _not_by_rate(self, charge: Charge, failure: Failure, now: float) -> Verdict:
         """Too many calls at once are to blame, or a rate that grew too fast, and no rate that stands."""
@@ -340,17 +347,14 @@ class Admission:
         self._growth.refused(amount, sent_at=charge.at, now=now, wait=failure.retry_after or 0.0)
         return Verdict(is_strike=True, is_explained=True)
 
-    def _hold_in_every_minute(self, place: int, now: float) -> None:
-        """A stated limit was refused though paced evenly: large attempts may not fit into a minute that slides.
-
-        What such refusals taught about the rate is worth nothing.
-        """
+    def _is_by_the_minute(self, place: int, charge: Charge, now: float) -> bool:
+        """Is a stated limit to blame that is counted in every stretch of a minute, and is kept to from now on?"""
         limit = self._minutes[place]
-        self._surprises[place] += 1
-        if limit is not None and self._surprises[place] == _PROVES_MINUTES:
-            self._stated.append(any_minute(place, limit, now, past=self._past))
-            self._kept = self._stated
+        if limit is not None and self._surprises.proves(place, sent_at=charge.at, now=now):
+            self._kept = self._stated = in_any_minute(self._stated, place, limit, now, past=self._past)
             self._paces = [pace for pace in self._paces if pace.place != place]
+            return place > 0
+        return is_miscounted(self._stated, place, charge.cost.amounts[place], now)
 
     def _blamed(self, failure: Failure) -> Pace:
         """The pace of the dimension that the refusal names; requests if it names none."""
@@ -375,7 +379,6 @@ class Admission:
     def binding(self, cost: Cost, now: float) -> Bound | None:
         """The limit that holds up an attempt of *cost* the longest; None if none does."""
         amounts = cost.amounts
-        longest, bound = 0.0, None
         waits = [(each.gauge.ready_in(amounts[each.place], now), each.constraint, each.name) for each in self._kept]
         waits += [
             (pace.ready_in(amounts[pace.place], now), CONSTRAINTS[pace.place], learnt_name(pace.place))
@@ -388,10 +391,8 @@ class Admission:
         if self._growth is not None:
             place = self._growth.place
             waits.append((self._growth.ready_in(amounts[place], now), CONSTRAINTS[place], GROWTH_NAME))
-        for wait, constraint, name in waits:
-            if wait > longest:
-                longest, bound = wait, Bound(constraint, name)
-        return bound
+        wait, constraint, name = max(waits, key=itemgetter(0), default=(0.0, Constraint.SOURCE, ""))
+        return Bound(constraint, name) if wait > 0.0 else None
 
     def gauges(self, now: float) -> list[Gauge]:
         """How full every limit is that is stated, shown or learnt."""

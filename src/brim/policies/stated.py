@@ -24,11 +24,13 @@ __all__ = [
     "CONSTRAINTS",
     "WORDS",
     "Stated",
-    "any_minute",
+    "Surprises",
     "ceilings",
     "drain",
     "hold",
+    "in_any_minute",
     "is_held",
+    "is_miscounted",
     "minutes",
     "state_days",
     "state_rates",
@@ -49,6 +51,10 @@ CONSTRAINTS: Final = (
 _MARGIN: Final = 0.997
 """Stated rates are used up to this share: what is over pays for clocks that differ and for windows cut elsewhere."""
 _DAY_S: Final = 86_400.0
+_MISCOUNTED: Final = 0.015
+"""By this share of a window tokens may be counted otherwise than they were estimated."""
+_PROVES_MINUTES: Final = 2
+"""So many refusals of a stated limit prove that it is not a bucket that it is counted with."""
 _SAME: Final = 0.01
 """Limits that differ by less are the same."""
 _LONGEST_WAIT_S: Final = 2.0
@@ -124,6 +130,27 @@ class Stated:
         )
 
 
+class Surprises:
+    """Refusals of stated limits for which calls were paced evenly.
+
+    Large attempts may not fit into a minute that slides. What such refusals taught about the rate is worth nothing.
+    """
+
+    __slots__ = ("_counts", "_latest_at")
+
+    def __init__(self) -> None:
+        self._counts = [0] * len(WORDS)
+        self._latest_at = [float("-inf")] * len(WORDS)
+
+    def proves(self, place: int, *, sent_at: float, now: float) -> bool:
+        """A call of *sent_at* was refused. Does that prove, for the first time, that no bucket is what counts?"""
+        if sent_at <= self._latest_at[place]:
+            return False
+        self._latest_at[place] = now
+        self._counts[place] += 1
+        return self._counts[place] == _PROVES_MINUTES
+
+
 def minutes(limits: Limits) -> tuple[float | None, ...]:
     """The limits a minute, by place."""
     return (
@@ -163,11 +190,16 @@ def state_rates(limits: Limits, now: float, *, past: Past, before: Iterable[Stat
     return rates + _slidings(windows, Constraint.WINDOW, now, past=past, before=before)
 
 
-def any_minute(place: int, amount: float, now: float, *, past: Past) -> Stated:
-    """A limit a minute that holds in every stretch of a minute, wherever it begins: for servers that count so."""
-    sliding = _recalled(place, amount, MINUTE_S / _MARGIN, past, now)
+def in_any_minute(stated: Iterable[Stated], place: int, amount: float, now: float, *, past: Past) -> list[Stated]:
+    """The limits *stated*, and *amount* of *place* in every stretch of a minute: for servers that count so.
+
+    It stands in for the even rate of tokens: after a large call had to wait, what came free meanwhile goes at once.
+    What is counted a little differently over there has some room.
+    """
     name = f"{WORDS[place]} in any minute"
-    return Stated(place, sliding, name, CONSTRAINTS[place], amount=amount, period_s=MINUTE_S)
+    sliding = _recalled(place, amount * _MARGIN if place else amount, MINUTE_S / _MARGIN, past, now)
+    kept = [each for each in stated if not place or each.place != place or not isinstance(each.gauge, Bucket)]
+    return [*kept, Stated(place, sliding, name, CONSTRAINTS[place], amount=amount, period_s=MINUTE_S)]
 
 
 def state_days(limits: Limits, now: float, *, past: Past, before: Iterable[Stated] = ()) -> list[Stated]:
@@ -216,6 +248,23 @@ def hold(stated: Iterable[Stated], until: float, now: float) -> None:
 def is_held(stated: Iterable[Stated], place: int, amount: float, now: float) -> bool:
     """Does a limit of *place* make a call of *amount* wait?"""
     return any(each.place == place and each.gauge.ready_in(amount, now) > 0.0 for each in stated)
+
+
+def is_miscounted(stated: Iterable[Stated], place: int, cost: float, now: float) -> bool:
+    """A call of *cost* was refused. Was a window all but used up, whose tokens the server counts a little differently?
+
+    Then nothing is left of it now.
+    """
+    if not place:
+        return False
+    windows = [(each.gauge, each.amount) for each in stated if each.place == place and isinstance(each.gauge, Sliding)]
+    is_full = False
+    for window, amount in windows:
+        room = window.level(now) - cost
+        if room <= _MISCOUNTED * amount:
+            window.take(max(0.0, room), now)
+            is_full = True
+    return is_full
 
 
 def drain(stated: Iterable[Stated], place: int, least: float, now: float) -> None:
