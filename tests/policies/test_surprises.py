@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from brim.config import Limits, Window
 from brim.policies.admission import Admission
+from brim.policies.past import Past
+from brim.policies.stated import Stated
+from brim.policies.surprises import Surprises
 from brim.policies.tokens import Charging, Cost
 from brim.values import Answer, Failure, FailureKind
 
@@ -47,36 +52,29 @@ LIMITS = Limits(input_tokens_per_minute=1_000)
 def by_the_minute() -> tuple[Admission, float]:
     """An admission that has learnt that its limit is counted in every minute, and the time."""
     admission, now = Admission(LIMITS, charging=Charging.COUNTS_OUTPUT, now=0.0), 0.0
-    for _ in range(2):
-        now = refused(admission, now)
+    for number in range(5):
+        if number < 3:
+            now += admission.ready_in(LARGE, now)
+            admission.take(LARGE, now, among=1, max_tokens=None)
+        else:
+            now = refused(admission, now)
+    assert any(gauge.name.endswith("in any minute") for gauge in admission.gauges(now))
     return admission, now
 
 
-def test_refusals_of_one_burst_are_one() -> None:
+def test_what_came_free_while_a_large_one_waited_goes_soon() -> None:
     """
-    What was on the wire already when the first was refused says nothing new.
-    """
-    admission = Admission(LIMITS, charging=Charging.COUNTS_OUTPUT, now=0.0)
-    charges = [admission.take(SMALL, 0.0, among=number, max_tokens=None) for number in range(3)]
-    for charge in charges:
-        admission.refused(charge, Answer(outcome=REFUSAL, sent_at=0.0, ended_at=0.3), REFUSAL, 0.3)
-
-    assert not any(gauge.name.endswith("in any minute") for gauge in admission.gauges(0.3))
-
-
-def test_what_came_free_while_a_large_one_waited_goes_at_once() -> None:
-    """
-    A minute that slides is filled again: there is no even pace beside it that would lose what a wait left over.
+    A minute that slides is filled again within a quarter of it: there is no even pace beside it that would lose what a
+    wait left over.
     """
     admission, now = by_the_minute()
     now += 120.0
     began = now
-    for _ in range(40):
+    for _ in range(49):
         now += admission.ready_in(SMALL, now)
         admission.take(SMALL, now, among=1, max_tokens=None)
-    assert now - began < 1.0
-    large = admission.ready_in(LARGE, now)
-    assert 55.0 < large < 65.0
+    assert now - began < 15.1
+    assert began + 60.0 < now + admission.ready_in(LARGE, now) < began + 63.0
 
 
 def test_a_window_that_is_all_but_used_up_may_be_counted_otherwise() -> None:
@@ -85,17 +83,42 @@ def test_a_window_that_is_all_but_used_up_may_be_counted_otherwise() -> None:
     """
     admission, now = by_the_minute()
     now += 120.0
+    began = now
     for _ in range(4):
+        now += admission.ready_in(LARGE, now)
         admission.take(LARGE, now, among=1, max_tokens=None)
-    charge = admission.take(Cost((1.0, 190.0, 190.0, 0.0)), now, among=1, max_tokens=None)
+    now += 15.0
+    last = Cost((1.0, 190.0, 190.0, 0.0))
+    charge = admission.take(last, now, among=1, max_tokens=None)
     answer = Answer(outcome=REFUSAL, sent_at=now, ended_at=now)
     admission.answered(charge, answer, now)
     admission.refused(charge, answer, REFUSAL, now)
 
     assert not admission.is_paced
-    assert admission.ready_in(SMALL, now) == 0.0  # what the refused one asked for is there, as far as it was counted
-    admission.take(Cost((1.0, 190.0, 190.0, 0.0)), now, among=1, max_tokens=None)
-    assert admission.ready_in(SMALL, now) > 50.0
+    now += 15.0
+    assert admission.ready_in(last, now) == 0.0
+    admission.take(last, now, among=1, max_tokens=None)
+    assert now + admission.ready_in(Cost((1.0, 5.0, 5.0, 0.0)), now) > began + 60.0
+
+
+@pytest.mark.parametrize(
+    ("sent", "is_overdrawn", "is_proof"), [(990.0, False, True), (500.0, False, False), (500.0, True, True)]
+)
+def test_a_minute_with_room_left_refuses_nothing(sent: float, *, is_overdrawn: bool, is_proof: bool) -> None:
+    """
+    A shorter window does, or one where less was counted here than over there.
+    """
+    totals = [0.0, 0.0, 0.0, 0.0]
+    past, surprises = Past(totals, 0.0), Surprises()
+    past.note(0.0)
+    totals[1] = sent
+
+    def prove(at: float) -> Stated | None:
+        return surprises.prove(1, 1_000.0, 10.0, at, past=past, is_overdrawn=is_overdrawn)
+
+    assert prove(20.0) is None
+    assert (prove(30.0) is not None) is is_proof
+    assert prove(40.0) is None  # told once
 
 
 def test_a_window_that_is_refused_is_paced_evenly() -> None:

@@ -21,17 +21,8 @@ from brim.policies.past import Past
 from brim.policies.refusal import Refusal
 from brim.policies.shown_spans import ShownSpans
 from brim.policies.spans import MINUTE_S
-from brim.policies.stated import (
-    CONSTRAINTS,
-    Surprises,
-    ceilings,
-    hold,
-    in_any_minute,
-    is_miscounted,
-    minutes,
-    state_days,
-    state_rates,
-)
+from brim.policies.stated import CONSTRAINTS, ceilings, hold, minutes, state_days, state_rates
+from brim.policies.surprises import Surprises, is_miscounted, with_minute
 from brim.policies.telling import (
     GROWTH_NAME,
     day_used_up,
@@ -349,12 +340,15 @@ class Admission:
 
     def _is_by_the_minute(self, place: int, charge: Charge, now: float) -> bool:
         """Is a stated limit to blame that is counted in every stretch of a minute, and is kept to from now on?"""
-        limit = self._minutes[place]
-        if limit is not None and self._surprises.proves(place, sent_at=charge.at, now=now):
-            self._kept = self._stated = in_any_minute(self._stated, place, limit, now, past=self._past)
-            self._paces = [pace for pace in self._paces if pace.place != place]
-            return place > 0
-        return is_miscounted(self._stated, place, charge.cost.amounts[place], now)
+        limit, cost = self._minutes[place], charge.cost.amounts[place]
+        if limit is not None:
+            is_overdrawn = self._costs.was_mistaken(now)
+            minute = self._surprises.prove(place, limit, cost, now, past=self._past, is_overdrawn=is_overdrawn)
+            if minute is not None:
+                self._kept = self._stated = with_minute(self._stated, minute)
+                self._paces = [pace for pace in self._paces if pace.place != place]
+                return place > 0
+        return is_miscounted(self._stated, place, cost, now)
 
     def _blamed(self, failure: Failure) -> Pace:
         """The pace of the dimension that the refusal names; requests if it names none."""

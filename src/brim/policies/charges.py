@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from brim.policies.spans import MINUTE_S
 from brim.policies.stated import drain, is_held
 from brim.policies.tariff import Stake, Tariff
 from brim.policies.thrift import Thrift
@@ -116,6 +117,10 @@ class LearntCosts(TokenCosts):
         self.charging, self.share = self._trial.charging, self._trial.share
         drain(stated, _TOKENS, self._trial.largest, now)
         return True
+
+    def was_mistaken(self, now: float) -> bool:
+        """Was too little reserved within the last minute?"""
+        return self._trial is not None and self._trial.failed_since(now - MINUTE_S)
 
     def shown(
         self, remaining: float, stake: Stake | None, *, sent_at: float, now: float, rate: float, is_short: bool

@@ -105,12 +105,14 @@ class Sliding:
     Args:
         amount: units in a stretch, above 0.
         seconds: length of the stretch, above 0.
+        is_spread: is it never given faster than in a quarter of the stretch, whoever waits?
     """
 
-    __slots__ = ("_held_at", "_next_at", "_slices", "_used", "_width", "amount", "seconds")
+    __slots__ = ("_held_at", "_is_spread", "_next_at", "_slices", "_used", "_width", "amount", "seconds")
 
-    def __init__(self, *, amount: float, seconds: float) -> None:
+    def __init__(self, *, amount: float, seconds: float, is_spread: bool = False) -> None:
         self.seconds = seconds
+        self._is_spread = is_spread
         self._slices: deque[_Slice] = deque()
         self._used = 0.0
         self._next_at = self._held_at = float("-inf")
@@ -158,8 +160,8 @@ class Sliding:
 
     def _spread(self, cost: float, now: float) -> None:
         """Nothing more goes just after this, if this limit made somebody wait not long ago."""
-        is_held = now - self._held_at < _REST * self.seconds
-        if is_held and self.amount > _FEW and self.seconds <= _LONGEST_S:
+        is_spread = self._is_spread or now - self._held_at < _REST * self.seconds
+        if is_spread and self.amount > _FEW and self.seconds <= _LONGEST_S:
             self._next_at = max(self._next_at, now - _LATE_S) + cost * self.seconds / (_HASTE * self.amount)
 
     def recall(self, taken: Iterable[tuple[float, float]]) -> None:

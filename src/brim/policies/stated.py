@@ -22,16 +22,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONSTRAINTS",
+    "MARGIN",
     "WORDS",
     "Stated",
-    "Surprises",
     "ceilings",
     "drain",
     "hold",
-    "in_any_minute",
     "is_held",
-    "is_miscounted",
     "minutes",
+    "recalled",
     "state_days",
     "state_rates",
 ]
@@ -48,13 +47,9 @@ CONSTRAINTS: Final = (
 )
 """The constraint that a rate of it is, by its place."""
 
-_MARGIN: Final = 0.997
+MARGIN: Final = 0.997
 """Stated rates are used up to this share: what is over pays for clocks that differ and for windows cut elsewhere."""
 _DAY_S: Final = 86_400.0
-_MISCOUNTED: Final = 0.015
-"""By this share of a window tokens may be counted otherwise than they were estimated."""
-_PROVES_MINUTES: Final = 2
-"""So many refusals of a stated limit prove that it is not a bucket that it is counted with."""
 _SAME: Final = 0.01
 """Limits that differ by less are the same."""
 _LONGEST_WAIT_S: Final = 2.0
@@ -130,27 +125,6 @@ class Stated:
         )
 
 
-class Surprises:
-    """Refusals of stated limits for which calls were paced evenly.
-
-    Large attempts may not fit into a minute that slides. What such refusals taught about the rate is worth nothing.
-    """
-
-    __slots__ = ("_counts", "_latest_at")
-
-    def __init__(self) -> None:
-        self._counts = [0] * len(WORDS)
-        self._latest_at = [float("-inf")] * len(WORDS)
-
-    def proves(self, place: int, *, sent_at: float, now: float) -> bool:
-        """A call of *sent_at* was refused. Does that prove, for the first time, that no bucket is what counts?"""
-        if sent_at <= self._latest_at[place]:
-            return False
-        self._latest_at[place] = now
-        self._counts[place] += 1
-        return self._counts[place] == _PROVES_MINUTES
-
-
 def minutes(limits: Limits) -> tuple[float | None, ...]:
     """The limits a minute, by place."""
     return (
@@ -190,18 +164,6 @@ def state_rates(limits: Limits, now: float, *, past: Past, before: Iterable[Stat
     return rates + _slidings(windows, Constraint.WINDOW, now, past=past, before=before)
 
 
-def in_any_minute(stated: Iterable[Stated], place: int, amount: float, now: float, *, past: Past) -> list[Stated]:
-    """The limits *stated*, and *amount* of *place* in every stretch of a minute: for servers that count so.
-
-    It stands in for the even rate of tokens: after a large call had to wait, what came free meanwhile goes at once.
-    What is counted a little differently over there has some room.
-    """
-    name = f"{WORDS[place]} in any minute"
-    sliding = _recalled(place, amount * _MARGIN if place else amount, MINUTE_S / _MARGIN, past, now)
-    kept = [each for each in stated if not place or each.place != place or not isinstance(each.gauge, Bucket)]
-    return [*kept, Stated(place, sliding, name, CONSTRAINTS[place], amount=amount, period_s=MINUTE_S)]
-
-
 def state_days(limits: Limits, now: float, *, past: Past, before: Iterable[Stated] = ()) -> list[Stated]:
     """The limits that park a lane when they are used up, in the place of those *before*."""
     amounts = ((0, limits.requests_per_day), (1, limits.tokens_per_day))
@@ -225,14 +187,15 @@ def _slidings(
     for place, amount, seconds, name in wanted:
         # Taken out, since two limits may have the same length, and each keeps its own account.
         accounts = kept.get((place, seconds))
-        sliding = accounts.pop() if accounts else _recalled(place, amount, seconds, past, now)
+        sliding = accounts.pop() if accounts else recalled(place, amount, seconds, past, now)
         sliding.restate(amount)
         stated.append(Stated(place, sliding, name, constraint, amount=amount, period_s=seconds))
     return stated
 
 
-def _recalled(place: int, amount: float, seconds: float, past: Past, now: float) -> Sliding:
-    sliding = Sliding(amount=amount, seconds=seconds)
+def recalled(place: int, amount: float, seconds: float, past: Past, now: float, *, is_spread: bool = False) -> Sliding:
+    """A sliding limit that knows what has been sent."""
+    sliding = Sliding(amount=amount, seconds=seconds, is_spread=is_spread)
     for at, units in past.units(place, now - seconds, now):
         sliding.take(units, at)
     return sliding
@@ -248,23 +211,6 @@ def hold(stated: Iterable[Stated], until: float, now: float) -> None:
 def is_held(stated: Iterable[Stated], place: int, amount: float, now: float) -> bool:
     """Does a limit of *place* make a call of *amount* wait?"""
     return any(each.place == place and each.gauge.ready_in(amount, now) > 0.0 for each in stated)
-
-
-def is_miscounted(stated: Iterable[Stated], place: int, cost: float, now: float) -> bool:
-    """A call of *cost* was refused. Was a window all but used up, whose tokens the server counts a little differently?
-
-    Then nothing is left of it now.
-    """
-    if not place:
-        return False
-    windows = [(each.gauge, each.amount) for each in stated if each.place == place and isinstance(each.gauge, Sliding)]
-    is_full = False
-    for window, amount in windows:
-        room = window.level(now) - cost
-        if room <= _MISCOUNTED * amount:
-            window.take(max(0.0, room), now)
-            is_full = True
-    return is_full
 
 
 def drain(stated: Iterable[Stated], place: int, least: float, now: float) -> None:
@@ -297,7 +243,7 @@ def _saving(place: int, amount: float, now: float, *, before: Bucket | None, pas
 
 def _pace(amount: float) -> tuple[float, float]:
     """Rate and burst where so much a minute is stated."""
-    rate = amount / MINUTE_S * _MARGIN
+    rate = amount / MINUTE_S * MARGIN
     return rate, max(1.0, rate * BURST_SECONDS)
 
 

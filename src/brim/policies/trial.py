@@ -115,3 +115,7 @@ class Trial:
         self._rest_s *= _RESTS_LONGER
         self._calls, self.since = 0, now
         return True
+
+    def failed_since(self, then: float) -> bool:
+        """Has one gone too far since *then*?"""
+        return self._ended_at >= then
