@@ -83,6 +83,17 @@ def test_a_limit_that_refusals_name_need_not_be_found(*, counts: bool) -> None:
     assert refused <= 0.01
 
 
+def test_a_refusal_that_shows_the_limit_lets_more_go_at_once() -> None:
+    """
+    Although nothing comes home for half a minute: a limit that is known needs no answers to be filled.
+    """
+    scenario = Scenario(limits=[Limit(of="requests", amount=180.0, burst=5.0)], latency=Latency(first=30.0))
+    requests = (ask(position) for position in range(300))
+    played = play(SimTransport(Provider(scenario)), requests, Settings(seed=1))
+
+    assert played.ended_at <= 300 / 3.0 + 31.0
+
+
 @pytest.mark.parametrize("seed", [2, 4, 6])
 def test_a_rate_that_waits_seem_to_tell_is_left_again(seed: int) -> None:
     """

@@ -331,7 +331,11 @@ class Limiter:
 
         Returns the answer as it counts for its request.
         """
-        return self._learner.heed(answer, charge, self._loop.time(), used=used, is_first=is_first)
+        size = self.window.size
+        answer = self._learner.heed(answer, charge, self._loop.time(), used=used, is_first=is_first)
+        if self.window.size > size:
+            self.on_room()  # what was refused may have told so, and nobody comes home for long
+        return answer
 
     def released(self) -> None:
         """Take back the slot of an attempt. For its permit alone."""
