@@ -94,6 +94,21 @@ def test_a_refusal_that_shows_the_limit_lets_more_go_at_once() -> None:
     assert played.ended_at <= 300 / 3.0 + 31.0
 
 
+def test_a_bucket_of_one_call_that_headers_show_is_filled() -> None:
+    """
+    It never shows anything left, and refuses what comes a moment too early: once is enough to keep further apart.
+    """
+    headers = Headers(spelling="azure", waits=("seconds",))
+    latency = Latency(first=4.0, spread=0.3, refusal=0.05)
+    provider = Provider(
+        Scenario(limits=[Limit(of="requests", amount=120.0, burst=1.0)], headers=headers, latency=latency)
+    )
+    played = play(SimTransport(provider), (ask(position) for position in range(600)), Settings(seed=1))
+
+    assert played.ended_at <= 1.02 * 600 / 2.0 + 6.0
+    assert provider.tally.refused.total() <= 10
+
+
 @pytest.mark.parametrize("seed", [2, 4, 6])
 def test_a_rate_that_waits_seem_to_tell_is_left_again(seed: int) -> None:
     """

@@ -45,7 +45,7 @@ _MADE_UP_S: Final = 0.05
 _NEAR: Final = 8.0
 """A refused call that asked for less than this part of what is shown says that something else is wrong."""
 _FEW_CALLS: Final = 5.0
-"""A limit of fewer calls is too coarse to tell how it comes back."""
+"""A limit of fewer calls is too coarse to tell how it comes back, or to make up for lateness once it refused that."""
 
 
 class ServerLevel:
@@ -185,7 +185,7 @@ class ServerLevel:
             self._period.took(now)
             # The slot after this one; a little lateness may be made up for.
             self._gap = max(step, 0.9 * self._gap)
-            late = 0.0 if self._cap < 2.0 * cost else _MADE_UP_S
+            late = _MADE_UP_S if self._cap >= (_FEW_CALLS if self._refill.shyness.apart_s else 2.0) * cost else 0.0
             step += max(self._ready_at, now - late) - self._ready_at
         # What was taken slowly and is given back at another speed must not add up.
         self._ready_at = min(self._ready_at + step, now + self._gap)
@@ -381,8 +381,8 @@ class ServerLevel:
             is_short=self.is_short,
         )
         self._reckon()
-        since = self.totals[self.place] - look.sent
-        level, ours = min(self._cap, look.remaining + (now - look.at) * self._even - since), self.level(now)
+        since, ours = self.totals[self.place] - look.sent, self.level(now)
+        level = min(self._cap, look.remaining + (now - look.at) * self._even - since)
         if not is_refused:
             ours = max(ours, min(level, -since))  # what it let through, it had
         rounded = 0.0 if self._quantum == 1.0 else self._quantum / 2  # down, or to thousands
