@@ -92,11 +92,11 @@ class CallCap:
         "_anchor",
         "_below",
         "_credit",
+        "_first",
         "_full",
         "_good",
         "_hold",
         "_is_binding",
-        "_is_moved",
         "_is_proven",
         "_is_sole",
         "_latest",
@@ -138,12 +138,13 @@ class CallCap:
         self.size, self._state, self.is_believed, self.gap_s = self.ceiling, _State.FREE, False, 0.0
         self._credit = self._through = self._good = self._full = self._anchor = self._strikes = 0
         self._step, self._hold = 1, _HOLD
-        self._is_binding = self._is_moved = self._is_proven = self._is_sole = False
+        self._is_binding = self._is_proven = self._is_sole = False
         self._below.clear()
         self._forget()
 
     def _forget(self) -> None:
         self._lowest, self._votes, self._against, self._voted_at = self.ceiling + 1, 0, 0, 0.0
+        self._first = 0
 
     def give_up(self) -> None:
         """It is no cap, whatever was found."""
@@ -278,6 +279,7 @@ class CallCap:
             self._votes += self.size < number <= self._lowest + _slack(self._lowest)
         elif self._state is _State.TRIED and 1 < number < self._lowest and not self._good:
             self._lowest, self.size = number, number - 1
+            self._first = self.size
 
     def named(self, number: int, *, is_news: bool) -> None:
         """An attempt was refused as the *number*-th, and the server says that it is for how many there are at once.
@@ -317,8 +319,8 @@ class CallCap:
                 self._is_binding = self.is_believed = True
         elif number > self._good > 0:
             self._believe(number - 1)
-        elif number > max(1.0, self.size - _MISCOUNTED * _slack(self.size)) and not self._is_moved:
-            self._is_moved, self._through = True, 0
+        elif number > max(1.0, self._first - _MISCOUNTED * _slack(self._first)):
+            self._through = 0
             self._lowest, self.size = number, number - 1
         else:
             self.give_up()
@@ -355,6 +357,7 @@ class CallCap:
         self._free()
         self._state, self._open_since = _State.TRIED, now
         self._lowest, self.size = lowest, lowest - 1
+        self._first = self.size
         self._credit = self._votes = 1
         self._under_way.clear()
 
