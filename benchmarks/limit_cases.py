@@ -7,7 +7,7 @@ short run shows the steady state. Everything that is chance follows from the see
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Final
 
@@ -25,21 +25,34 @@ class Case:
     Attributes:
         name: its name on the command line.
         about: what is put to the test.
-        provider: the scenario, as `brim sim` reads it.
+        lasts: the scenario, as `brim sim` reads it, but for what changes.
         rows: prompts with the words they have.
         max_tokens: cap of each answer; None to send none.
         flags: what `brim run` is told.
         windows: the fixed numbers of calls at once of which the oracle takes the best; empty where a rate binds and it
             paces.
+        halved_at: seconds after which the limit is halved; None for never.
     """
 
     name: str
     about: str
-    provider: str
+    lasts: str
     rows: Sequence[int]
     max_tokens: int | None = None
     flags: Sequence[str] = ()
     windows: Sequence[int] = ()
+    halved_at: float | None = None
+
+    @property
+    def provider(self) -> str:
+        """The scenario, as `brim sim` reads it."""
+        halves = "" if self.halved_at is None else f"[[changes]]\nat = {self.halved_at}\nfactor = 0.5\n"
+        return self.lasts + halves
+
+    def longer(self, times: int) -> Case:
+        """The same with so many times as many rows."""
+        at = None if self.halved_at is None else self.halved_at * times
+        return replace(self, rows=[*self.rows] * times, halved_at=at)
 
     @property
     def scenario(self) -> Scenario:
@@ -99,16 +112,16 @@ _CASES: Final = (
     Case(
         name="told",
         about="told the rate, no headers",
-        provider=_QUICK + _SILENT + _BY_RATE,
+        lasts=_QUICK + _SILENT + _BY_RATE,
         rows=_alike(700),
         flags=("--rpm", "3000"),
     ),
-    Case(name="headers", about="told nothing, headers", provider=_QUICK + _BY_RATE, rows=_alike(700)),
-    Case(name="blind", about="told nothing, no headers", provider=_QUICK + _SILENT + _BY_RATE, rows=_alike(1_100)),
+    Case(name="headers", about="told nothing, headers", lasts=_QUICK + _BY_RATE, rows=_alike(700)),
+    Case(name="blind", about="told nothing, no headers", lasts=_QUICK + _SILENT + _BY_RATE, rows=_alike(1_100)),
     Case(
         name="tokens",
         about="told, tokens bind, heavy-tailed prompts",
-        provider='charging = "openai-sum"'
+        lasts='charging = "openai-sum"'
         + _QUICK
         + """
 [[limits]]
@@ -127,27 +140,28 @@ burst = 5000
     Case(
         name="concurrency",
         about="20 calls at once and no rate, told nothing, no headers",
-        provider="concurrency = 20" + _SLOW + _SILENT,
+        lasts="concurrency = 20" + _SLOW + _SILENT,
         rows=_alike(600),
         windows=(20,),
     ),
     Case(
         name="saturating",
         about="hardware that is full at 32 calls at once and refuses nothing",
-        provider="seed = 5" + _SILENT + _HARDWARE,
+        lasts="seed = 5" + _SILENT + _HARDWARE,
         rows=_alike(600),
         windows=(24, 28, 32, 36, 40, 48),
     ),
     Case(
         name="halved",
         about="told nothing, headers, the limit is halved after 8 seconds",
-        provider=_QUICK + _BY_RATE + "[[changes]]\nat = 8.0\nfactor = 0.5\n",
+        lasts=_QUICK + _BY_RATE,
+        halved_at=8.0,
         rows=_alike(700),
     ),
     Case(
         name="counting",
         about="told nothing, no headers but the wait, refused calls count",
-        provider="refusals_count = true" + _QUICK + _BY_RATE + '[headers]\nspelling = "none"\nwords = "kind"\n',
+        lasts="refusals_count = true" + _QUICK + _BY_RATE + '[headers]\nspelling = "none"\nwords = "kind"\n',
         rows=_alike(900),
     ),
 )

@@ -9,6 +9,7 @@ was used, or, where no rate binds, of the throughput of the best fixed number of
 
 python benchmarks/limits.py                                  # all, some seven minutes
 python benchmarks/limits.py --cases told blind --programs brim --rounds 3 --json FILE --trace FOLDER
+python benchmarks/limits.py --programs brim --times 4        # runs of a minute or more
 """
 
 from __future__ import annotations
@@ -290,6 +291,7 @@ def main() -> int:
         "--programs", nargs="+", choices=PROGRAMS, default=list(PROGRAMS), help="the oracle is always in"
     )
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--times", type=int, default=1, help="so many times as many rows")
     parser.add_argument("--patience", type=float, default=3.0, help="a program is ended after so many times the theory")
     parser.add_argument("--json", type=Path, help="write every figure of every round to this file")
     parser.add_argument("--trace", type=Path, help="write brim's traces of admission into this folder")
@@ -297,8 +299,9 @@ def main() -> int:
     names = [name for name in PROGRAMS if name == "oracle" or name in options.programs]
     report = {}
     for name in options.cases:
-        rounds = [measure(CASES[name], names, options) for _ in range(options.rounds)]
-        show(CASES[name], rounds)
+        case = CASES[name].longer(options.times)
+        rounds = [measure(case, names, options) for _ in range(options.rounds)]
+        show(case, rounds)
         report[name] = [{program: asdict(score) for program, score in scores.items()} for scores in rounds]
     if options.json:
         options.json.write_text(json.dumps(report, indent=2) + "\n")
