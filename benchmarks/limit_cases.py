@@ -153,7 +153,7 @@ burst = 5000
     ),
     Case(
         name="halved",
-        about="told nothing, headers, the limit is halved after 8 seconds",
+        about="told nothing, headers, the limit is halved on the way",
         lasts=_QUICK + _BY_RATE,
         halved_at=8.0,
         rows=_alike(700),

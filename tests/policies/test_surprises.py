@@ -49,17 +49,22 @@ SMALL = Cost((1.0, 20.0, 20.0, 0.0))
 LIMITS = Limits(input_tokens_per_minute=1_000)
 
 
+def send(admission: Admission, cost: Cost, count: int, now: float) -> float:
+    """Send so many, each as soon as it may go; say when the last one went."""
+    for _ in range(count):
+        now += admission.ready_in(cost, now)
+        admission.take(cost, now, among=1, max_tokens=None)
+    return now
+
+
 def by_the_minute() -> tuple[Admission, float]:
-    """An admission that has learnt that its limit is counted in every minute, and the time."""
-    admission, now = Admission(LIMITS, charging=Charging.COUNTS_OUTPUT, now=0.0), 0.0
-    for number in range(5):
-        if number < 3:
-            now += admission.ready_in(LARGE, now)
-            admission.take(LARGE, now, among=1, max_tokens=None)
-        else:
-            now = refused(admission, now)
+    """An admission that has learnt that its limit is counted in every minute, and a time when none of it is used."""
+    admission = Admission(LIMITS, charging=Charging.COUNTS_OUTPUT, now=0.0)
+    now = send(admission, LARGE, 3, 0.0)
+    for _ in range(2):
+        now = refused(admission, now)
     assert any(gauge.name.endswith("in any minute") for gauge in admission.gauges(now))
-    return admission, now
+    return admission, now + 120.0
 
 
 def test_what_came_free_while_a_large_one_waited_goes_soon() -> None:
@@ -67,12 +72,8 @@ def test_what_came_free_while_a_large_one_waited_goes_soon() -> None:
     A minute that slides is filled again within a quarter of it: there is no even pace beside it that would lose what a
     wait left over.
     """
-    admission, now = by_the_minute()
-    now += 120.0
-    began = now
-    for _ in range(49):
-        now += admission.ready_in(SMALL, now)
-        admission.take(SMALL, now, among=1, max_tokens=None)
+    admission, began = by_the_minute()
+    now = send(admission, SMALL, 49, began)
     assert now - began < 15.1
     assert began + 60.0 < now + admission.ready_in(LARGE, now) < began + 63.0
 
@@ -81,13 +82,8 @@ def test_a_window_that_is_all_but_used_up_may_be_counted_otherwise() -> None:
     """
     A refusal there teaches no rate: only that nothing is left now.
     """
-    admission, now = by_the_minute()
-    now += 120.0
-    began = now
-    for _ in range(4):
-        now += admission.ready_in(LARGE, now)
-        admission.take(LARGE, now, among=1, max_tokens=None)
-    now += 15.0
+    admission, began = by_the_minute()
+    now = send(admission, LARGE, 4, began) + 15.0
     last = Cost((1.0, 190.0, 190.0, 0.0))
     charge = admission.take(last, now, among=1, max_tokens=None)
     answer = Answer(outcome=REFUSAL, sent_at=now, ended_at=now)

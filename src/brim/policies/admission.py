@@ -8,7 +8,6 @@ of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import itemgetter
 from typing import Final
 
 from brim.config import Limits
@@ -33,7 +32,7 @@ from brim.policies.telling import (
     shown_name,
 )
 from brim.policies.tokens import Amounts, Charging, Cost, Spent
-from brim.values import Answer, Bound, Constraint, Dimension, Failure, FailureKind, Gauge
+from brim.values import Answer, Bound, Dimension, Failure, FailureKind, Gauge
 
 __all__ = ["Admission"]
 
@@ -373,6 +372,7 @@ class Admission:
     def binding(self, cost: Cost, now: float) -> Bound | None:
         """The limit that holds up an attempt of *cost* the longest; None if none does."""
         amounts = cost.amounts
+        longest, bound = 0.0, None
         waits = [(each.gauge.ready_in(amounts[each.place], now), each.constraint, each.name) for each in self._kept]
         waits += [
             (pace.ready_in(amounts[pace.place], now), CONSTRAINTS[pace.place], learnt_name(pace.place))
@@ -385,8 +385,10 @@ class Admission:
         if self._growth is not None:
             place = self._growth.place
             waits.append((self._growth.ready_in(amounts[place], now), CONSTRAINTS[place], GROWTH_NAME))
-        wait, constraint, name = max(waits, key=itemgetter(0), default=(0.0, Constraint.SOURCE, ""))
-        return Bound(constraint, name) if wait > 0.0 else None
+        for wait, constraint, name in waits:
+            if wait > longest:
+                longest, bound = wait, Bound(constraint, name)
+        return bound
 
     def gauges(self, now: float) -> list[Gauge]:
         """How full every limit is that is stated, shown or learnt."""

@@ -18,12 +18,13 @@ __all__ = ["Elbow", "bent"]
 _STEEP: Final = 0.75
 _SURELY_STEEP: Final = 0.5
 """Time that grows by a power of the number as large, and surely no smaller, is nearly lost..."""
-_SURELY: Final = 2.0
 _PASSED: Final = 1.4
 _LONGER: Final = 1.3
 """... if that many times the number were tried from which on it grows, and took that many times as long."""
 _NEARLY: Final = 0.06
 """By so much less may the fewest deliver that are enough."""
+_SURELY: Final = 2.0
+"""A power is surely above one if it is by so many standard errors."""
 _DOUBT: Final = 0.1
 """What answers differ by, squared, before they have shown it."""
 

@@ -41,11 +41,10 @@ _SHORT_S: Final = 4.0
 """A limit that is used up sooner leaves no burst worth having, and is as good as one paced evenly."""
 _SLIDING_SETTLE_S: Final = 2.5
 _AT_REST: Final = 0.5
-_MADE_UP_S: Final = 0.05
 _NEAR: Final = 8.0
 """A refused call that asked for less than this part of what is shown says that something else is wrong."""
 _FEW_CALLS: Final = 5.0
-"""A limit of fewer calls is too coarse to tell how it comes back, or to make up for lateness once it refused that."""
+"""A limit of fewer calls is too coarse to tell how it comes back."""
 
 
 class ServerLevel:
@@ -185,7 +184,7 @@ class ServerLevel:
             self._period.took(now)
             # The slot after this one; a little lateness may be made up for.
             self._gap = max(step, 0.9 * self._gap)
-            late = _MADE_UP_S if self._cap >= (_FEW_CALLS if self._refill.shyness.apart_s else 2.0) * cost else 0.0
+            late = self._refill.shyness.makes_up(self._cap / cost)
             step += max(self._ready_at, now - late) - self._ready_at
         # What was taken slowly and is given back at another speed must not add up.
         self._ready_at = min(self._ready_at + step, now + self._gap)

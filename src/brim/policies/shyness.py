@@ -16,6 +16,10 @@ _LASTS: Final = 1_000
 """A step is made up for by so many answers."""
 _MUCH_BOLDER: Final = 20.0
 """And by so many times fewer while much is left."""
+_MADE_UP_S: Final = 0.05
+_TWO_CALLS: Final = 2.0
+_FEW_CALLS: Final = 5.0
+"""A little lateness is made up for where at least the first fit at once, or the second after a call came too early."""
 
 
 class Shyness:
@@ -38,6 +42,10 @@ class Shyness:
             self._at = now
             self.apart_s = min(self.apart_s + _STEP_S, _MOST_S)
         return may_do
+
+    def makes_up(self, calls: float) -> float:
+        """Seconds of lateness that may be made up for at a limit of so many *calls* at once."""
+        return _MADE_UP_S if calls >= (_FEW_CALLS if self.apart_s else _TWO_CALLS) else 0.0
 
     def passed(self, *, is_much_left: bool) -> None:
         """An answer came that was no refusal, or one that showed how much is left."""

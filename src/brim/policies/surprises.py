@@ -81,9 +81,11 @@ def is_miscounted(stated: Iterable[Stated], place: int, cost: float, now: float)
 
     Then nothing is left of it now.
     """
-    windows = [each for each in stated if place and each.place == place and isinstance(each.gauge, Sliding)]
-    rooms = [(each.gauge, each.gauge.level(now) - cost, each.amount) for each in windows]
-    full = [(window, room) for window, room, amount in rooms if room <= _MISCOUNTED * amount]
-    for window, room in full:
-        window.take(max(0.0, room), now)
-    return bool(full)
+    is_full = False
+    for each in stated:
+        if place and each.place == place and isinstance(each.gauge, Sliding):
+            room = each.gauge.level(now) - cost
+            if room <= _MISCOUNTED * each.amount:
+                each.gauge.take(max(0.0, room), now)
+                is_full = True
+    return is_full
