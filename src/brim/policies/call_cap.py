@@ -55,7 +55,7 @@ _LOWERED_S: Final = 0.5
 _NEARLY: Final = 0.05
 """A number is the same if it differs by this share, or by one: what is on its way back is still counted here."""
 _MISCOUNTED: Final = 2.0
-"""The first number, of a volley that was refused, may be too high by so many times as much."""
+"""The first number, of a volley that was refused, may be too high by so many times as much: once it moves that far."""
 _A_LITTLE_FASTER: Final = 1.1
 _HURRIES: Final = 0.1
 """In the time of an answer the gap between two attempts shrinks by so much: how long answers take may be misjudged."""
@@ -92,11 +92,11 @@ class CallCap:
         "_anchor",
         "_below",
         "_credit",
-        "_first",
         "_full",
         "_good",
         "_hold",
         "_is_binding",
+        "_is_moved",
         "_is_proven",
         "_is_sole",
         "_latest",
@@ -136,9 +136,9 @@ class CallCap:
 
     def _free(self) -> None:
         self.size, self._state, self.is_believed, self.gap_s = self.ceiling, _State.FREE, False, 0.0
-        self._credit = self._through = self._good = self._full = self._anchor = self._strikes = self._first = 0
+        self._credit = self._through = self._good = self._full = self._anchor = self._strikes = 0
         self._step, self._hold = 1, _HOLD
-        self._is_binding = self._is_proven = self._is_sole = False
+        self._is_binding = self._is_moved = self._is_proven = self._is_sole = False
         self._below.clear()
         self._forget()
 
@@ -278,7 +278,6 @@ class CallCap:
             self._votes += self.size < number <= self._lowest + _slack(self._lowest)
         elif self._state is _State.TRIED and 1 < number < self._lowest and not self._good:
             self._lowest, self.size = number, number - 1
-            self._first = self.size  # of the same volley
 
     def named(self, number: int, *, is_news: bool) -> None:
         """An attempt was refused as the *number*-th, and the server says that it is for how many there are at once.
@@ -318,8 +317,8 @@ class CallCap:
                 self._is_binding = self.is_believed = True
         elif number > self._good > 0:
             self._believe(number - 1)
-        elif number > max(1.0, self._first - _MISCOUNTED * _slack(self._first)):
-            self._through = 0
+        elif number > max(1.0, self.size - _MISCOUNTED * _slack(self.size)) and not self._is_moved:
+            self._is_moved, self._through = True, 0
             self._lowest, self.size = number, number - 1
         else:
             self.give_up()
@@ -356,7 +355,6 @@ class CallCap:
         self._free()
         self._state, self._open_since = _State.TRIED, now
         self._lowest, self.size = lowest, lowest - 1
-        self._first = self.size
         self._credit = self._votes = 1
         self._under_way.clear()
 
