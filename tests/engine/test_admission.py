@@ -94,6 +94,19 @@ def test_a_refusal_that_shows_the_limit_lets_more_go_at_once() -> None:
     assert played.ended_at <= 300 / 3.0 + 31.0
 
 
+@pytest.mark.parametrize("phase", [0.0, 25.0])
+def test_a_weighted_window_that_headers_show_holds_no_stated_rate_back(phase: float) -> None:
+    """
+    Less comes back while the window before is the first one, and headers seem to show that somebody takes a part.
+    """
+    limit = Limit(of="requests", amount=600.0, window="weighted", phase=phase)
+    scenario = Scenario(limits=[limit], headers=Headers(spelling="openai"), latency=Latency(first=0.5, spread=0.3))
+    _, _, refused = played = carry(scenario, Limits(requests_per_minute=600))
+
+    assert played[0].ended_at <= 1.01 * (COUNT / RATE + 0.5)
+    assert refused == 0.0
+
+
 def test_a_bucket_of_one_call_that_headers_show_is_filled() -> None:
     """
     It never shows anything left, and refuses what comes a moment too early: once is enough to keep further apart.

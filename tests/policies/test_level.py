@@ -9,6 +9,7 @@ from math import inf
 import pytest
 
 from brim.policies.level import ServerLevel
+from brim.simulator.buckets import WeightedWindow
 from brim.values import Dimension, LimitLevel
 
 
@@ -119,6 +120,24 @@ class Server:
         return passed / seconds, turned_away / max(1, passed + turned_away)
 
 
+class WeightedServer(Server):
+    """One whose windows count the one before in part, first asked *phase* seconds after one began."""
+
+    def __init__(self, rate: float, *, span: float, latency: float, phase: float) -> None:
+        super().__init__(rate, rate * span, span=span, latency=latency)
+        self.bucket = WeightedWindow(allowance=self.capacity, span=span)
+        self.now = phase
+
+    def _pass(self, seconds: float) -> None:
+        self.now += seconds
+        self.left = self.bucket.level(self.now)
+
+    def _send(self) -> None:
+        before = self.let_through
+        super()._send()
+        self.bucket.take(self.let_through - before, self.now)
+
+
 @pytest.mark.parametrize(
     ("capacity", "latency"),
     [(8.0, 0.1), (8.0, 5.0), (60.0, 0.1), (60.0, 5.0), (60.0, 60.0), (480.0, 0.1), (480.0, 5.0), (480.0, 60.0)],
@@ -144,6 +163,21 @@ def test_a_burst_that_is_shown_is_used() -> None:
 
     assert server.let_through >= 0.85 * (600 + 300)
     assert server.refused == 0
+
+
+@pytest.mark.parametrize(("span", "latency"), [(10.0, 0.2), (10.0, 4.0), (10.0, 15.0), (60.0, 0.2), (60.0, 15.0)])
+@pytest.mark.parametrize("phase", [0.0, 0.4])
+def test_a_weighted_window_is_filled_and_not_overrun(span: float, latency: float, phase: float) -> None:
+    """
+    What comes back is known from what was sent in the window before: no more than two calls a window are left.
+    """
+    server = WeightedServer(8.0, span=span, latency=latency, phase=phase * span)
+    early, _ = server.measure(4.0 * span + latency)
+    through, refused = server.measure(300.0)
+
+    assert early >= (0.95 if span == 60.0 else 0.7) * 8.0
+    assert through >= 8.0 - 4.0 / span
+    assert refused == 0.0
 
 
 @pytest.mark.parametrize("span", [10.0, 60.0])

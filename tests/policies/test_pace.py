@@ -369,6 +369,26 @@ def test_a_large_attempt_waits_for_its_own_amount() -> None:
     assert pace.ready_in(50.0, 10.0) - pace.ready_in(10.0, 10.0) == pytest.approx(40.0 / pace.rate)
 
 
+def test_a_second_call_after_a_pause_is_sent_at_once_until_that_is_refused() -> None:
+    """
+    Of a limit that is stated a call is saved up; where there is no room for it, every pause would end in a refusal.
+    """
+    passed = [10.0]
+    pace = Pace(passed, 0, ceiling=None, hint=10.0, now=0.0)
+    pace.refused(Refusal(1.0, 0.0, 0.0, wait=1.0), sent=[10.0])
+    pace.took(1.0, 2.0)
+    waits = []
+    for now in (5.0, 10.0):
+        pace.took(1.0, now)
+        waits.append(pace.ready_in(1.0, now))
+        passed[0] += 2.0
+        pace.took(1.0, now)
+        pace.refused(Refusal(1.0, now, now, wait=1.0), sent=[passed[0]])
+
+    assert waits[0] == 0.0
+    assert waits[1] >= 0.1
+
+
 def test_a_known_rate_stays_known() -> None:
     """
     Ten minutes at a limit that stays as it is: a refusal in two hundred calls or fewer, whatever the burst.

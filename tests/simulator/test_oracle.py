@@ -48,6 +48,7 @@ LIMITS = [
     Limit(of="requests", amount=60, window="fixed"),
     Limit(of="requests", amount=60, window="fixed", span=5.0),
     Limit(of="requests", amount=60, window="fixed", phase=7.0),
+    Limit(of="requests", amount=60, window="weighted", phase=7.0),
     Limit(of="requests", amount=60, window="sliding"),
     Limit(of="requests", amount=60, window="sliding", span=10.0, start="empty"),
 ]

@@ -363,7 +363,8 @@ class ServerLevel:
             return
         if manner is Manner.AT_ONCE and (self._refill.edge_after(look.since) or look.since + self._refill.span) <= now:
             return  # of a window that is over
-        self._level = self._later(look.remaining, look.at, now) - (self.totals[self.place] - look.sent)
+        back = self._refill.back(look.at, now, full=self._cap)
+        self._level = min(self._cap, look.remaining + back - (self.totals[self.place] - look.sent))
         self._at = now
 
     def _observe_bucket(self, look: Look, now: float, cost: float, *, is_refused: bool) -> None:

@@ -9,8 +9,7 @@ is believed is what the bounds have in common:
 
 How it rises is told by `brim.policies.probing`.
 
-The first refusal comes when a burst is used up. How large a bucket that was is not known: the search begins between the
-rate that a minute's worth would make and the one that no bucket at all would.
+The first refusal comes when a burst is used up; where the search begins then says `Evidence.guess`.
 
 A refusal may be a stray one, of no limit at all, unless it names a wait and comes where a limit may be. Strays are a
 small share at any rate, each by itself; a limit refuses a large share of what is beyond it. So while searching, the
@@ -33,6 +32,7 @@ from brim.policies.countdown import Countdown
 from brim.policies.doubt import Doubt, Fall
 from brim.policies.dwell import Dwell
 from brim.policies.evidence import Evidence
+from brim.policies.pause import Pause
 from brim.policies.refusal import Refusal
 from brim.policies.strays import Strays
 from brim.policies.word import Word
@@ -101,9 +101,9 @@ class Pace:
         "_fall",
         "_is_passed_by",
         "_is_unproven",
-        "_makes_up",
         "_mean",
         "_passed",
+        "_pause",
         "_proven",
         "_refused",
         "_search",
@@ -139,8 +139,8 @@ class Pace:
         self._doubt = Doubt()
         self._dwell = Dwell()
         self._is_passed_by = self._is_unproven = False
-        self._makes_up = hint is not None  # of a limit that is stated or shown some is saved up in a pause
         self._mean = 1.0
+        self._pause = Pause(saves=hint is not None)
         self._search = _CAREFUL
         self._sends_since = 0
         self._strays = Strays()
@@ -178,7 +178,7 @@ class Pace:
             self._empty_at = due
             self._grow(amount, now)
         else:
-            self._empty_at = max(due, now - self._evidence.largest / self.rate) if self._makes_up else now
+            self._empty_at = max(due, now - self._pause.saved_s(self._evidence.largest / self.rate, now))
         self._evidence.saw(amount, self._passed[self.place], now)
         self._wait_for_room(amount, now)
         is_safe = self.mode is Mode.CRUISING and self.rate < self._base
@@ -270,6 +270,7 @@ class Pace:
         amount, sent_at, now, wait, exact = refusal
         self._evidence.took_back(amount, sent_at)
         self._countdown.named(amount, exact)
+        self._pause.refused(self._mean / self.rate, sent_at=sent_at)
         if not self.place:
             self._refused += amount
         if sent_at <= self._struck_at:
@@ -314,9 +315,8 @@ class Pace:
         if is_searching and not noise and self.rate > self._evidence.middle:
             return False
         if is_alone and not is_searching and self._strays.is_suspicious(self._doubt.recent, is_safe=is_safe):
-            # Go faster for a while, and see: a limit that refuses now will refuse much then.
             self._strays.test(refusal.now - refusal.sent_at)
-            self.rate = self._base * _TESTED
+            self.rate = self._base * _TESTED  # a limit that refuses now will refuse much then
         return (is_searching or is_safe or noise > 0.0) and is_open
 
     def _is_safe(self, refusal: Refusal) -> bool:

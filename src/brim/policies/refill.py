@@ -9,6 +9,7 @@ give back.
 from __future__ import annotations
 
 from enum import Enum
+from math import ceil
 from typing import Final, NamedTuple
 
 from brim.policies.echo import Echo
@@ -31,6 +32,8 @@ _WEIGHT: Final = 0.3
 _WORST: Final = 2.0
 _BETTER: Final = 0.5
 """Another manner is believed once it errs by less than this share of what the present one does."""
+_AS_LIKELY: Final = 1.3
+"""Two windows that pass for one are as likely as one if they err by no more than so many times what that does."""
 _UNHEARD: Final = 0.3
 _PROVEN: Final = 0.15
 _ACCOUNTED: Final = 0.05
@@ -58,6 +61,11 @@ class Manner(Enum):
     """Windows that begin anew."""
     AS_SENT = "as sent"
     """Windows that slide: what was sent comes back one window later."""
+    WEIGHTED = "weighted"
+    """Two windows that pass for one that slides: what was sent in the one before comes back evenly over this one."""
+
+
+_SLIDING: Final = (Manner.AS_SENT, Manner.WEIGHTED)
 
 
 class Look(NamedTuple):
@@ -90,6 +98,7 @@ class Refill:
 
     __slots__ = (
         "_anchor",
+        "_end",
         "_errors",
         "_last",
         "_reset_at",
@@ -109,10 +118,10 @@ class Refill:
         self.edges = Edges()
         self.is_proven = False
         self.shyness = Shyness()
-        self._errors = {Manner.EVENLY: _UNHEARD, Manner.AT_ONCE: 0.59, Manner.AS_SENT: 0.6}
+        self._errors = {Manner.EVENLY: _UNHEARD, Manner.AT_ONCE: 0.59, Manner.AS_SENT: 0.6, Manner.WEIGHTED: 0.6}
         self._anchor: Look | None = None
         self._last: Look | None = None
-        self._reset_at = float("inf")
+        self._reset_at = self._end = float("inf")
         self._shown_reset = 0.0
         self._slides_until = 0.0
         self._unseen_at = float("inf")
@@ -133,13 +142,20 @@ class Refill:
 
     def counted(self, now: float) -> Manner:
         """The manner to count upon."""
+        if self.manner is Manner.WEIGHTED and self._begun(now) is None:
+            return Manner.AS_SENT
         if self.manner is not Manner.AT_ONCE or self.edges.is_known(now):
             return self.manner
         # A window ended, and nobody saw all of it come back, or nobody knows when one ends: no more is counted upon
         # than what comes back in any case.
-        if self.edge_after(now) is None:
-            return Manner.AS_SENT if self._errors[Manner.AS_SENT] < self._errors[Manner.EVENLY] else Manner.EVENLY
-        return Manner.EVENLY if self._unseen_at + self._late <= now else Manner.AT_ONCE
+        edge, errors = self.edge_after(now), self._errors
+        if edge is not None and self._unseen_at + self._late > now:
+            return Manner.AT_ONCE
+        other = Manner.AS_SENT if edge is None else Manner.WEIGHTED
+        is_likely = errors[other] < errors[Manner.EVENLY]
+        if other is Manner.WEIGHTED:
+            is_likely = is_likely and errors[other] <= _AS_LIKELY * errors[Manner.AT_ONCE]
+        return other if is_likely else Manner.EVENLY
 
     def edge_after(self, at: float) -> float | None:
         """When the next window begins; None if that cannot be told."""
@@ -161,29 +177,55 @@ class Refill:
 
     def given_back(self, at: float, rate: float) -> float:
         """What came back by then, but for a constant, if *rate* a second comes back of a bucket."""
-        if self.manner is Manner.AS_SENT:
-            return self.echo.sum_at(at - self.span)
+        if self.manner in _SLIDING:
+            return self._slid(at, self.manner)
         return 0.0 if self.manner is Manner.AT_ONCE else rate * at
 
     def back(self, since: float, now: float, *, full: float) -> float:
         """What comes back between two moments, if not evenly; *full* where a window begins."""
-        edge = self.edge_after(since) if self.manner is Manner.AT_ONCE else None
+        manner = self.counted(now)
+        edge = self.edge_after(since) if manner is Manner.AT_ONCE else None
         if edge is not None:
             return full if edge + self._late <= now else 0.0
-        ago = self.span + self._late
-        return self.echo.sum_at(now - ago) - self.echo.sum_at(since - ago)
+        return self._slid(now - self._late, manner) - self._slid(since - self._late, manner)
 
     def back_in(self, amount: float, now: float, *, heard_at: float) -> float:
         """Seconds until so much has come back, if not evenly, or until it has to be looked for again."""
-        edge = self.edge_after(now) if self.manner is Manner.AT_ONCE else None
+        manner = self.counted(now)
+        edge = self.edge_after(now) if manner is Manner.AT_ONCE else None
         if edge is not None:
             return min(edge + self._late - now + 0.001, heard_at + self._patience(edge, heard_at) - now)
-        ago = self.span + self._late
-        wait = max(_LATE_S, self.echo.time_of(self.echo.sum_at(now - ago) + amount) + ago - now)
+        late = self._late
+        wait = max(_LATE_S, self._slid_by(self._slid(now - late, manner) + amount, now - late, manner) + late - now)
         # Where windows begin nobody knows yet: that has to be found out, unless they seem to slide.
         is_found_out = self.manner is Manner.AT_ONCE and now >= self._slides_until
         patience = self.span / _LOOKS_A_WINDOW if is_found_out else max(self.span, LOOK_AGAIN_S)
         return min(wait, heard_at + patience - now)
+
+    def _begun(self, at: float) -> float | None:
+        """When the window began that *at* lies in; None if that cannot be told."""
+        if self._reset_at == float("inf") or at < self._slides_until:
+            return None
+        return self._end - ceil((self._end - at) / self.span) * self.span
+
+    def _slid(self, at: float, manner: Manner) -> float:
+        """What windows that slide had given back by then, but for a constant."""
+        began = self._begun(at) if manner is Manner.WEIGHTED else None
+        if began is None:
+            return self.echo.sum_at(at - self.span)
+        before = self.echo.sum_at(began - self.span)
+        return before + (self.echo.sum_at(began) - before) * (at - began) / self.span
+
+    def _slid_by(self, amount: float, now: float, manner: Manner) -> float:
+        """When, after *now*, they will have given back so much; infinity if that is to be sent yet."""
+        began = self._begun(now) if manner is Manner.WEIGHTED else None
+        if began is None:
+            return self.echo.time_of(amount) + self.span
+        for edge in (began, began + self.span):
+            before, after = self.echo.sum_at(edge - self.span), self.echo.sum_at(edge)
+            if after > before and amount <= after:
+                return edge + self.span * (amount - before) / (after - before)
+        return float("inf")
 
     def _patience(self, edge: float, heard_at: float) -> float:
         """A window that should have begun and showed nothing of it may have begun all the same: look again soon."""
@@ -194,13 +236,21 @@ class Refill:
 
     def saw_reset(self, reset_at: float, seen_at: float) -> None:
         """The end of a window stays where it is until it is over; that of a sliding one moves along."""
-        if abs(reset_at - self._shown_reset) >= _CLOCKS_S:
-            if seen_at < self._shown_reset - _CLOCKS_S:
+        later = reset_at - self._shown_reset
+        if abs(later) >= _CLOCKS_S:
+            is_whole = abs(later - round(later / self.span) * self.span) < _CLOCKS_S  # until the end of the one after
+            if seen_at < self._shown_reset - _CLOCKS_S and not is_whole:
                 self._slides_until = seen_at + _SLIDES_S
             self._shown_reset = reset_at
         if reset_at > seen_at >= self._slides_until:
+            self._note_end(reset_at)
             self._reset_at = reset_at
             self._unseen_at = min(self._unseen_at, reset_at)
+
+    def _note_end(self, reset_at: float) -> None:
+        """Most round the end of a window up to a second: the earliest that is shown is the right one."""
+        if self._end == float("inf") or (reset_at - self._end) % self.span >= _CLOCKS_S:
+            self._end = reset_at
 
     def forget(self) -> None:
         """The limit itself has changed: what was shown before says nothing about what is shown now."""
@@ -210,7 +260,8 @@ class Refill:
         """All that was seen was so much later than it was thought to be."""
         self.forget()
         self._reset_at += seconds
-        self._slides_until = 0.0
+        self._end += seconds
+        self._shown_reset = self._slides_until = 0.0
         self.edges.moved(seconds)
 
     def saw(self, look: Look, *, rate: float, even: float, cap: float, cost: float, quantum: float) -> bool:
@@ -263,24 +314,21 @@ class Refill:
             Manner.AT_ONCE: 0.0,
             Manner.AS_SENT: self._echoed(first, look),
         }
+        weighted = Manner.AS_SENT if self._begun(first.at) is None else Manner.WEIGHTED
+        foretold[Manner.WEIGHTED] = self._slid(look.at, weighted) - self._slid(first.at, weighted)
         if max(foretold.values()) - min(foretold.values()) < _APART * unit:
             return
         back = look.offset - first.offset
-        # Where another client takes a steady part, what comes back is what was sent too, but not all of what is gone.
-        unaccounted = max(0.0, self.unaccounted(look.remaining, look.at, cap=cap, span=self.span) - _ACCOUNTED)
         for manner, amount in foretold.items():
             error = abs(back - amount) / max(unit, back, amount)
-            if manner is Manner.AS_SENT:
-                error += _UNACCOUNTED * unaccounted
+            if manner in _SLIDING:
+                # Where another client takes a steady part, what comes back is what was sent too, but not all of it.
+                used = self.echo.sum_at(look.at) - self._slid(look.at, manner)
+                error += _UNACCOUNTED * max(0.0, abs(cap - look.remaining - used) / cap - _ACCOUNTED)
             error = min(error, _WORST)
             self._errors[manner] += (error - self._errors[manner]) * _WEIGHT
         self.is_proven = self.is_proven or self._errors[Manner.EVENLY] < _PROVEN
         self._choose()
-
-    def unaccounted(self, remaining: float, at: float, *, cap: float, span: float) -> float:
-        """Of a window that slides: the share of *cap* that is neither left *at* then nor was sent by us since."""
-        sent = self.echo.sum_at(at) - self.echo.sum_at(at - span)
-        return abs(cap - remaining - sent) / cap
 
     def is_ours(self, remaining: float | None, at: float, *, cap: float, rate: float) -> bool:
         """May it be a window that slides, of which nobody else takes a part?
@@ -289,7 +337,8 @@ class Refill:
         """
         if remaining is None:
             return False
-        return self.unaccounted(remaining, at, cap=cap, span=cap / rate) <= max(1.0 / cap, _ACCOUNTED)
+        used = self.echo.sum_at(at) - self.echo.sum_at(at - cap / rate)
+        return abs(cap - remaining - used) / cap <= max(1.0 / cap, _ACCOUNTED)
 
     def _choose(self) -> None:
         errors = self._errors

@@ -36,7 +36,7 @@ def spare(cost: float, cap: float, rate: float, *, manner: Manner, doubt: float,
 
     Where a window slides, by a call or so one can always be wrong. *doubt* is what the level was off lately.
     """
-    if manner is Manner.AS_SENT:
+    if manner in (Manner.AS_SENT, Manner.WEIGHTED):
         return 1.0 + _SPARE * cap
     if manner is Manner.AT_ONCE or is_in_calls:
         return 0.0

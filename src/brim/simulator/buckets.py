@@ -1,4 +1,4 @@
-"""What a provider counts with: three ways of enforcing "so much per so long".
+"""What a provider counts with: four ways of enforcing "so much per so long".
 
 A bucket is arithmetic over time: it is told `now`, never waits and refuses nothing by itself. `level` says what may
 still be taken; `take` takes it, below zero if need be, because output tokens are counted while they are produced and
@@ -11,7 +11,7 @@ from collections import deque
 from math import floor, inf
 from typing import Final, Protocol
 
-__all__ = ["SLACK", "Bucket", "Continuous", "FixedWindow", "SlidingWindow"]
+__all__ = ["SLACK", "Bucket", "Continuous", "FixedWindow", "SlidingWindow", "WeightedWindow"]
 
 SLACK: Final = 1e-9
 """Rounding that is forgiven, in seconds and as a share of an amount: a client that waits exactly as long as it was
@@ -167,6 +167,44 @@ class FixedWindow:
         self.level(now)
         self._rival = rival
         self._allowance = self._base * self._factor * (1.0 - rival)
+
+
+class WeightedWindow(FixedWindow):
+    """Two fixed windows that pass for a sliding one, as many gateways count because it needs two numbers only.
+
+    What was taken in the window before counts by the part of it that the last *span* seconds still hold.
+    """
+
+    def __init__(self, *, allowance: float, span: float, phase: float = 0.0, is_full: bool = True) -> None:
+        super().__init__(allowance=allowance, span=span, phase=phase, is_full=is_full)
+        self._before = 0.0
+
+    def level(self, now: float) -> float:
+        """See `Bucket.level`."""
+        window = self._index(now)
+        if window > self._window:
+            self._before = self._used if window == self._window + 1 else 0.0
+            self._window, self._used = window, 0.0
+        return self._allowance - self._used - self._before * self._ends_in(now) / self._span
+
+    def wait(self, amount: float, now: float) -> float:
+        """See `Bucket.wait`."""
+        missing = amount - self.level(now)
+        if fits(amount, amount - missing):
+            return 0.0
+        if not fits(amount, self._allowance):
+            return inf
+        left = self._ends_in(now)
+        if amount + self._used <= self._allowance:
+            return missing / self._before * self._span
+        return left + max(0.0, 1.0 - (self._allowance - amount) / self._used) * self._span
+
+    def full_in(self, now: float) -> float:
+        """See `Bucket.full_in`."""
+        self.level(now)
+        if self._used:
+            return self._ends_in(now) + self._span
+        return self._ends_in(now) if self._before else 0.0
 
 
 class SlidingWindow:

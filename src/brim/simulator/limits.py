@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from brim.simulator.buckets import SLACK, Bucket, Continuous, FixedWindow, SlidingWindow
+from brim.simulator.buckets import SLACK, Bucket, Continuous, FixedWindow, SlidingWindow, WeightedWindow
 from brim.simulator.headers import Reading
 from brim.simulator.scenario import PERIODS, Change, Dimension, Limit, Ramp, Rival, Scenario
 
@@ -49,8 +49,9 @@ def bucket_of(limit: Limit) -> Bucket:
     is_full = limit.start == "full"
     if limit.window == "continuous":
         return Continuous(rate=limit.rate, capacity=limit.capacity, is_full=is_full)
-    if limit.window == "fixed":
-        return FixedWindow(allowance=limit.capacity, span=limit.window_s, phase=limit.phase, is_full=is_full)
+    if limit.window in ("fixed", "weighted"):
+        kind = FixedWindow if limit.window == "fixed" else WeightedWindow
+        return kind(allowance=limit.capacity, span=limit.window_s, phase=limit.phase, is_full=is_full)
     return SlidingWindow(allowance=limit.capacity, span=limit.window_s, is_full=is_full)
 
 

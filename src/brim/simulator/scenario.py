@@ -58,18 +58,19 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         amount: how much per period, above 0.
         per: the period.
         window: "continuous" refills evenly, "fixed" starts afresh at every multiple of *span*, "sliding" holds in
-            every stretch of *span* seconds.
+            every stretch of *span* seconds, "weighted" is a fixed one in which the one before counts by the part of
+            it that a sliding one would still hold.
         span: seconds over which the limit is enforced; None for the whole period. Anthropic may enforce 60 RPM as one
             per second (span 1); Azure looks at requests over 1 or 10 seconds.
         burst: capacity of a continuous limit; None for *amount* scaled to *span*.
         start: is everything there at the beginning, or nothing?
-        phase: seconds by which fixed windows are shifted.
+        phase: seconds by which fixed and weighted windows are shifted.
     """
 
     of: Dimension
     amount: float
     per: Period = "minute"
-    window: Literal["continuous", "fixed", "sliding"] = "continuous"
+    window: Literal["continuous", "fixed", "sliding", "weighted"] = "continuous"
     span: float | None = None
     burst: float | None = None
     start: Literal["full", "empty"] = "full"
