@@ -193,6 +193,25 @@ def test_a_fixed_window_is_filled_and_not_overrun(span: float) -> None:
     assert refused <= 0.01
 
 
+def test_the_first_answer_of_a_window_counts() -> None:
+    """
+    A call that went with the last of one window and showed the next one: nothing waits for the one after that.
+    """
+    totals = [0.0]
+    level = ServerLevel(totals, 0)
+    for first, count in ((31.0, 29), (60.3, 60), (120.1, 1)):
+        for number in range(count):
+            at = first + number
+            totals[0] += 1.0
+            if level.is_known:
+                level.take(1.0, at)
+            shown = LimitLevel(Dimension.REQUESTS, 60.0, 59.0 - number, None, 60.0)
+            level.observe(shown, sent_at=at, sent=totals[0], now=at + 0.05, cost=1.0)
+
+    assert level.ready_in(1.0, 121.1) == 0.0
+    assert level.level(121.1) == 59.0
+
+
 @pytest.mark.parametrize("lag", [2.0, 5.0])
 @pytest.mark.parametrize("slides", [False, True])
 def test_a_window_that_is_shown_late_is_filled(*, slides: bool, lag: float) -> None:

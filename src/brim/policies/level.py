@@ -349,6 +349,7 @@ class ServerLevel:
 
     def _follow(self, look: Look, now: float, cost: float, *, is_refused: bool) -> None:
         self._has_windows = not self.is_short and self._cap >= _FEW_CALLS * max(cost, 1.0)
+        is_new = False
         if self._has_windows:
             manner = self._refill.manner
             even, least = self.rate + self._inflow.drift, max(cost, 1.0)
@@ -361,11 +362,10 @@ class ServerLevel:
         if manner is Manner.EVENLY:
             self._observe_bucket(look, now, cost, is_refused=is_refused)
             return
-        if manner is Manner.AT_ONCE and (self._refill.edge_after(look.since) or look.since + self._refill.span) <= now:
-            return  # of a window that is over
-        back = self._refill.back(look.at, now, full=self._cap)
-        self._level = min(self._cap, look.remaining + back - (self.totals[self.place] - look.sent))
-        self._at = now
+        if manner is Manner.AT_ONCE and not is_new and self._refill.is_over(look, now):
+            return
+        back = 0.0 if is_new else self._refill.back(look.at, now, full=self._cap)
+        self._level, self._at = min(self._cap, look.remaining + back - (self.totals[self.place] - look.sent)), now
 
     def _observe_bucket(self, look: Look, now: float, cost: float, *, is_refused: bool) -> None:
         # What was refused took nothing, or emptied what was empty.

@@ -49,7 +49,9 @@ _CLOCKS_S: Final = 1.2
 """Times shown in whole seconds may differ by so much and mean the same."""
 _SLIDES_S: Final = 120.0
 _JUMP: Final = 0.25
-"""More than this share of a limit that is there again at once is the beginning of a window."""
+"""More than this share of a limit that is there again at once is the beginning of a window..."""
+_TOLD_JUMP: Final = 0.05
+"""... and this share where a reset says that one begins."""
 
 
 class Manner(Enum):
@@ -168,6 +170,10 @@ class Refill:
             self._reset_at += (int((at - self._late - self._reset_at) / self.span) + 1) * self.span
         return self._reset_at
 
+    def is_over(self, look: Look, now: float) -> bool:
+        """Has the window ended by *now* of which *look* showed what was left?"""
+        return (self.edge_after(look.since) or look.since + self.span) <= now
+
     def rest_s(self, now: float) -> float | None:
         """Seconds over which to use what is left of a window; None if when it ends is not known, or there is none."""
         edge = self.edge_after(now) if self.counted(now) is Manner.AT_ONCE else None
@@ -279,7 +285,7 @@ class Refill:
         if last is not None and look.at <= last.at:
             return False
         self._last = look
-        if last is not None and self._is_edge(last, look, rate=rate, cap=cap, cost=cost):
+        if last is not None and self._is_edge(last, look, rate=rate, cap=cap, cost=cost, quantum=quantum):
             self.edges.saw(last.since, look.at)
             self._errors[Manner.AT_ONCE] *= _BETTER
             self.is_proven = False
@@ -297,11 +303,14 @@ class Refill:
                 self._compare(first, look, rate=rate, even=even, cap=cap)
         return False
 
-    def _is_edge(self, last: Look, look: Look, *, rate: float, cap: float, cost: float) -> bool:
+    def _is_edge(self, last: Look, look: Look, *, rate: float, cap: float, cost: float, quantum: float) -> bool:
         back = look.offset - last.offset - rate * (look.at - last.at)
-        if back < max(_JUMP * cap, 3.0 * cost) or look.remaining + look.sent - last.sent < _NEARLY_FULL * cap:
+        began = self._begun(look.at + _CLOCKS_S)
+        is_told = began is not None and began >= last.at - _CLOCKS_S
+        least = max((_TOLD_JUMP if is_told else _JUMP) * cap, 3.0 * cost, 2.0 * quantum)
+        if back < least or look.remaining + look.sent - last.sent < _NEARLY_FULL * cap:
             return False
-        return back - self._echoed(last, look) >= max(_JUMP * cap, 3.0 * cost)
+        return back - self._echoed(last, look) >= least
 
     def _echoed(self, first: Look, last: Look) -> float:
         return self.echo.sum_at(last.at - self.span) - self.echo.sum_at(first.since - self.span)
