@@ -145,8 +145,8 @@ class ServerLevel:
             return min(self._cap, level + (now - since) * self._even)
         return min(self._cap, level + self._refill.back(since, now, full=self._cap))
 
-    def _spare(self, cost: float) -> float:
-        manner = self._refill.manner
+    def _spare(self, cost: float, now: float) -> float:
+        manner = self._refill.counted(now)
         return spare(cost, self._cap, self.rate, manner=manner, doubt=self._doubt, is_in_calls=not self.place)
 
     def _reckon(self) -> None:
@@ -161,7 +161,7 @@ class ServerLevel:
             return 0.0
         wait = self._ready_at - now
         if self.remaining is not None:
-            missing = min(cost + self._spare(cost), self._cap) - self.level(now)
+            missing = min(cost + self._spare(cost, now), self._cap) - self.level(now)
             if missing > _SLACK:
                 wait = max(wait, self._back_in(missing, now))
             wait = min(wait, self._period.peek_at - now)
@@ -200,7 +200,7 @@ class ServerLevel:
         if rest is not None:
             even = max(self._level, 0.02 * self._cap) / rest
             return max(0.1 * self.rate, min(even, self.rate if self._credit.is_lost else even))
-        refill, kept, settle = self.rate, self._spare(0.0), _SLIDING_SETTLE_S
+        refill, kept, settle = self.rate, self._spare(0.0, now), _SLIDING_SETTLE_S
         if self._refill.counted(now) is Manner.EVENLY:
             refill, settle = self._even * _MARGIN, _SETTLE_S
             kept = reserve(self._cap, self.rate, is_in_calls=not self.place, is_short=self.is_short)
