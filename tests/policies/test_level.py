@@ -180,13 +180,14 @@ def test_a_weighted_window_is_filled_and_not_overrun(span: float, latency: float
     assert refused == 0.0
 
 
+@pytest.mark.parametrize("windows", [0.05, 1.1])
 @pytest.mark.parametrize("span", [10.0, 60.0])
-def test_a_fixed_window_is_filled_and_not_overrun(span: float) -> None:
+def test_a_fixed_window_is_filled_and_not_overrun(span: float, windows: float) -> None:
     """
-    The reset tells a window from a bucket: what is left is spread over the time to it.
+    The reset tells a window from a bucket: what is left is spread over the time to it, however late answers come.
     """
-    server = Server(5.0, 5.0 * span, span=span)
-    server.run(120.0)
+    server = Server(5.0, 5.0 * span, span=span, latency=windows * span)
+    server.run(120.0 + 3.0 * windows * span)
     through, refused = server.measure(300.0)
 
     assert through >= 0.95 * 5.0

@@ -362,7 +362,7 @@ class ServerLevel:
         if manner is Manner.EVENLY:
             self._observe_bucket(look, now, cost, is_refused=is_refused)
             return
-        if manner is Manner.AT_ONCE and not is_new and self._refill.is_over(look, now):
+        if manner is Manner.AT_ONCE and self._refill.is_over(look, now, is_first=is_new):
             return
         back = 0.0 if is_new else self._refill.back(look.at, now, full=self._cap)
         self._level, self._at = min(self._cap, look.remaining + back - (self.totals[self.place] - look.sent)), now

@@ -170,9 +170,10 @@ class Refill:
             self._reset_at += (int((at - self._late - self._reset_at) / self.span) + 1) * self.span
         return self._reset_at
 
-    def is_over(self, look: Look, now: float) -> bool:
-        """Has the window ended by *now* of which *look* showed what was left?"""
-        return (self.edge_after(look.since) or look.since + self.span) <= now
+    def is_over(self, look: Look, now: float, *, is_first: bool) -> bool:
+        """Has the window ended by *now* of which *look* showed what was left, as the *first* one if so?"""
+        since = look.at + self._late if is_first else look.since
+        return (self.edge_after(since) or since + self.span) <= now
 
     def rest_s(self, now: float) -> float | None:
         """Seconds over which to use what is left of a window; None if when it ends is not known, or there is none."""
