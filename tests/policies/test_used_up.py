@@ -5,7 +5,7 @@ from __future__ import annotations
 from brim.config import Limits
 from brim.policies.admission import Admission
 from brim.policies.tokens import Charging, Cost
-from brim.values import Answer, Dimension, Failure, FailureKind, LimitLevel
+from brim.values import Answer, Dimension, Failure, FailureKind, LimitLevel, Reply
 
 ONE = Cost((1.0, 0.0, 0.0, 0.0))
 REFUSAL = Failure(kind=FailureKind.THROTTLED, message="too many requests", retry_after=60.0, is_reset=True)
@@ -33,6 +33,25 @@ def test_nothing_left_of_nobody_knows_how_much_explains_no_refusal() -> None:
     Where the limit is shown too, its level follows what is left; else only refusals can teach a rate.
     """
     assert not is_explained(None)
+
+
+def test_a_guess_from_the_first_refusals_ends_when_the_limit_is_shown() -> None:
+    """
+    A gateway refuses the first burst and shows nothing; the first answer shows the limit, and what is left is used.
+    """
+    admission = Admission(Limits(), charging=Charging.COUNTS_OUTPUT, now=0.0)
+    refused, passed = (admission.take(ONE, 0.0, among=1, max_tokens=None) for _ in range(2))
+    refusal = Failure(kind=FailureKind.THROTTLED, message="too many requests", retry_after=2.0)
+    bare = Answer(outcome=refusal, sent_at=0.0, ended_at=0.1)
+    admission.answered(refused, bare, 0.1)
+    admission.refused(refused, bare, refusal, 0.1)
+    guessed = admission.is_paced
+    reply = Answer(outcome=Reply(text="done"), sent_at=0.0, ended_at=0.2, levels=[shown(600.0, 40.0)])
+    admission.answered(passed, reply, 0.2)
+
+    assert guessed
+    assert not admission.is_paced
+    assert admission.ready_in(ONE, 0.2) == 0.0
 
 
 def test_a_reset_tells_the_wait_until_it_is_known_how_the_limit_comes_back() -> None:

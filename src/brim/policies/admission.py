@@ -19,8 +19,7 @@ from brim.policies.pace import Pace
 from brim.policies.past import Past
 from brim.policies.refusal import Refusal
 from brim.policies.shown_spans import ShownSpans
-from brim.policies.spans import MINUTE_S
-from brim.policies.stated import CONSTRAINTS, ceilings, hold, minutes, state_days, state_rates
+from brim.policies.stated import CONSTRAINTS, ceilings, fastest, hold, minutes, state_days, state_rates
 from brim.policies.surprises import Surprises, is_miscounted, with_minute
 from brim.policies.telling import (
     GROWTH_NAME,
@@ -79,7 +78,7 @@ class Admission:
         self._ceilings = ceilings(limits)
         self._stated = self._kept = state_rates(limits, now, past=self._past, before=self._stated)
         self._days = state_days(limits, now, past=self._past, before=self._days)
-        self._paces = [pace for pace in self._paces if pace.restated(self._ceiling(pace.place))]
+        self._paces = [pace for pace in self._paces if pace.restated(fastest(pace.place, self._minutes, self._stated))]
 
     @property
     def is_rate_known(self) -> bool:
@@ -233,11 +232,18 @@ class Admission:
                     pace.scaled(factor)
                 elif pace.place == place and not failed and level.shows_plenty and pace.rate < level.most_rate:
                     pace.relieved()
-        if len(self._known) != sum(level.is_known for level in self._levels.values()):
-            self._known = [level for level in self._levels.values() if level.is_known]
-            self._shown_at = min(self._shown_at, now)
+        known = [level for level in self._levels.values() if level.is_known]
+        if len(self._known) != len(known):
+            self._know(known, now)
         if self._stated:
             self._yield(now)
+
+    def _know(self, levels: list[ServerLevel], now: float) -> None:
+        """More or fewer *levels* are shown than before."""
+        self._known = levels
+        if self._shown_at == float("inf"):  # what refusals alone made one guess is worth nothing
+            self._paces = [pace for pace in self._paces if not pace.is_guess]
+        self._shown_at = min(self._shown_at, now)
 
     def _weigh_charging(self, charge: Charge, remaining: float, level: ServerLevel, now: float) -> None:
         if self._costs.shown(
@@ -356,18 +362,11 @@ class Admission:
             if pace.place == place:
                 return pace
         shown = min((level.rate for level in self._known if level.place == place and level.rate), default=None)
-        ceiling = self._ceiling(place)
+        ceiling = fastest(place, self._minutes, self._stated)
         hint = ceiling if shown is None else shown
         trail = self._past.trail(place)
         self._paces.append(Pace(self._passed, place, ceiling=ceiling, hint=hint, now=self._began_at, trail=trail))
         return self._paces[-1]
-
-    def _ceiling(self, place: int) -> float | None:
-        """The fastest that any stated limit allows in the long run, units a second; None if none is stated."""
-        limit = self._minutes[place]
-        rates = [] if limit is None else [limit / MINUTE_S]
-        rates += [each.amount / each.period_s for each in self._stated if each.place == place]
-        return min(rates, default=None)
 
     def binding(self, cost: Cost, now: float) -> Bound | None:
         """The limit that holds up an attempt of *cost* the longest; None if none does."""

@@ -32,9 +32,9 @@ from brim.policies.countdown import Countdown
 from brim.policies.doubt import Doubt, Fall
 from brim.policies.dwell import Dwell
 from brim.policies.evidence import Evidence
-from brim.policies.pause import Pause
 from brim.policies.refusal import Refusal
 from brim.policies.strays import Strays
+from brim.policies.turn import LATE_S, Turn, Went
 from brim.policies.word import Word
 
 __all__ = ["Mode", "Pace"]
@@ -55,9 +55,6 @@ _NEAR_CEILING: Final = 0.995
 _SELDOM: Final = 30
 _BELOW_CEILING: Final = 0.95
 """Refused once in so many attempts or less, a stated rate is kept to this share."""
-_LATE_S: Final = 0.05
-_EARLY_S: Final = 1e-4
-"""What is sent by so much too early is sent whatever this rate says."""
 _SOME_WAIT_S: Final = 0.5
 """A wait shorter than this tells no more than none at all."""
 _SOON: Final = 64
@@ -96,20 +93,19 @@ class Pace:
         "_countdown",
         "_doubt",
         "_dwell",
-        "_empty_at",
         "_evidence",
         "_fall",
         "_is_passed_by",
         "_is_unproven",
         "_mean",
         "_passed",
-        "_pause",
         "_proven",
         "_refused",
         "_search",
         "_sends_since",
         "_strays",
         "_struck_at",
+        "_turn",
         "_word",
         "mode",
         "place",
@@ -133,18 +129,18 @@ class Pace:
         self._ceiling = float("inf") if ceiling is None else ceiling
         self._evidence = Evidence(now, hint, trail)
         self._fall = Fall()
-        self._base = self._refused = self._proven = self._empty_at = 0.0
+        self._base = self._refused = self._proven = 0.0
         self._began = now
         self._countdown = Countdown()
         self._doubt = Doubt()
         self._dwell = Dwell()
         self._is_passed_by = self._is_unproven = False
         self._mean = 1.0
-        self._pause = Pause(saves=hint is not None)
         self._search = _CAREFUL
         self._sends_since = 0
         self._strays = Strays()
         self._struck_at = float("-inf")
+        self._turn = Turn(saves=hint is not None)
         self._word = Word()
 
     @property
@@ -153,13 +149,18 @@ class Pace:
         return self.mode is not Mode.FREE
 
     @property
+    def is_guess(self) -> bool:
+        """Is nothing known but the first burst that was refused?"""
+        return self.holds and self._evidence.is_fresh
+
+    @property
     def is_promised(self) -> bool:
         """Is all that is known the window that the first refusal told?"""
         return self._evidence.is_promised
 
     def ready_in(self, amount: float, now: float) -> float:
         """Seconds until an attempt of *amount* may go: until the rate has brought as much."""
-        return max(0.0, self._empty_at + amount / self.rate - now)
+        return max(0.0, self._turn.since + amount / self.rate - now)
 
     def took(self, amount: float, now: float) -> None:
         """An attempt of *amount* was sent."""
@@ -170,15 +171,11 @@ class Pace:
         if self._word.is_due(now) and not self.place and self._base < self._word.rate:
             self._trust(min(self._word.rate, self._ceiling), is_proven=True)
         self._mean += (amount - self._mean) * 0.05
-        # A little lateness is made up for, a pause is not. A pace that is not what holds us up learns nothing.
-        due = self._empty_at + amount / self.rate
-        if due - now > _EARLY_S:
+        went = self._turn.took(amount / self.rate, now, most=self._evidence.largest / self.rate)
+        if went is Went.EARLY:
             self._is_passed_by = True
-        elif now - due < _LATE_S:
-            self._empty_at = due
+        elif went is Went.IN_TURN:  # a pace that is not what holds us up learns nothing
             self._grow(amount, now)
-        else:
-            self._empty_at = max(due, now - self._pause.saved_s(self._evidence.largest / self.rate, now))
         self._evidence.saw(amount, self._passed[self.place], now)
         self._wait_for_room(amount, now)
         is_safe = self.mode is Mode.CRUISING and self.rate < self._base
@@ -191,7 +188,7 @@ class Pace:
         is_too_small = self._base > _RELIEVED * blocks.rate  # the server shows far more than was measured
         if blocks.rate and self.mode is Mode.CRUISING and not is_too_small:
             budget = max(blocks.amount * self.rate / self._base, blocks.amount - _MIDDLE * amount)
-            self._empty_at = max(self._empty_at, blocks.hold_until(amount, budget, now))
+            self._turn.wait_until(blocks.hold_until(amount, budget, now))
 
     def relieved(self) -> None:
         """The server shows that nearly all of the limit is left: the rate is more than this."""
@@ -237,7 +234,7 @@ class Pace:
     def trued_up(self, amount: float) -> None:
         """What was sent turned out to be *amount* more, or less."""
         if self.mode is not Mode.FREE:
-            self._empty_at += amount / self.rate
+            self._turn.since += amount / self.rate
 
     def _grow(self, amount: float, now: float) -> None:
         if self._strays.is_testing:
@@ -270,7 +267,7 @@ class Pace:
         amount, sent_at, now, wait, exact = refusal
         self._evidence.took_back(amount, sent_at)
         self._countdown.named(amount, exact)
-        self._pause.refused(self._mean / self.rate, sent_at=sent_at)
+        self._turn.refused(self._mean / self.rate, sent_at=sent_at)
         if not self.place:
             self._refused += amount
         if sent_at <= self._struck_at:
@@ -288,7 +285,7 @@ class Pace:
         self._doubt.believed(sent[0])
         self._hurry(wait)
         gap = self._mean / self.rate
-        self._empty_at = max(self._empty_at, now + probing.pause(self._evidence.blocks, gap) - gap)
+        self._turn.wait_until(now + probing.pause(self._evidence.blocks, gap) - gap)
         return True
 
     def _may_be_stray(self, refusal: Refusal, sent: Sequence[float]) -> bool:
@@ -296,7 +293,7 @@ class Pace:
         is_alone = self._doubt.refused(sent[0], refusal, pace)
         units = sent[self.place] - self._refused
         if self.mode is Mode.FREE:
-            pace = units / max(_LATE_S, refusal.sent_at - self._began)  # however much it held, it refills no faster
+            pace = units / max(LATE_S, refusal.sent_at - self._began)  # however much it held, it refills no faster
         self._strays.weigh(sent[0], units, refusal, pace)
         noise = self._strays.share
         is_searching = self.mode is Mode.SEARCHING

@@ -6,7 +6,7 @@ what the lane has sent. So a limit may be lowered, raised or stated at any time 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from brim.policies.limits import BURST_SECONDS, Bucket, Sliding
@@ -27,6 +27,7 @@ __all__ = [
     "Stated",
     "ceilings",
     "drain",
+    "fastest",
     "hold",
     "is_held",
     "minutes",
@@ -133,6 +134,14 @@ def minutes(limits: Limits) -> tuple[float | None, ...]:
         limits.input_tokens_per_minute,
         limits.output_tokens_per_minute,
     )
+
+
+def fastest(place: int, minutes: Sequence[float | None], stated: Iterable[Stated]) -> float | None:
+    """The fastest that *stated* limits and those for *minutes* allow in the long run, units a second; None for any."""
+    limit = minutes[place]
+    rates = [] if limit is None else [limit / MINUTE_S]
+    rates += [each.amount / each.period_s for each in stated if each.place == place]
+    return min(rates, default=None)
 
 
 def ceilings(limits: Limits) -> list[tuple[int, float, str]]:

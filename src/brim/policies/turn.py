@@ -1,0 +1,67 @@
+"""Whose turn it is at a rate: calls keep a step apart, a little lateness is made up for, and a pause is not.
+
+Of a limit that is stated or shown something is saved up in a pause all the same: a second call may follow the first at
+once. A server that refuses just that one has a bucket of a single call. It would do so after every pause, and each
+refusal is a pause.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+__all__ = ["LATE_S", "Turn", "Went"]
+
+LATE_S: Final = 0.05
+"""So much lateness is made up for."""
+_EARLY_S: Final = 1e-4
+"""What is sent by so much too early is sent whatever the rate says."""
+_SOON: Final = 0.5
+"""A call that came as much of a step after the pause, or less, went from what was saved up."""
+
+
+class Went(Enum):
+    """How a call went."""
+
+    EARLY = "before its turn"
+    IN_TURN = "in its turn"
+    LATE = "after a pause"
+
+
+class Turn:
+    """When the next call of one rate may go.
+
+    Args:
+        saves: is something saved up in a pause?
+
+    Attributes:
+        since: the rate has brought nothing yet by then.
+    """
+
+    __slots__ = ("_paused_at", "_saves", "since")
+
+    def __init__(self, *, saves: bool) -> None:
+        self._saves = saves
+        self._paused_at = float("-inf")
+        self.since = 0.0
+
+    def took(self, step: float, now: float, *, most: float) -> Went:
+        """A call went that takes *step* seconds. After a pause *most* seconds of it count for the next ones."""
+        due = self.since + step
+        if due - now > _EARLY_S:
+            return Went.EARLY
+        if now - due < LATE_S:
+            self.since = due
+            return Went.IN_TURN
+        self._paused_at = now
+        self.since = max(due, now - most) if self._saves else now
+        return Went.LATE
+
+    def wait_until(self, at: float) -> None:
+        """Nothing is brought before."""
+        self.since = max(self.since, at)
+
+    def refused(self, step: float, *, sent_at: float) -> None:
+        """A call was refused that takes *step* seconds."""
+        if 0.0 <= sent_at - self._paused_at < _SOON * step:
+            self._saves = False

@@ -1,0 +1,45 @@
+"""Whose turn it is, what is saved up in a pause, and where it is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from brim.policies.turn import Turn, Went
+
+
+def test_a_little_lateness_is_made_up_for_and_a_pause_is_not() -> None:
+    """
+    The step after a call that came late is measured from when it was due, and after a pause from the call.
+    """
+    turn = Turn(saves=False)
+
+    assert turn.took(1.0, 0.5, most=1.0) is Went.EARLY
+    assert turn.took(1.0, 1.04, most=1.0) is Went.IN_TURN
+    assert turn.since == 1.0
+    assert turn.took(1.0, 3.0, most=1.0) is Went.LATE
+    assert turn.since == 3.0
+
+
+@pytest.mark.parametrize("saves", [False, True])
+def test_a_step_is_saved_where_something_may_be(*, saves: bool) -> None:
+    """
+    Of a limit that is stated a second call may follow the first one after a pause at once; of others it may not.
+    """
+    turn = Turn(saves=saves)
+    turn.took(0.2, 10.0, most=0.2)
+
+    assert turn.since == (9.8 if saves else 10.0)
+
+
+@pytest.mark.parametrize(("sent_at", "since"), [(9.9, 19.8), (10.0, 20.0), (10.05, 20.0), (10.15, 19.8)])
+def test_nothing_is_saved_where_just_that_was_refused(sent_at: float, since: float) -> None:
+    """
+    Only a call that went from what was saved up says that nothing is.
+    """
+    turn = Turn(saves=True)
+    turn.took(0.2, 10.0, most=0.2)
+
+    turn.refused(0.2, sent_at=sent_at)
+    turn.took(0.2, 20.0, most=0.2)
+
+    assert turn.since == since
