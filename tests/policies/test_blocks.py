@@ -147,6 +147,26 @@ def test_a_bucket_is_no_window() -> None:
     assert blocks.span == 0.0
 
 
+def test_what_lets_most_of_it_through_is_no_window() -> None:
+    """
+    Refused once in four calls, and waited for each time: hardly anything gets through because hardly anything is sent.
+    """
+    blocks, passed = Blocks(0.0), 0.0
+    for number in range(600):
+        passed += 1.0
+        blocks.saw(passed, number / 60.0)
+    for second in range(10, 20):
+        for call in range(4):
+            passed += 1.0
+            blocks.saw(passed, second + call / 60.0)
+        passed -= 1.0
+        at = second + 3 / 60.0
+        blocks.took_back(1.0, at)
+        blocks.refused(Refusal(1.0, at, at, 1.0), passed=passed, by_then=passed, rate=60.0, pace=60.0)
+
+    assert blocks.span == 0.0
+
+
 def test_more_than_was_measured_unrefused_is_noticed() -> None:
     """
     A limit that was raised shows in what gets through.

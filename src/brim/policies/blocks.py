@@ -32,7 +32,8 @@ _SURE: Final = 3
 _SHORTEST_SENDS: Final = 4.0
 """A bucket refills what an attempt asks for sooner; what refuses for longer counts in windows."""
 _TRICKLE: Final = 0.2
-"""Less than this share of what was expected is what small attempts find left in a window that is used up."""
+"""Less than this share of what was expected, and no more than was refused meanwhile, is what small attempts find left in
+a window that is used up."""
 _REGULAR: Final = 2
 _PUNCTUAL: Final = 0.1
 """Blocks that end so often in a row at the same place of the span, give or take this share, are of fixed windows."""
@@ -184,7 +185,8 @@ class Blocks:
         got = passed - self._level
         usual = min(rate, passed / max(now - self._times[0], _SHORTEST_S))
         self._held = 0
-        if self.count and got <= max(0.5 * amount, _TRICKLE * usual * (now - self._began - self.block)):
+        trickle = min(self.count * amount, _TRICKLE * usual * (now - self._began - self.block))
+        if self.count and got <= max(0.5 * amount, trickle):
             self.count += 1
             if self.count >= _SURE or wait > _SHORTEST_S:
                 self._lasted(max(now - self._began, wait), amount, rate)
