@@ -32,8 +32,8 @@ _SURE: Final = 3
 _SHORTEST_SENDS: Final = 4.0
 """A bucket refills what an attempt asks for sooner; what refuses for longer counts in windows."""
 _TRICKLE: Final = 0.2
-"""Less than this share of what was expected, and no more than was refused meanwhile, is what small attempts find left in
-a window that is used up."""
+"""Less than this share of what was expected, and no more than was refused, is what small attempts find left in a window
+that is used up."""
 _REGULAR: Final = 2
 _PUNCTUAL: Final = 0.1
 """Blocks that end so often in a row at the same place of the span, give or take this share, are of fixed windows."""
