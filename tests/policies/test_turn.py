@@ -43,3 +43,17 @@ def test_nothing_is_saved_where_just_that_was_refused(sent_at: float, since: flo
     turn.took(0.2, 20.0, most=0.2)
 
     assert turn.since == since
+
+
+def test_where_the_first_call_was_refused_too_it_was_too_early_for_any() -> None:
+    """
+    Two refusals after one pause say nothing of what is saved up.
+    """
+    turn = Turn(saves=True)
+    turn.took(0.2, 10.0, most=0.2)
+
+    for _ in range(2):
+        turn.refused(0.2, sent_at=10.0)
+    turn.took(0.2, 20.0, most=0.2)
+
+    assert turn.since == 19.8

@@ -94,6 +94,7 @@ class Blocks:
         "_edge",
         "_ended",
         "_held",
+        "_largest",
         "_level",
         "_level_at",
         "_next_at",
@@ -116,6 +117,7 @@ class Blocks:
         self.count = 0
         self.alike = 0
         self._asked = 1.0
+        self._largest = 0.0
         self._held = 0
         self._slides = True
         times, passed = trail
@@ -185,7 +187,8 @@ class Blocks:
         got = passed - self._level
         usual = min(rate, passed / max(now - self._times[0], _SHORTEST_S))
         self._held = 0
-        trickle = min(self.count * amount, _TRICKLE * usual * (now - self._began - self.block))
+        self._largest = max(self._largest, amount)
+        trickle = min(self.count * self._largest, _TRICKLE * usual * (now - self._began - self.block))
         if self.count and got <= max(0.5 * amount, trickle):
             self.count += 1
             if self.count >= _SURE or wait > _SHORTEST_S:

@@ -267,9 +267,9 @@ class Pace:
         amount, sent_at, now, wait, exact = refusal
         self._evidence.took_back(amount, sent_at)
         self._countdown.named(amount, exact)
-        self._turn.refused(self._mean / self.rate, sent_at=sent_at)
         if not self.place:
             self._refused += amount
+            self._turn.refused(1.0 / self.rate, sent_at=sent_at)
         if sent_at <= self._struck_at:
             self._dwell.refused(wait=wait, is_new=False)
             self._doubt.believed(sent[0])

@@ -38,11 +38,12 @@ class Turn:
         since: the rate has brought nothing yet by then.
     """
 
-    __slots__ = ("_paused_at", "_saves", "since")
+    __slots__ = ("_paused_at", "_refused", "_saves", "since")
 
     def __init__(self, *, saves: bool) -> None:
         self._saves = saves
         self._paused_at = float("-inf")
+        self._refused = 0
         self.since = 0.0
 
     def took(self, step: float, now: float, *, most: float) -> Went:
@@ -53,7 +54,9 @@ class Turn:
         if now - due < LATE_S:
             self.since = due
             return Went.IN_TURN
-        self._paused_at = now
+        # Where both were refused it was too early for the first one.
+        self._saves = self._saves and self._refused != 1
+        self._paused_at, self._refused = now, 0
         self.since = max(due, now - most) if self._saves else now
         return Went.LATE
 
@@ -63,5 +66,4 @@ class Turn:
 
     def refused(self, step: float, *, sent_at: float) -> None:
         """A call was refused that takes *step* seconds."""
-        if 0.0 <= sent_at - self._paused_at < _SOON * step:
-            self._saves = False
+        self._refused += 0.0 <= sent_at - self._paused_at < _SOON * step
