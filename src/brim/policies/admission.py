@@ -242,7 +242,8 @@ class Admission:
         """More or fewer *levels* are shown than before."""
         self._known = levels
         if self._shown_at == float("inf"):  # what refusals alone made one guess is worth nothing
-            self._paces = [pace for pace in self._paces if not pace.is_guess]
+            places = {level.place for level in levels}
+            self._paces = [pace for pace in self._paces if not (pace.is_guess and pace.place in places)]
         self._shown_at = min(self._shown_at, now)
 
     def _weigh_charging(self, charge: Charge, remaining: float, level: ServerLevel, now: float) -> None:

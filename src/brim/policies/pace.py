@@ -9,7 +9,7 @@ is believed is what the bounds have in common:
 
 How it rises is told by `brim.policies.probing`.
 
-The first refusal comes when a burst is used up; where the search begins then says `Evidence.guess`.
+The first refusal comes when a burst is used up; `Evidence.guess` says where the search begins then.
 
 A refusal may be a stray one, of no limit at all, unless it names a wait and comes where a limit may be. Strays are a
 small share at any rate, each by itself; a limit refuses a large share of what is beyond it. So while searching, the

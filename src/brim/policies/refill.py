@@ -245,8 +245,9 @@ class Refill:
         """The end of a window stays where it is until it is over; that of a sliding one moves along."""
         later = reset_at - self._shown_reset
         if abs(later) >= _CLOCKS_S:
-            is_whole = abs(later - round(later / self.span) * self.span) < _CLOCKS_S  # until the end of the one after
-            if seen_at < self._shown_reset - _CLOCKS_S and not is_whole:
+            off = abs(later - round(later / self.span) * self.span)
+            is_next = off < _CLOCKS_S <= self.span / 4  # it shows the end of the window after
+            if seen_at < self._shown_reset - _CLOCKS_S and not is_next:
                 self._slides_until = seen_at + _SLIDES_S
             self._shown_reset = reset_at
         if reset_at > seen_at >= self._slides_until:
