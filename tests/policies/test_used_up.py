@@ -5,6 +5,7 @@ from __future__ import annotations
 from brim.config import Limits
 from brim.policies.admission import Admission
 from brim.policies.tokens import Charging, Cost
+from brim.simulator.buckets import SlidingWindow
 from brim.values import Answer, Dimension, Failure, FailureKind, LimitLevel, Reply
 
 ONE = Cost((1.0, 0.0, 0.0, 0.0))
@@ -52,6 +53,29 @@ def test_a_guess_from_the_first_refusals_ends_when_the_limit_is_shown() -> None:
     assert guessed
     assert not admission.is_paced
     assert admission.ready_in(ONE, 0.2) == 0.0
+
+
+def test_what_refusals_taught_ends_when_a_window_is_known_to_slide() -> None:
+    """
+    They came while hardly anything came back, since hardly anything had been sent a window before: that is no rate.
+    """
+    admission = Admission(Limits(), charging=Charging.COUNTS_OUTPUT, now=0.0)
+    window, taught = SlidingWindow(allowance=60.0, span=60.0), []
+    for second in range(100):
+        charge = admission.take(ONE, float(second), among=1, max_tokens=None)
+        is_refused = window.level(second) < 1.0 or second == 50
+        window.take(0.0 if is_refused else 1.0, float(second))
+        level = LimitLevel(Dimension.REQUESTS, 60.0, window.level(second), None, 60.0)
+        refusal = Failure(kind=FailureKind.THROTTLED, message="too many requests", retry_after=1.0)
+        outcome = refusal if is_refused else Reply(text="done")
+        answer = Answer(outcome=outcome, sent_at=float(second), ended_at=second + 0.1, levels=[level])
+        admission.answered(charge, answer, second + 0.1)
+        if is_refused:
+            admission.refused(charge, answer, refusal, second + 0.1)
+        taught.append(admission.is_paced)
+
+    assert any(taught)
+    assert not taught[-1]
 
 
 def test_a_reset_tells_the_wait_until_it_is_known_how_the_limit_comes_back() -> None:

@@ -103,9 +103,9 @@ class Admission:
         """Did the wait that the first refusal names tell a window? Then nothing else is to blame."""
         return any(pace.is_promised for pace in self._paces)
 
-    def unlearn(self) -> None:
-        """What was taken for refusals of a limit were none: no rate is known from them."""
-        self._paces = []
+    def unlearn(self, place: int | None = None) -> None:
+        """What was taken for refusals of a rate were none: none is known from them, of one *place* or of any."""
+        self._paces = [pace for pace in self._paces if place not in {None, pace.place}]
 
     def too_large(self, cost: Cost) -> Failure | None:
         """Why an attempt can never go; None if it can."""
@@ -220,12 +220,14 @@ class Admission:
             place = level.place
             cost = charge.cost.amounts[place]
             sent = charge.totals[place] - (cost if is_refused and place else 0.0)
-            before = level.rate
+            before, slid = level.rate, level.slides
             level.observe(
                 shown, sent_at=charge.at, sent=sent, now=now, cost=0.0 if failed else cost, is_refused=is_refused
             )
             if place == 1 and not failed and shown.remaining is not None and level.is_known:
                 self._weigh_charging(charge, shown.remaining, level, now)
+            if level.slides and not slid:  # what was refused before that was known taught a rate that is none
+                self.unlearn(place)
             factor = level.rate / before if before else 1.0
             for pace in self._paces:
                 if pace.place == place and factor != 1.0:
@@ -235,8 +237,7 @@ class Admission:
         known = [level for level in self._levels.values() if level.is_known]
         if len(self._known) != len(known):
             self._know(known, now)
-        if self._stated:
-            self._yield(now)
+        self._yield(now)
 
     def _know(self, levels: list[ServerLevel], now: float) -> None:
         """More or fewer *levels* are shown than before."""
@@ -352,7 +353,7 @@ class Admission:
             minute = self._surprises.prove(place, limit, cost, now, past=self._past, is_overdrawn=is_overdrawn)
             if minute is not None:
                 self._kept = self._stated = with_minute(self._stated, minute)
-                self._paces = [pace for pace in self._paces if pace.place != place]
+                self.unlearn(place)
                 return place > 0
         return is_miscounted(self._stated, place, cost, now)
 

@@ -20,7 +20,7 @@ from brim.policies.far_reset import FarReset
 from brim.policies.inflow import Inflow
 from brim.policies.moment import Course, Moment
 from brim.policies.period import Period
-from brim.policies.refill import LOOK_AGAIN_S, Look, Manner, Refill
+from brim.policies.refill import LOOK_AGAIN_S, SLIDING, Look, Manner, Refill
 from brim.policies.reserve import reserve, spare
 from brim.policies.spans import span_of
 from brim.values import Dimension, LimitLevel
@@ -127,6 +127,11 @@ class ServerLevel:
         return self.rate + self._cap / _SETTLE_S
 
     @property
+    def slides(self) -> bool:
+        """Is it known to come back as windows do that slide?"""
+        return self._refill.manner in SLIDING
+
+    @property
     def is_short(self) -> bool:
         """Is all of it back within seconds?"""
         return self._cap < _SHORT_S * self.rate
@@ -135,15 +140,11 @@ class ServerLevel:
         """What the server has left, as far as can be told."""
         if now > self._at:
             if self.remaining is not None:
-                self._level = self._later(self._level, self._at, now)
+                is_even = self._refill.counted(now) is Manner.EVENLY
+                back = (now - self._at) * self._even if is_even else self._refill.back(self._at, now, full=self._cap)
+                self._level = min(self._cap, self._level + back)
             self._at = now
         return self._level
-
-    def _later(self, level: float, since: float, now: float) -> float:
-        """What a *level* becomes if nothing is sent."""
-        if self._refill.counted(now) is Manner.EVENLY:
-            return min(self._cap, level + (now - since) * self._even)
-        return min(self._cap, level + self._refill.back(since, now, full=self._cap))
 
     def _spare(self, cost: float, now: float) -> float:
         manner = self._refill.counted(now)
@@ -255,8 +256,7 @@ class ServerLevel:
             cost: what that attempt took of this limit.
             is_refused: was it refused? Then *sent* is without its tokens.
         """
-        total = self.totals[self.place]
-        course = Course(sent_at, sent, now, total)
+        course = Course(sent_at, sent, now, self.totals[self.place])
         seen_at = self._moment.of(course)
         is_overtaken = seen_at < self._seen_at
         shown = self._far.believed(shown)
@@ -270,7 +270,7 @@ class ServerLevel:
         if self.remaining is None:
             self._level, self._at = shown.remaining, now
             self._refill.echo.note(sent_at, sent)
-            self._refill.echo.note(now, total)
+            self._refill.echo.note(now, course.total)
             self._ready_at = min(self._ready_at, now)
         self.remaining = shown.remaining
         self._bear_out(shown.remaining)

@@ -16,7 +16,7 @@ from brim.policies.echo import Echo
 from brim.policies.edges import Edges
 from brim.policies.shyness import Shyness
 
-__all__ = ["LOOK_AGAIN_S", "Look", "Manner", "Refill"]
+__all__ = ["LOOK_AGAIN_S", "SLIDING", "Look", "Manner", "Refill"]
 
 _BLOCK_S: Final = 5.0
 _BLOCKS_A_WINDOW: Final = 12.0
@@ -67,7 +67,7 @@ class Manner(Enum):
     """Two windows that pass for one that slides: what was sent in the one before comes back evenly over this one."""
 
 
-_SLIDING: Final = (Manner.AS_SENT, Manner.WEIGHTED)
+SLIDING: Final = (Manner.AS_SENT, Manner.WEIGHTED)
 
 
 class Look(NamedTuple):
@@ -184,7 +184,7 @@ class Refill:
 
     def given_back(self, at: float, rate: float) -> float:
         """What came back by then, but for a constant, if *rate* a second comes back of a bucket."""
-        if self.manner in _SLIDING:
+        if self.manner in SLIDING:
             return self._slid(at, self.manner)
         return 0.0 if self.manner is Manner.AT_ONCE else rate * at
 
@@ -332,7 +332,7 @@ class Refill:
         back = look.offset - first.offset
         for manner, amount in foretold.items():
             error = abs(back - amount) / max(unit, back, amount)
-            if manner in _SLIDING:
+            if manner in SLIDING:
                 # Where another client takes a steady part, what comes back is what was sent too, but not all of it.
                 used = self.echo.sum_at(look.at) - self._slid(look.at, manner)
                 error += _UNACCOUNTED * max(0.0, abs(cap - look.remaining - used) / cap - _ACCOUNTED)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from brim.policies.refill import Manner
+from brim.policies.refill import SLIDING, Manner
 
 __all__ = ["reserve", "spare"]
 
@@ -36,7 +36,7 @@ def spare(cost: float, cap: float, rate: float, *, manner: Manner, doubt: float,
 
     Where a window slides, by a call or so one can always be wrong. *doubt* is what the level was off lately.
     """
-    if manner in (Manner.AS_SENT, Manner.WEIGHTED):
+    if manner in SLIDING:
         return 1.0 + _SPARE * cap
     if manner is Manner.AT_ONCE or is_in_calls:
         return 0.0
