@@ -146,8 +146,7 @@ class ServerLevel:
             self._at = now
         return self._level
 
-    def _spare(self, cost: float, now: float) -> float:
-        manner = self._refill.counted(now)
+    def _spare(self, cost: float, manner: Manner) -> float:
         return spare(cost, self._cap, self.rate, manner=manner, doubt=self._doubt, is_in_calls=not self.place)
 
     def _reckon(self) -> None:
@@ -162,7 +161,7 @@ class ServerLevel:
             return 0.0
         wait = self._ready_at - now
         if self.remaining is not None:
-            missing = min(cost + self._spare(cost, now), self._cap) - self.level(now)
+            missing = min(cost + self._spare(cost, self._refill.counted(now)), self._cap) - self.level(now)
             if missing > _SLACK:
                 wait = max(wait, self._back_in(missing, now))
             wait = min(wait, self._period.peek_at - now)
@@ -201,15 +200,16 @@ class ServerLevel:
         if rest is not None:
             even = max(self._level, 0.02 * self._cap) / rest
             return max(0.1 * self.rate, min(even, self.rate if self._credit.is_lost else even))
-        refill, kept, settle = self.rate, self._spare(0.0, now), _SLIDING_SETTLE_S
-        if self._refill.counted(now) is Manner.EVENLY:
+        manner = self._refill.counted(now)
+        if manner is Manner.EVENLY:
             refill, settle = self._even * _MARGIN, _SETTLE_S
             kept = reserve(self._cap, self.rate, is_in_calls=not self.place, is_short=self.is_short)
+        else:
+            refill, settle, kept = self.rate, _SLIDING_SETTLE_S, self._spare(0.0, manner)
         extra = (self._level - kept) / settle
         if self.is_short:
             refill *= 1.0 - min(0.5, self._refill.shyness.apart_s * self.rate / self._cap)
-            extra = min(extra, 0.0)
-        if self._credit.is_lost:
+        if self.is_short or self._credit.is_lost:
             extra = min(extra, 0.0)
         # No slower than this: what is really missing is waited for by itself.
         return max(_SLOWEST * refill, refill + extra)

@@ -334,12 +334,16 @@ class Refill:
             error = abs(back - amount) / max(unit, back, amount)
             if manner in SLIDING:
                 # Where another client takes a steady part, what comes back is what was sent too, but not all of it.
-                used = self.echo.sum_at(look.at) - self._slid(look.at, manner)
-                error += _UNACCOUNTED * max(0.0, abs(cap - look.remaining - used) / cap - _ACCOUNTED)
+                unaccounted = self._unaccounted(look.remaining, look.at, cap=cap, gone=self._slid(look.at, manner))
+                error += _UNACCOUNTED * max(0.0, unaccounted - _ACCOUNTED)
             error = min(error, _WORST)
             self._errors[manner] += (error - self._errors[manner]) * _WEIGHT
         self.is_proven = self.is_proven or self._errors[Manner.EVENLY] < _PROVEN
         self._choose()
+
+    def _unaccounted(self, remaining: float, at: float, *, cap: float, gone: float) -> float:
+        """The share of *cap* that is neither left *at* then nor was sent by us and is not *gone* from the window."""
+        return abs(cap - remaining - (self.echo.sum_at(at) - gone)) / cap
 
     def is_ours(self, remaining: float | None, at: float, *, cap: float, rate: float) -> bool:
         """May it be a window that slides, of which nobody else takes a part?
@@ -348,8 +352,8 @@ class Refill:
         """
         if remaining is None:
             return False
-        used = self.echo.sum_at(at) - self.echo.sum_at(at - cap / rate)
-        return abs(cap - remaining - used) / cap <= max(1.0 / cap, _ACCOUNTED)
+        gone = self.echo.sum_at(at - cap / rate)
+        return self._unaccounted(remaining, at, cap=cap, gone=gone) <= max(1.0 / cap, _ACCOUNTED)
 
     def _choose(self) -> None:
         errors = self._errors

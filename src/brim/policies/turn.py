@@ -65,5 +65,5 @@ class Turn:
         self.since = max(self.since, at)
 
     def refused(self, step: float, *, sent_at: float) -> None:
-        """A call was refused that takes *step* seconds."""
+        """A call was refused that takes *step* seconds: one more of those that ended the last pause, if it was."""
         self._refused += 0.0 <= sent_at - self._paused_at < _SOON * step
