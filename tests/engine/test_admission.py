@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import msgspec
 import pytest
 
 from brim.config import Limits
@@ -181,3 +182,18 @@ def test_nothing_that_waits_for_its_turn_is_sent_twice(slots: int) -> None:
     assert provider.tally.arrived == 300
     assert played.ended_at == pytest.approx(300 * 20.0 / slots, rel=0.01)
     assert provider.tally.peak <= 200
+
+
+@pytest.mark.parametrize("second", [10.5, 13.0])
+def test_a_limit_a_second_beside_headers_that_show_plenty_costs_next_to_nothing(second: float) -> None:
+    """
+    The minute is shown as all but unused, and the second refuses what the minute would let through at once.
+
+    What is shown comes back all the same: no burst is tried again and again, and no refusal halves the pace for long.
+    """
+    scenario = limited(spelling="openai")
+    hidden = Limit(of="requests", amount=second * 60, window="sliding", span=1.0)
+    played, _, refused = carry(msgspec.structs.replace(scenario, limits=[*scenario.limits, hidden]))
+
+    assert played.ended_at <= 1.045 * COUNT / RATE
+    assert refused <= 0.003

@@ -11,8 +11,7 @@ def sending(rate: float, seconds: float) -> Echo:
     """Notes of an even rate, as often as they are due."""
     echo, now = Echo(), 0.0
     while now <= seconds:
-        if now >= echo.due:
-            echo.note(now, rate * now)
+        echo.follow(now, rate * now)
         now += 0.05
     return echo
 

@@ -336,15 +336,18 @@ def test_a_limit_that_is_shown_to_have_doubled_doubles_the_pace() -> None:
 
 def test_a_server_that_shows_plenty_relieves_the_pace() -> None:
     """
-    Answer by answer the pace rises while nearly all of the limit is left.
+    Answer by answer the pace rises while nearly all of the limit is left, until that is used up soon.
     """
     server = Server(10.0, 50.0)
     server.run(300.0)
     before = server.pace.rate
-    for _ in range(24):
-        server.pace.relieved()
+    for _ in range(32):
+        server.pace.relieved(shown=10.0, most=30.0)
 
     assert server.pace.rate > 2.0 * before
+    for _ in range(99):
+        server.pace.relieved(shown=10.0, most=30.0)
+    assert 30.0 <= server.pace.rate < 1.1 * 30.0
 
 
 def test_a_share_refused_again_and_again_is_no_stray() -> None:

@@ -182,3 +182,17 @@ def test_a_bucket_that_holds_less_than_a_minute_is_not_taken_for_a_window() -> N
     period.saw(Look(0.1, 2.0, 8.0, 0.1), 0.9, limit=60.0, cap=2.0, cost=1.0, new=0.0, is_refused=False)
 
     assert period.peek_at == inf
+
+
+def test_ends_that_are_shown_in_turns_are_believed_by_nobody() -> None:
+    """
+    Two servers behind one address, each with windows of its own that end at other times: there is no distance to tell.
+    """
+    period, now = Period(), 0.0
+    for turn in range(12):
+        end = 500.0 + 7.5 * (turn % 2)
+        for _ in range(4):
+            now += 1.0
+            look(period, now, end - now, left=20.0, back=5.0 * now)
+
+    assert period.seconds == 60.0

@@ -26,6 +26,7 @@ from brim.policies.telling import (
     day_used_up,
     gauges_of_levels,
     gauges_of_paces,
+    held_up,
     learnt_name,
     over_ceiling,
     shown_name,
@@ -35,6 +36,7 @@ from brim.values import Answer, Bound, Dimension, Failure, FailureKind, Gauge
 
 __all__ = ["Admission"]
 
+_NOTHING: Final[Amounts] = (0.0, 0.0, 0.0, 0.0)
 _RECENT: Final = 1 / 64
 _OFTEN: Final = 0.04
 """A share of refusals, each explained by a level that was used up, above which the levels alone do not do."""
@@ -63,10 +65,9 @@ class Admission:
         self._known: list[ServerLevel] = []
         self._spans = ShownSpans()
         self._passed = [0.0, 0.0, 0.0, 0.0]
-        self._refused = 0.0
+        self._refused = self._explained = 0.0
         self._paces: list[Pace] = []
         self._growth: Growth | None = None
-        self._explained = 0.0
         self._shown_at = float("inf")
         self._surprises = Surprises()
         self._began_at = now
@@ -150,6 +151,8 @@ class Admission:
         """An attempt goes: take its cost everywhere."""
         amounts = cost.amounts
         totals = self._move(amounts, now)
+        for level in self._known:
+            level.take(amounts[level.place], now)
         if self._explained:
             self._explained -= self._explained * _RECENT
         for pace in self._paces:
@@ -178,9 +181,16 @@ class Admission:
             each.gauge.take(amounts[each.place], now)
         for each in self._days:
             each.gauge.take(amounts[each.place], now)
-        for level in self._known:
-            level.take(amounts[level.place], now)
         return totals
+
+    def _settle(self, held: Amounts, used: Amounts, now: float) -> Amounts:
+        """Tokens were *held* for an attempt, and *used* is what it took. Returns the change."""
+        change = (0.0, used[1] - held[1], used[2] - held[2], used[3] - held[3])
+        self._move(change, now)
+        for level in self._known:
+            if level.place:
+                level.settle(held[level.place], used[level.place], now)
+        return change
 
     def answered(self, charge: Charge, answer: Answer, now: float, *, used: Amounts | None = None) -> None:
         """An attempt came back: true up its tokens, and believe what its headers show.
@@ -190,18 +200,14 @@ class Admission:
         is_refused = isinstance(answer.outcome, Failure) and answer.outcome.kind is FailureKind.THROTTLED
         if is_refused:
             # A refused call took no tokens; whether it took a request is the server's secret, so that stays.
-            _, tokens, given, made = charge.cost.amounts
-            self._move((0.0, -tokens, -given, -made), now)
+            self._settle(charge.cost.amounts, _NOTHING, now)
         self._costs.came_back(charge.stake, answer, now)
         usage = answer.outcome.usage
         if used is None and usage is not None:
             used = self._costs.settle(charge, usage)
             self._costs.answered(charge, usage, self._kept, now)
         if used is not None:
-            _, tokens, given, made = used
-            _, held, held_given, held_made = charge.cost.amounts
-            change = (0.0, tokens - held, given - held_given, made - held_made)
-            self._move(change, now)
+            change = self._settle(charge.cost.amounts, used, now)
             for pace in self._paces:
                 pace.trued_up(change[pace.place])
         if answer.levels:
@@ -232,8 +238,8 @@ class Admission:
             for pace in self._paces:
                 if pace.place == place and factor != 1.0:
                     pace.scaled(factor)
-                elif pace.place == place and not failed and level.shows_plenty and pace.rate < level.most_rate:
-                    pace.relieved()
+                elif pace.place == place and not failed and level.shows_plenty:
+                    pace.relieved(shown=level.rate, most=level.most_rate)
         known = [level for level in self._levels.values() if level.is_known]
         if len(self._known) != len(known):
             self._know(known, now)
@@ -373,7 +379,6 @@ class Admission:
     def binding(self, cost: Cost, now: float) -> Bound | None:
         """The limit that holds up an attempt of *cost* the longest; None if none does."""
         amounts = cost.amounts
-        longest, bound = 0.0, None
         waits = [(each.gauge.ready_in(amounts[each.place], now), each.constraint, each.name) for each in self._kept]
         waits += [
             (pace.ready_in(amounts[pace.place], now), CONSTRAINTS[pace.place], learnt_name(pace.place))
@@ -386,10 +391,7 @@ class Admission:
         if self._growth is not None:
             place = self._growth.place
             waits.append((self._growth.ready_in(amounts[place], now), CONSTRAINTS[place], GROWTH_NAME))
-        for wait, constraint, name in waits:
-            if wait > longest:
-                longest, bound = wait, Bound(constraint, name)
-        return bound
+        return held_up(waits)
 
     def gauges(self, now: float) -> list[Gauge]:
         """How full every limit is that is stated, shown or learnt."""

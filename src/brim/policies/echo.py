@@ -17,26 +17,27 @@ _KEPT: Final = 2_048
 
 
 class Echo:
-    """The sum of what was sent by any moment of the last minutes.
+    """The sum of what was sent by any moment of the last minutes."""
 
-    Attributes:
-        due: `note` has something to do from this time on.
-    """
-
-    __slots__ = ("_sums", "_times", "due")
+    __slots__ = ("_due", "_sums", "_times")
 
     def __init__(self) -> None:
         self._times: list[float] = []
         self._sums: list[float] = []
-        self.due = float("-inf")
+        self._due = float("-inf")
 
     def note(self, now: float, total: float) -> None:
         """By *now* so much had been sent."""
         self._times.append(now)
         self._sums.append(total)
-        self.due = now + _STEP_S
+        self._due = now + _STEP_S
         if len(self._times) > 2 * _KEPT:
             del self._times[:_KEPT], self._sums[:_KEPT]
+
+    def follow(self, now: float, total: float) -> None:
+        """The same, unless something was noted just before."""
+        if now >= self._due:
+            self.note(now, total)
 
     def sum_at(self, at: float) -> float:
         """What had been sent by then; the earliest or latest that is known outside of what is."""

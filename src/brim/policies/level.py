@@ -23,6 +23,7 @@ from brim.policies.period import Period
 from brim.policies.refill import LOOK_AGAIN_S, SLIDING, Look, Manner, Refill
 from brim.policies.reserve import reserve, spare
 from brim.policies.spans import span_of
+from brim.policies.tempo import Tempo
 from brim.values import Dimension, LimitLevel
 
 __all__ = ["ServerLevel"]
@@ -62,7 +63,6 @@ class ServerLevel:
         "_doubt",
         "_even",
         "_far",
-        "_gap",
         "_has_windows",
         "_inflow",
         "_level",
@@ -71,11 +71,11 @@ class ServerLevel:
         "_observed_at",
         "_period",
         "_quantum",
-        "_ready_at",
         "_recounted_at",
         "_refill",
         "_seen_at",
         "_taken_at",
+        "_tempo",
         "limit",
         "place",
         "rate",
@@ -88,18 +88,17 @@ class ServerLevel:
         self.place = place
         self.limit: float | None = None
         self.remaining: float | None = None
-        self.rate = 0.0
         self._has_windows = False
-        self._level = self._cap = self._even = self._doubt = self._gap = self._missed = 0.0
-        self._at = self._observed_at = self._ready_at = self._taken_at = 0.0
+        self.rate = self._level = self._cap = self._even = self._doubt = self._missed = 0.0
+        self._at = self._observed_at = self._taken_at = 0.0
         self._seen_at = self._recounted_at = float("-inf")
         self._quantum = 1.0 if place == 0 else _ROUNDED
         self._period = Period()
+        self._tempo = Tempo()
         self._credit = Credit()
         self._far = FarReset()
         self._inflow = Inflow()
-        # Output tokens are counted when they have been made.
-        self._moment = Moment(may_lag=place != PLACES[Dimension.OUTPUT_TOKENS])
+        self._moment = Moment(may_lag=place != PLACES[Dimension.OUTPUT_TOKENS])  # those count when they are made
         self._refill = Refill()
 
     @property
@@ -110,9 +109,8 @@ class ServerLevel:
     @property
     def shows_plenty(self) -> bool:
         """Did the last answer show nearly everything left, from a server that is believed?"""
-        if self.remaining is None or self._credit.is_lost:
-            return False
-        return self.remaining >= 0.6 * self._cap and self.remaining >= max(2.0, _PLENTY_S * self.rate)
+        plenty = max(0.6 * self._cap, 2.0, _PLENTY_S * self.rate)
+        return self.remaining is not None and not self._credit.is_lost and self.remaining >= plenty
 
     def tells_wait(self, now: float) -> bool:
         """Is it known how this limit comes back, so that its reset, when all of it is there again, tells no more?"""
@@ -149,6 +147,10 @@ class ServerLevel:
     def _spare(self, cost: float, manner: Manner) -> float:
         return spare(cost, self._cap, self.rate, manner=manner, doubt=self._doubt, is_in_calls=not self.place)
 
+    @property
+    def _kept(self) -> float:
+        return reserve(self._cap, self.rate, is_in_calls=not self.place, is_short=self.is_short)
+
     def _reckon(self) -> None:
         """Say once for many calls what comes back a second, if it does so evenly."""
         is_bucket = self._refill.is_bucket or not self._has_windows
@@ -159,7 +161,7 @@ class ServerLevel:
         """Seconds until *cost* may go; 0 if it may now."""
         if not self.is_known:
             return 0.0
-        wait = self._ready_at - now
+        wait = self._tempo.ready_at - now
         if self.remaining is not None:
             missing = min(cost + self._spare(cost, self._refill.counted(now)), self._cap) - self.level(now)
             if missing > _SLACK:
@@ -175,22 +177,19 @@ class ServerLevel:
         return self._refill.back_in(missing, now, heard_at=heard_at)
 
     def take(self, cost: float, now: float) -> None:
-        """*cost* was sent, or (below 0) given back. Only for a limit that is known."""
+        """*cost* is sent. Only for a limit that is known."""
         level = self.level(now)
-        step = cost / self._speed(now)
-        self._level = level - cost
-        if cost > 0.0:
-            self._taken_at = now
-            self._period.took(now)
-            # The slot after this one; a little lateness may be made up for.
-            self._gap = max(step, 0.9 * self._gap)
-            late = self._refill.shyness.makes_up(self._cap / cost)
-            step += max(self._ready_at, now - late) - self._ready_at
-        # What was taken slowly and is given back at another speed must not add up.
-        self._ready_at = min(self._ready_at + step, now + self._gap)
-        echo = self._refill.echo
-        if now >= echo.due:
-            echo.note(now, self.totals[self.place] - self._missed)
+        late = self._refill.shyness.makes_up(self._cap / max(cost, 1.0), is_believed=not self._credit.is_lost)
+        self._tempo.took(cost, self._speed(now), now, late=late)
+        self._level, self._taken_at = level - cost, now
+        self._period.took(now)
+        self._refill.echo.follow(now, self.totals[self.place] - self._missed)
+
+    def settle(self, held: float, used: float, now: float) -> None:
+        """A call for which so much was *held* took *used*; nothing if it was refused."""
+        self._level = self.level(now) + held - used
+        self._tempo.came_back(held, used)
+        self._refill.echo.follow(now, self.totals[self.place] - self._missed)
 
     def _speed(self, now: float) -> float:
         """Units a second at which to send just now."""
@@ -203,7 +202,7 @@ class ServerLevel:
         manner = self._refill.counted(now)
         if manner is Manner.EVENLY:
             refill, settle = self._even * _MARGIN, _SETTLE_S
-            kept = reserve(self._cap, self.rate, is_in_calls=not self.place, is_short=self.is_short)
+            kept = self._kept
         else:
             refill, settle, kept = self.rate, _SLIDING_SETTLE_S, self._spare(0.0, manner)
         extra = (self._level - kept) / settle
@@ -221,10 +220,10 @@ class ServerLevel:
 
     def refused(self, cost: float, now: float) -> None:
         """So much was refused for want of this: less is left, whatever is shown, unless that is out of all reason."""
-        # Where a window shows plenty something else is used up, and comes back before it ends.
-        is_at_odds = self._credit.is_lost and self._refill.counted(now) is Manner.EVENLY
-        if self.remaining is not None and (self.remaining <= _NEAR * cost or is_at_odds):
+        if self.remaining is not None and self.remaining <= _NEAR * cost:
             self._level = min(self.level(now), 0.5 * cost)
+        elif self._credit.is_lost and self._refill.counted(now) is Manner.EVENLY:
+            self._level = min(self.level(now), self._kept)  # where a window shows plenty it is something else
 
     def recounted(self, now: float) -> None:
         """What calls took was counted wrongly up to *now*: what was made of it is worth nothing."""
@@ -271,7 +270,7 @@ class ServerLevel:
             self._level, self._at = shown.remaining, now
             self._refill.echo.note(sent_at, sent)
             self._refill.echo.note(now, course.total)
-            self._ready_at = min(self._ready_at, now)
+            self._tempo.hurry(now)
         self.remaining = shown.remaining
         self._bear_out(shown.remaining)
         is_other = self._moment.weigh(
@@ -345,7 +344,7 @@ class ServerLevel:
         """What was shown before says nothing about what is shown now."""
         self._refill.forget()
         self._moment.forget()
-        self._ready_at = min(self._ready_at, now)
+        self._tempo.hurry(now)
 
     def _follow(self, look: Look, now: float, cost: float, *, is_refused: bool) -> None:
         self._has_windows = not self.is_short and self._cap >= _FEW_CALLS * max(cost, 1.0)

@@ -33,6 +33,7 @@ from brim.policies.doubt import Doubt, Fall
 from brim.policies.dwell import Dwell
 from brim.policies.evidence import Evidence
 from brim.policies.refusal import Refusal
+from brim.policies.relief import Relief
 from brim.policies.strays import Strays
 from brim.policies.turn import LATE_S, Turn, Went
 from brim.policies.word import Word
@@ -48,7 +49,6 @@ _SUNK: Final = 0.97
 """Below so much of the lower bound, or of the highest that it has been since, a limit refuses nothing: strays, each
 believed, would make it sink and sink."""
 _LEAST_RATE: Final = 1e-3
-_RELIEF: Final = 1.03
 _RELIEVED: Final = 1.25
 _RARE: Final = 200
 _NEAR_CEILING: Final = 0.995
@@ -101,6 +101,7 @@ class Pace:
         "_passed",
         "_proven",
         "_refused",
+        "_relief",
         "_search",
         "_sends_since",
         "_strays",
@@ -136,6 +137,7 @@ class Pace:
         self._dwell = Dwell()
         self._is_passed_by = self._is_unproven = False
         self._mean = 1.0
+        self._relief = Relief()
         self._search = _CAREFUL
         self._sends_since = 0
         self._strays = Strays()
@@ -190,11 +192,12 @@ class Pace:
             budget = max(blocks.amount * self.rate / self._base, blocks.amount - _MIDDLE * amount)
             self._turn.wait_until(blocks.hold_until(amount, budget, now))
 
-    def relieved(self) -> None:
-        """The server shows that nearly all of the limit is left: the rate is more than this."""
-        if self.mode is not Mode.FREE and self.rate < self._ceiling:
-            self._base = min(self._base * _RELIEF, self._ceiling)
-            self.rate = min(self.rate * _RELIEF, self._ceiling)
+    def relieved(self, *, shown: float, most: float) -> None:
+        """The server shows nearly all of the limit left: *shown* comes back a second, *most* uses up what is left."""
+        if self.mode is not Mode.FREE:
+            factor = self._relief.factor(self.rate, self._mean / self.rate, shown=shown, most=most)
+            self._base = min(self._base * factor, self._ceiling)
+            self.rate = min(self.rate * factor, self._ceiling)
 
     def told(self, rate: float | None, now: float) -> None:
         """A refusal says what the limit is: *rate*, in units a second. It is believed until refusals prove it wrong."""
@@ -324,8 +327,8 @@ class Pace:
         return self.rate < least or self._evidence.had_room(refusal, self._mean)
 
     def _strike(self, refusal: Refusal, latest: Refusal, units: float, pace: float) -> None:
-        now = latest.now
-        passed = self._passed[self.place]
+        now, passed = latest.now, self._passed[self.place]
+        self._relief.refused()
         if self.mode is Mode.FREE:
             self._mean = max(1.0, passed / max(1.0, self._passed[0])) if self.place else 1.0
             self._evidence.first(passed, latest, least=self._mean)

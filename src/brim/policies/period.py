@@ -224,9 +224,9 @@ class _Ends:
         if abs(end - self._end) <= off:
             self._at = at
             return False
-        is_end = self._at - self._since >= _HELD * off
+        apart = self._end - self._before
+        is_end = self._at - self._since >= _HELD * off and apart > off  # one that was shown before is no new one
         if is_end:
-            apart = self._end - self._before
             windows = max(1, round(apart / self.apart_s)) if apart < _NEVER else 1  # some may have gone by unseen
             is_same = abs(apart - windows * self.apart_s) <= off
             self._times = self._times + 1 if is_same else 1

@@ -17,6 +17,7 @@ _LASTS: Final = 1_000
 _MUCH_BOLDER: Final = 20.0
 """And by so many times fewer while much is left."""
 _MADE_UP_S: Final = 0.05
+_HARDLY_S: Final = 0.01
 _TWO_CALLS: Final = 2.0
 _FEW_CALLS: Final = 5.0
 """A little lateness is made up for where at least the first fit at once, or the second after a call came too early."""
@@ -43,9 +44,14 @@ class Shyness:
             self.apart_s = min(self.apart_s + _STEP_S, _MOST_S)
         return may_do
 
-    def makes_up(self, calls: float) -> float:
-        """Seconds of lateness that may be made up for at a limit of so many *calls* at once."""
-        return _MADE_UP_S if calls >= (_FEW_CALLS if self.apart_s else _TWO_CALLS) else 0.0
+    def makes_up(self, calls: float, *, is_believed: bool) -> float:
+        """Seconds of lateness that may be made up for at a limit of so many *calls* at once.
+
+        *is_believed*: does nothing bind that the server does not show?
+        """
+        if calls < (_FEW_CALLS if self.apart_s else _TWO_CALLS):
+            return 0.0
+        return _MADE_UP_S if is_believed else _HARDLY_S
 
     def passed(self, *, is_much_left: bool) -> None:
         """An answer came that was no refusal, or one that showed how much is left."""

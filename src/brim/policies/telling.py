@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from brim.policies.spans import MINUTE_S
 from brim.policies.stated import WORDS
-from brim.values import Dimension, Failure, FailureKind, Gauge, GaugeSource, Sent
+from brim.values import Bound, Constraint, Dimension, Failure, FailureKind, Gauge, GaugeSource, Sent
 
 if TYPE_CHECKING:
     from brim.policies.level import ServerLevel
@@ -20,6 +21,7 @@ __all__ = [
     "day_used_up",
     "gauges_of_levels",
     "gauges_of_paces",
+    "held_up",
     "learnt_name",
     "over_ceiling",
     "shown_name",
@@ -93,3 +95,9 @@ def over_ceiling(cost: float, limit: float, place: int, span: str) -> Failure:
         f"a {span}; raise that limit or make the request smaller",
         sent=Sent.NO,
     )
+
+
+def held_up(waits: Iterable[tuple[float, Constraint, str]]) -> Bound | None:
+    """What makes wait the longest, of limits by the seconds that each does; None if none does."""
+    longest = max(waits, key=itemgetter(0), default=None)
+    return Bound(*longest[1:]) if longest is not None and longest[0] > 0.0 else None
