@@ -275,3 +275,41 @@ def test_a_minute_that_lingers_is_no_window_of_three() -> None:
     """
     assert used_up(3.0, 20.0, 40.0, 70.0).span == 60.0
     assert used_up(3.0, 20.0, 40.0, 70.0, 90.0).span == 180.0
+
+
+@pytest.mark.parametrize(
+    ("let_through", "wait", "span"),
+    [(0.0, 0.0, 5.0), (0.6, 0.0, 10.0), (0.0, 4.5, 10.0)],
+    ids=["nothing gets through", "a little gets through", "the server names a wait"],
+)
+def test_a_block_of_a_few_seconds_is_of_a_short_window_if_nothing_speaks_for_a_longer(
+    let_through: float, wait: float, span: float
+) -> None:
+    """
+    Seconds without a single call are a window of five, if refused calls count. A wait may be the rest of a longer one.
+    """
+    blocks = Blocks(0.0)
+    for number in range(31):
+        blocks.saw(number * 100.0 / 30.0, number / 10.0)
+    passed = 100.0
+    for now in (3.0, 4.0, 5.5, 7.2):
+        blocks.refused(Refusal(1.0, now, now, wait), passed=passed, by_then=passed, rate=10.0, pace=10.0)
+        passed += let_through
+
+    assert blocks.span == span
+
+
+def test_a_window_of_three_is_believed_once_it_was_measured_twice() -> None:
+    """
+    Once may be anything; what refuses after the same three calls again allows three.
+    """
+    blocks, passed, rates = Blocks(0.0), 0.0, []
+    for turn in range(4):
+        for number in range(3):
+            passed += 1.0
+            blocks.saw(passed, 70.0 * turn + number)
+        now = 70.0 * turn + 3.0
+        blocks.refused(Refusal(1.0, now, now, 55.0), passed=passed, by_then=passed, rate=0.5, pace=0.6)
+        rates.append(blocks.rate)
+
+    assert rates == [0.0, pytest.approx(0.05), pytest.approx(0.05), pytest.approx(0.05)]

@@ -88,3 +88,22 @@ def test_a_rate_that_fell_is_as_uncertain_as_its_bounds_are_wide() -> None:
 
     dwell.trust(is_proven=False)
     assert seconds(dwell, 5.0) == pytest.approx(0.5 * whole)
+
+
+def test_the_same_answer_again_makes_the_next_question_rarer_where_few_go() -> None:
+    """
+    At one call in twenty seconds a question costs one in seven; at eight a second it costs nothing worth saving.
+    """
+    slow, fast = Dwell(), Dwell()
+    slow_s, fast_s = [], []
+    for _ in range(4):
+        slow.learnt(known(0.0499, 0.0501), 1.0)
+        fast.learnt(known(7.9, 8.1), 1.0)
+        slow_s.append(seconds(slow, 0.05))
+        fast_s.append(seconds(fast, 8.0))
+
+    assert slow_s == pytest.approx([280.0, 560.0, 560.0, 560.0])
+    assert fast_s == pytest.approx([32.0] * 4)
+    slow.learnt(known(0.1, 0.102), 2.0)
+    slow.trust(is_proven=True)
+    assert seconds(slow, 0.05) == pytest.approx(140.0)

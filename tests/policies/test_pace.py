@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -310,16 +311,23 @@ def test_is_free_until_something_is_refused() -> None:
 
 def test_no_limit_is_asked_about_more_seldom_than_it_has_to_be() -> None:
     """
-    However often it is refused, the next attempt goes within 20 seconds, or after the wait that the server names.
+    However often it is refused, the next attempt goes within 20 seconds, or after the wait that the server names. But
+    one pause in four is a minute long when it has been refused for longer than that: each refused call may count.
     """
     for wait in (0.0, 50.0):
         passed = [0.0]
         pace, now = Pace(passed, 0, ceiling=None, now=0.0), 0.0
+        pauses: list[float] = []
         for number in range(60):
             now += max(0.01, pace.ready_in(1.0, now))
             pace.took(1.0, now)
             pace.refused(Refusal(1.0, now, now, wait), sent=(number,))
-            assert pace.ready_in(1.0, now) <= max(20.0, wait) + 1e-6
+            pauses.append(pace.ready_in(1.0, now))
+        assert max(pauses[:8]) <= max(20.0, wait) + 1e-6
+        longer = [number for number, pause in enumerate(pauses, 1) if pause > max(20.0, wait) + 1e-6]
+        assert len(longer) == 12
+        assert all(later - earlier == 4 for earlier, later in pairwise(longer))
+        assert max(pauses) == pytest.approx(62.0)
 
 
 def test_a_limit_that_is_shown_to_have_doubled_doubles_the_pace() -> None:

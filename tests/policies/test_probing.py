@@ -114,3 +114,15 @@ def test_sets_out_the_faster_the_sooner_refusals_are_back() -> None:
     assert setting_out(30.0) == pytest.approx(0.35)
     assert 0.35 < setting_out(0.2) < 1.0
     assert setting_out(0.001) == setting_out(0.0) == 1.0
+
+
+def test_a_window_that_allows_next_to_nothing_does_not_slow_the_search() -> None:
+    """
+    An empty bucket that names a wait until it is full lets one call through and looks like a long window of one.
+    """
+    evidence = Evidence(0.0)
+    evidence.first(1.0, Refusal(1.0, 0.1, 0.2, 19.0), least=1.0)
+    assert evidence.blocks.span == 30.0
+    assert evidence.blocks.rate == 0.0
+
+    assert searching(evidence, 1.0, 1.0, 20.0, rate=1.0, mean=1.0) >= 1.3

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from brim.config import Limits
+from brim.config import Limits, Window
 from brim.policies.admission import Admission
 from brim.policies.slack import Slack
 from brim.policies.tokens import Charging, Cost
@@ -105,3 +105,54 @@ def test_calls_sent_before_a_step_say_nothing_new() -> None:
         assert slack.refused(sent_at=sent_at, now=sent_at + 2.5)
 
     assert slack.gap(3.5) == pytest.approx(1.01)
+
+
+class Strict(Exact):
+    """A server that lets *count* calls through in any stretch of *gap_s* seconds."""
+
+    def __init__(self, count: int, gap_s: float, *, late_s: float) -> None:
+        super().__init__(gap_s, late_s=late_s)
+        self.count = count
+        self.log: list[float] = []
+
+    def lets(self, sent_at: float) -> bool:
+        at = sent_at + self.rng.uniform(0.0, self.late_s)
+        if sum(each > at - self.gap_s for each in self.log) >= self.count:
+            return False
+        self.log.append(at)
+        del self.log[: -self.count]
+        return True
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_stated_window_keeps_clear_of_what_comes_too_early(count: int) -> None:
+    """
+    A window of a second that counts calls as they arrive, up to 20 ms late: few are refused, and no rate is learnt.
+    """
+    limits = Limits(windows=(Window(requests=count, seconds=1.0),))
+    admission = Admission(limits, charging=Charging.RESERVES_CAP, now=0.0)
+
+    ended, refused = carry(admission, Strict(count, 1.0, late_s=0.02), 600)
+
+    assert len(refused) < 600 / 50
+    assert ended < 600 / count * 1.04
+    assert not admission.is_paced
+
+
+def test_a_window_counts_a_call_when_it_was_written() -> None:
+    """
+    Connections that took half a second to stand: the window is over that much later, and a window later as before.
+    """
+    admission = Admission(Limits(windows=(Window(requests=2, seconds=10.0),)), charging=Charging.RESERVES_CAP, now=0.0)
+    for _ in range(2):
+        admission.take(ONE, 0.0, among=1, max_tokens=None)
+    admission.wrote(0.5, 0.5)
+    assert admission.ready_in(ONE, 1.0) == pytest.approx(9.5, abs=0.01)
+    for at in (11.0, 11.0, 21.5, 21.5):
+        admission.take(ONE, at, among=1, max_tokens=None)
+        admission.wrote(0.001, at)
+
+    admission.take(ONE, 32.0, among=1, max_tokens=None)
+    admission.wrote(0.001, 32.0)
+    admission.take(ONE, 33.0, among=1, max_tokens=None)
+    assert admission.ready_in(ONE, 33.0) == pytest.approx(9.0, abs=0.01)

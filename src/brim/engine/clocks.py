@@ -18,7 +18,7 @@ from brim.transport import Phase
 from brim.values import Failure, FailureKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from brim.config import Timeouts
     from brim.policies.timeouts import LearntTotal
@@ -29,6 +29,7 @@ __all__ = ["Clocks", "Watch"]
 _LOOK_AGAIN_S: Final = 30.0
 """The total may be learnt anew while an attempt is out, so its watch is looked at at least this often."""
 _CONNECTING: Final = Phase.CONNECTING
+_SENT: Final = Phase.SENT
 _ANSWERING: Final = Phase.ANSWERING
 _NEVER: Final = float("inf")
 
@@ -39,13 +40,17 @@ class Clocks:
     Args:
         timeouts: how long each phase may last.
         total: how long the whole exchange may.
+
+    Attributes:
+        on_written: told how many seconds it took until a request was written; None if nobody wants to know.
     """
 
-    __slots__ = ("_first_s", "_rings_at", "_timer", "_watches", "loop", "timeouts", "total")
+    __slots__ = ("_first_s", "_rings_at", "_timer", "_watches", "loop", "on_written", "timeouts", "total")
 
     def __init__(self, timeouts: Timeouts, total: LearntTotal) -> None:
         self.timeouts = timeouts
         self.total = total
+        self.on_written: Callable[[float], None] | None = None
         self.loop = asyncio.get_running_loop()
         self._first_s = min(timeouts.connect, timeouts.silence, total.seconds, timeouts.first or _NEVER, _LOOK_AGAIN_S)
         self._watches: dict[Watch, None] = {}
@@ -114,6 +119,8 @@ class Watch(msgspec.Struct, eq=False):
         self.phase = phase
         if phase is _ANSWERING:  # the one phase with a clock that starts anew
             self._moved_at = self._clocks.loop.time()
+        elif phase is _SENT and self._clocks.on_written is not None:
+            self._clocks.on_written(self._clocks.loop.time() - self.started_at)
 
     def heard(self) -> None:
         """A piece of the answer itself has come."""

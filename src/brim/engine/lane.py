@@ -234,6 +234,7 @@ class Lane:
             note=note if till is None else till.going(note),
             till=till,
         )
+        self._watch_windows()
         self.path = Path(
             lane=self.name,
             service=build_service(self._line, _unheard if settings.stream else None),
@@ -319,7 +320,12 @@ class Lane:
             if self._ledger is not None:
                 self._ledger.stated(limits)
             self.limiter.retune(limits)
+            self._watch_windows()
             self._emit(LaneRetuned(self.name, changed))
+
+    def _watch_windows(self) -> None:
+        """Windows count what was written, and when; of other limits that says nothing."""
+        self._line.clocks.on_written = self.limiter.wrote if self.limiter.has_windows else None
 
     async def _rest(self, seconds: float) -> None:
         """Wait out a backoff, or less if the lane parks meanwhile."""

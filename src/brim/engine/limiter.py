@@ -45,6 +45,9 @@ _OUT_OF_DAY: Final = Bound(Constraint.DAY, "a limit per day is used up")
 _TICK_S: Final = 1e-5
 """The timer is set for no less, since a clock may be too coarse to ever reach what rounding has left."""
 
+_LASTS: Final = 0.9
+"""A task that was waked late says that the next ones may be as well, each a little less."""
+
 _LATELY_S: Final = 60.0
 """What was sent so short a time before this process may still fill a limit that nobody knows."""
 
@@ -104,6 +107,7 @@ class Limiter:
         self._growth: asyncio.TimerHandle | None = None
         self.on_room: Callable[[], None] = _nothing
         self.in_flight = 0
+        self._woke_s = 0.0
         self.parked: Failure | None = None
         self.is_held = False
 
@@ -206,6 +210,19 @@ class Limiter:
         self._pump()
         if self.in_flight < self.window.size:
             self.on_room()
+
+    @property
+    def has_windows(self) -> bool:
+        """Is a limit stated that counts requests when they arrive?"""
+        return bool(self.limits.windows)
+
+    def woke(self, permit: Permit) -> None:
+        """An attempt is about to go that was admitted a moment ago."""
+        self._woke_s = max(self._loop.time() - permit.admitted_at, _LASTS * self._woke_s)
+
+    def wrote(self, seconds: float) -> None:
+        """It took so many seconds until a request was written: windows count it no sooner."""
+        self._admission.wrote(self._woke_s + seconds, self._loop.time())
 
     def hold(self) -> None:
         """Let nobody go until `resume`: what is on the wire comes home, what waits goes on waiting, nothing fails."""

@@ -49,6 +49,11 @@ class Permit(msgspec.Struct, eq=False, gc=False):
         """What the attempt took when it was admitted."""
         return self._charge.cost.amounts
 
+    @property
+    def admitted_at(self) -> float:
+        """When it was admitted, by the clock of the loop."""
+        return self._charge.at
+
     def settle(self, answer: Answer, used: Amounts | None = None, *, is_first: bool = True) -> Answer:
         """Tell the limiter what came of the attempt. Once; an attempt that is not settled keeps its charge.
 

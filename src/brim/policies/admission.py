@@ -19,7 +19,7 @@ from brim.policies.pace import Pace
 from brim.policies.past import Past
 from brim.policies.refusal import Refusal
 from brim.policies.shown_spans import ShownSpans
-from brim.policies.stated import CONSTRAINTS, ceilings, fastest, hold, minutes, state_days, state_rates
+from brim.policies.stated import CONSTRAINTS, Stated, ceilings, fastest, hold, minutes, state_days, state_rates
 from brim.policies.surprises import Surprises, is_miscounted, with_minute
 from brim.policies.telling import (
     GROWTH_NAME,
@@ -56,10 +56,6 @@ class Admission:
     def __init__(self, limits: Limits, *, charging: Charging, now: float) -> None:
         self._totals = [0.0, 0.0, 0.0, 0.0]
         self._past = Past(self._totals, now)
-        self._minutes = minutes(limits)
-        self._ceilings = ceilings(limits)
-        self._stated = self._kept = state_rates(limits, now, past=self._past)
-        self._days = state_days(limits, now, past=self._past)
         self._costs = LearntCosts(charging)
         self._levels: dict[tuple[Dimension, float | None], ServerLevel] = {}
         self._known: list[ServerLevel] = []
@@ -69,8 +65,10 @@ class Admission:
         self._paces: list[Pace] = []
         self._growth: Growth | None = None
         self._shown_at = float("inf")
-        self._surprises = Surprises()
         self._began_at = now
+        self._stated: list[Stated] = []
+        self._days: list[Stated] = []
+        self.restate(limits, now)
 
     def restate(self, limits: Limits, now: float) -> None:
         """The user states other *limits*. What was spent stays spent, what was learnt is kept where it still fits."""
@@ -80,6 +78,11 @@ class Admission:
         self._stated = self._kept = state_rates(limits, now, past=self._past, before=self._stated)
         self._days = state_days(limits, now, past=self._past, before=self._days)
         self._paces = [pace for pace in self._paces if pace.restated(fastest(pace.place, self._minutes, self._stated))]
+
+    def wrote(self, late_s: float, now: float) -> None:
+        """A request was written so many seconds after it was admitted."""
+        for each in self._stated:
+            each.wrote(late_s, now)
 
     @property
     def is_rate_known(self) -> bool:
@@ -336,7 +339,7 @@ class Admission:
 
     def _is_early(self, place: int, charge: Charge, failure: Failure, now: float) -> bool:
         """Does a stated limit of requests, the only one that is known, make up for this by itself?"""
-        if place or self._known or self._paces:
+        if place or self._paces or any(level.place == 0 for level in self._known):
             return False
         return any(each.refused(sent_at=charge.at, now=now, wait=failure.retry_after or 0.0) for each in self._stated)
 

@@ -23,7 +23,10 @@ Trail = tuple[Sequence[float], Sequence[float]]
 NO_TRAIL: Final[Trail] = ((), ())
 
 _SPANS_S: Final = (10.0, 15.0, 30.0, 60.0, 180.0, 300.0, 600.0, 3_600.0)
-"""Lengths of windows. Shorter ones need no telling: their blocks are over before anyone knows of them."""
+"""Lengths of windows. Shorter ones need no telling: their blocks are over before anyone knows of them..."""
+_SHORT_S: Final = 5.0
+"""... but for this one, where refused calls count, or two windows are weighed into one: if nothing at all gets through,
+and no wait says that it is longer."""
 _LINGERS: Final = 1.25
 """Where two windows are weighed into one, what was too much in the first still counts a while after its end."""
 _SHORTEST_S: Final = 3.0
@@ -42,6 +45,8 @@ _ALIKE: Final = 0.05
 _LATE: Final = 0.15
 """Blocks that end so much further apart than the span, twice in a row at equal distances, or once a minute, show how
 long it is. That they have ended is seen a little late."""
+_SAME: Final = 2
+"""What was measured again is believed however little it is."""
 _UNLIKE: Final = 0.25
 _REFUTED: Final = 2
 """Measurements so much less than the one before, so often without one alike in between, are of no window. One that is
@@ -69,7 +74,7 @@ _MOST: Final = 2_048
 
 def _longest_block(span: float) -> float:
     """How long a block of a window may be that is *span* seconds long."""
-    return span if span < MINUTE_S else _LINGERS * span
+    return _LINGERS * span if span <= _SHORT_S or span >= MINUTE_S else span
 
 
 class Blocks:
@@ -94,6 +99,7 @@ class Blocks:
         "_edge",
         "_ended",
         "_held",
+        "_is_tight",
         "_largest",
         "_level",
         "_level_at",
@@ -119,6 +125,7 @@ class Blocks:
         self._asked = 1.0
         self._largest = 0.0
         self._held = 0
+        self._is_tight = False
         self._slides = True
         times, passed = trail
         self._times: list[float] = [now, *times]
@@ -137,8 +144,9 @@ class Blocks:
 
     @property
     def rate(self) -> float:
-        """What the window allows, a second; 0 while not measured, or so little that it says nothing."""
-        return self.amount / self.span if self.span and self.amount >= _SHORTEST_SENDS * self._asked else 0.0
+        """What the window allows, a second; 0 while not measured, or so little that it says nothing yet."""
+        is_enough = self.amount >= _SHORTEST_SENDS * self._asked or self.alike >= _SAME
+        return self.amount / self.span if self.span and is_enough else 0.0
 
     @property
     def _spacing(self) -> float:
@@ -191,12 +199,13 @@ class Blocks:
         trickle = min(self.count * self._largest, _TRICKLE * usual * (now - self._began - self.block))
         if self.count and got <= max(0.5 * amount, trickle):
             self.count += 1
+            self._is_tight = self._is_tight and got <= 0.5 * amount and wait <= _SHORTEST_S
             if self.count >= _SURE or wait > _SHORTEST_S:
                 self._lasted(max(now - self._began, wait), amount, rate)
             return False
         if self.span and self.count:
             self._ends(sent_at, is_asked=pace > rate)
-        self.count, self._began, self.block = 1, sent_at, 0.0
+        self.count, self._began, self.block, self._is_tight = 1, sent_at, 0.0, wait <= _SHORTEST_S
         self._level, self._level_at = passed, now
         if sent_at > self._times[-1]:
             self._note(by_then, sent_at)
@@ -244,7 +253,8 @@ class Blocks:
             or self.block <= _longest_block(self.span)
         ):
             return
-        self.span = next((span for span in _SPANS_S if _longest_block(span) >= self.block), _SPANS_S[-1])
+        spans = (_SHORT_S, *_SPANS_S) if self._is_tight else _SPANS_S
+        self.span = next((span for span in spans if _longest_block(span) >= self.block), _SPANS_S[-1])
         self.amount = self._in_span(self._began)
         self._edge, self._regular = None, 0
         self._slides = True

@@ -36,10 +36,11 @@ class Dwell:
     asked several times: all that belongs to one question.
     """
 
-    __slots__ = ("_cost", "_patience", "_since", "_wait_s")
+    __slots__ = ("_cost", "_longest_s", "_patience", "_since", "_wait_s")
 
     def __init__(self) -> None:
         self._cost = 0
+        self._longest_s = _LONGEST_S
         self._patience = 1.0
         self._since = 0.0
         self._wait_s = 0.0
@@ -64,7 +65,7 @@ class Dwell:
     def _whole(self, base: float, mean: float) -> float:
         shortest = _SHORTEST_S if self._wait_s < _SOME_WAIT_S else _USUAL_S
         usual = max(base * shortest, min(base * _USUAL_S, mean * _MANY_SENDS))
-        return max(usual, min(mean * _SENDS, base * _LONGEST_S)) * max(1, min(self._cost, _DEAREST))
+        return max(usual, min(mean * _SENDS, base * self._longest_s)) * max(1, min(self._cost, _DEAREST))
 
     def refused(self, *, wait: float = 0.0, is_new: bool) -> None:
         """An attempt was refused and told to wait for *wait* seconds. Is that a *new* question, or still the last?"""
@@ -77,10 +78,11 @@ class Dwell:
         The less is known, the sooner is more to be found out. But where the answer is the same again, the next time is
         twice as far as the one before: how much small buckets and windows allow is never known closely.
         """
+        is_same = evidence.is_close and _FALLEN < changed <= _RISEN
+        self._longest_s = min(2.0 * self._longest_s, 4 * _LONGEST_S) if is_same else _LONGEST_S
         if changed > _RISEN:
             self._patience = _LEAST_PATIENCE  # and may be raised on
             return
         width = evidence.high / evidence.likely - 1.0
         known = max(_LEAST_PATIENCE, _WELL_KNOWN / max(_WELL_KNOWN, width))
-        is_same = evidence.is_close and changed > _FALLEN
         self._patience = min(1.0, max(known, 2.0 * self._patience)) if is_same else known

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["BURST_SECONDS", "Bucket", "Sliding"]
+__all__ = ["BURST_SECONDS", "FEW", "Bucket", "Sliding"]
 
 BURST_SECONDS: Final = 0.1
 """The burst a paced lane allows itself: seconds of its rate, at least one request. Providers may enforce a limit per
@@ -25,14 +25,15 @@ _HASTE: Final = 4.0
 """So many times as fast as evenly is what was taken at once given again..."""
 _LONGEST_S: Final = 3_600.0
 """... of a stretch that is no longer: that of a day is none that anybody waits for."""
-_FEW: Final = 8.0
+FEW: Final = 8.0
 """Hardly more are refused at once than these."""
 _REST: Final = 1.5
 """Nobody who waited so many stretches ago is sending still."""
 _LATE_S: Final = 0.05
 """A little lateness is made up for."""
-_AFTER: Final = 1e-3
-"""A stretch counts its both ends: what was taken is free again this many seconds after it is over."""
+_AFTER: Final = 3e-3
+"""A stretch counts its both ends, and calls do not all take the same time on their way: what was taken is free again so
+many seconds after it is over at least."""
 
 
 class Bucket:
@@ -106,12 +107,16 @@ class Sliding:
         amount: units in a stretch, above 0.
         seconds: length of the stretch, above 0.
         is_spread: is it never given faster than in a quarter of the stretch, whoever waits?
+
+    Attributes:
+        late_s: what was taken is counted so many seconds later than it was taken, at most.
     """
 
-    __slots__ = ("_held_at", "_is_spread", "_next_at", "_slices", "_used", "_width", "amount", "seconds")
+    __slots__ = ("_held_at", "_is_spread", "_next_at", "_slices", "_used", "_width", "amount", "late_s", "seconds")
 
     def __init__(self, *, amount: float, seconds: float, is_spread: bool = False) -> None:
         self.seconds = seconds
+        self.late_s = 0.0
         self._is_spread = is_spread
         self._slices: deque[_Slice] = deque()
         self._used = 0.0
@@ -126,7 +131,7 @@ class Sliding:
     def level(self, now: float) -> float:
         """What may be taken at *now*; below 0 while in debt."""
         slices = self._slices
-        while slices and slices[0].last_at + self.seconds < now:
+        while slices and slices[0].last_at + self.seconds + self.late_s < now:
             self._used -= slices.popleft().units
         return self.amount - (self._used if slices else 0.0)
 
@@ -139,7 +144,7 @@ class Sliding:
         for each in self._slices:
             missing -= each.units
             if missing <= _SLACK:
-                return max(each.last_at + self.seconds - now, 0.0) + _AFTER
+                return max(each.last_at + self.seconds + self.late_s - now, 0.0) + _AFTER
         return self.seconds
 
     def take(self, cost: float, now: float) -> None:
@@ -161,7 +166,7 @@ class Sliding:
     def _spread(self, cost: float, now: float) -> None:
         """Nothing more goes just after this, if this limit made somebody wait not long ago."""
         is_spread = self._is_spread or now - self._held_at < _REST * self.seconds
-        if is_spread and self.amount > _FEW and self.seconds <= _LONGEST_S:
+        if is_spread and self.amount > FEW and self.seconds <= _LONGEST_S:
             self._next_at = max(self._next_at, now - _LATE_S) + cost * self.seconds / (_HASTE * self.amount)
 
     def recall(self, taken: Iterable[tuple[float, float]]) -> None:

@@ -62,6 +62,11 @@ _BREATH: Final = 0.005
 _BACKOFF: Final = 2.0
 _WINDOW_BACKOFF: Final = 4.0
 """How many times as long a pause is as the one before: a window that is used up stays so for seconds at least."""
+_A_MINUTE_AND_MORE_S: Final = 75.0
+_MANY: Final = 8
+_NOW_AND_THEN: Final = 4
+_A_MINUTE_S: Final = 62.0
+"""After a block that no window of a minute explains, and so many refusals, one pause in so many is a minute long."""
 _PAUSE_SHARE: Final = 1 / 8
 """After a block of minutes, so much of it may be waited before it is asked again."""
 
@@ -72,6 +77,8 @@ def pause(blocks: Blocks, gap: float) -> float:
     Where a refused call counts, asking again and again keeps the bucket empty: ever longer until one gets through.
     """
     longest = min(max(_LONGEST_PAUSE_S, _PAUSE_SHARE * blocks.block), LONGEST_GAP_S)
+    if blocks.block > _A_MINUTE_AND_MORE_S and blocks.count > _MANY and blocks.count % _NOW_AND_THEN == 1:
+        return _A_MINUTE_S  # where refused calls count, and as many are asked as fit, no other pause ends it
     backoff = (_WINDOW_BACKOFF if blocks.span else _BACKOFF) ** min(blocks.count - 1, 16)
     return max(min(gap * backoff, longest), _BREATH * blocks.span)
 
@@ -88,11 +95,11 @@ def cruising(evidence: Evidence, part: float) -> float:
 def searching(evidence: Evidence, search: float, amount: float, now: float, *, rate: float, mean: float) -> float:
     """How many times *rate* the pace is after an attempt of *amount*, if it is to grow by *search* in a second."""
     blocks = evidence.blocks
-    if blocks.span:
+    if blocks.rate:
         usual = _A_NEW_WINDOW if evidence.is_fresh else _A_WINDOW
         search = min(search, (_A_LARGER_WINDOW if blocks.is_outdone(now) else usual) / blocks.span)
     most = _CAREFUL_A_SEND * amount / mean
-    if rate > _BEYOND * evidence.high and not blocks.span:
+    if rate > _BEYOND * evidence.high and not blocks.rate:
         search, most = max(search, _A_SECOND), _A_SEND
     if evidence.is_fresh:
         most = max(_A_SEND, _A_BLANK_SEND * min(1.0, mean / max(mean, evidence.opened)))

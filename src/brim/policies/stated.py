@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from brim.policies.limits import BURST_SECONDS, Bucket, Sliding
+from brim.policies.lateness import Lateness
+from brim.policies.limits import BURST_SECONDS, FEW, Bucket, Sliding
 from brim.policies.savings import SavingBucket
 from brim.policies.slack import Slack
 from brim.policies.spans import MINUTE_S
@@ -64,7 +65,7 @@ class Stated:
         amount: units in *period_s* seconds.
     """
 
-    __slots__ = ("_spaced", "amount", "constraint", "gauge", "name", "period_s", "place")
+    __slots__ = ("_lateness", "_slack", "amount", "constraint", "gauge", "name", "period_s", "place")
 
     def __init__(
         self, place: int, gauge: Bucket | Sliding, name: str, constraint: Constraint, *, amount: float, period_s: float
@@ -75,9 +76,12 @@ class Stated:
         self.constraint = constraint
         self.amount = amount
         self.period_s = period_s
-        self._spaced: tuple[Bucket, Slack] | None = None
+        self._lateness = Lateness(period_s)
+        self._slack: Slack | None = None
         if place == 0 and isinstance(gauge, Bucket) and gauge.burst <= 1.0:
-            self._spaced = gauge, Slack(1.0 / gauge.rate)
+            self._slack = Slack(1.0 / gauge.rate)
+        elif place == 0 and constraint is Constraint.WINDOW and amount <= FEW:
+            self._slack = Slack(period_s)
 
     def refused(self, *, sent_at: float, now: float, wait: float) -> bool:
         """A call was refused that this let go. Was it just too early, as the limit is enforced without any slack?
@@ -85,9 +89,9 @@ class Stated:
         If so, calls keep further apart from now on. *wait* is what the server asks for in seconds, 0 if it does not
         say.
         """
-        if self._spaced is None or wait > _LONGEST_WAIT_S:
+        if self._slack is None or wait > _LONGEST_WAIT_S:
             return False
-        is_early = self._spaced[1].refused(sent_at=sent_at, now=now)
+        is_early = self._slack.refused(sent_at=sent_at, now=now)
         self.relax(now)
         return is_early
 
@@ -106,9 +110,18 @@ class Stated:
 
     def relax(self, now: float) -> None:
         """Time passed: calls that keep further apart than stated may come closer again."""
-        if self._spaced is not None and self._spaced[1].is_kept:
-            bucket, slack = self._spaced
-            bucket.restate(rate=1.0 / slack.gap(now), burst=bucket.burst, now=now)
+        gap = self._slack.gap(now) if self._slack is not None and self._slack.is_kept else None
+        if isinstance(self.gauge, Sliding):
+            self.gauge.late_s = self._lateness.most_s + (0.0 if gap is None else gap - self.period_s)
+        elif gap is not None:
+            self.gauge.restate(rate=1.0 / gap, burst=self.gauge.burst, now=now)
+
+    def wrote(self, late_s: float, now: float) -> None:
+        """A request was written so many seconds after it was admitted: a window counts it no sooner."""
+        before = self._lateness.most_s
+        self._lateness.saw(late_s, now)
+        if self._lateness.most_s > before:
+            self.relax(now)
 
     def shown(self, past: Past, now: float) -> Gauge:
         """How full it is: of a window what was sent in it, of a rate what the last minute used of it."""
