@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import socket
 from email.message import Message
 from types import SimpleNamespace
 from typing import Any, NoReturn
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 
+import aiohttp
 import anthropic
 import httpx2
 import openai
@@ -100,7 +103,68 @@ def test_the_users_word_wins() -> None:
     assert read(ValueError("try again in 5s"), is_throttled=True).retry_after == 5.0
     assert read(ValueError("try again in 5s"), is_throttled=True, wait=2.0).retry_after == 2.0
     assert read(aiohttp_error(429), is_throttled=False).kind is FailureKind.SERVER
-    assert read(ValueError("429")).kind is FailureKind.SERVER
+    assert read(aiohttp_error(400), is_throttled=False).kind is FailureKind.INVALID
+
+
+def caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+class Timeout(OSError):
+    """As `requests.exceptions.Timeout`: known by its name alone."""
+
+
+BREAKS: list[tuple[Exception, FailureKind]] = [
+    (ConnectionResetError("gone"), FailureKind.CONNECTION),
+    (TimeoutError(), FailureKind.TIMEOUT),
+    (Timeout("too slow"), FailureKind.TIMEOUT),
+    (OSError(errno.ENETUNREACH, "no way"), FailureKind.CONNECTION),
+    (socket.gaierror(-2, "Name or service not known"), FailureKind.CONNECTION),
+    (URLError(ConnectionRefusedError(111, "refused")), FailureKind.CONNECTION),
+    (aiohttp.ServerDisconnectedError(), FailureKind.CONNECTION),
+    (aiohttp.ServerTimeoutError(), FailureKind.TIMEOUT),
+    (aiohttp.ClientPayloadError("cut"), FailureKind.CONNECTION),
+    (httpx2.ConnectError("refused"), FailureKind.CONNECTION),
+    (httpx2.RemoteProtocolError("cut"), FailureKind.CONNECTION),
+    (httpx2.ReadTimeout("slow"), FailureKind.TIMEOUT),
+    (openai.APIConnectionError(request=httpx2.Request("POST", "http://far")), FailureKind.CONNECTION),
+    (anthropic.APITimeoutError(httpx2.Request("POST", "http://far")), FailureKind.TIMEOUT),
+    (caused(ValueError("mine"), httpx2.ReadTimeout("slow")), FailureKind.TIMEOUT),
+]
+
+
+@pytest.mark.parametrize(("error", "kind"), BREAKS, ids=lambda each: type(each).__name__)
+def test_a_far_end_that_is_not_reached_is_known(error: Exception, kind: FailureKind) -> None:
+    """
+    Of every library, whether the user says that it is no refusal or nothing; keys in it are masked.
+    """
+    assert read(error).kind is kind
+    assert read(error, is_throttled=False).kind is kind
+    assert "sk-" + 20 * "a" not in read(ConnectionError("key sk-" + 20 * "a")).message
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        KeyError("mine"),
+        ValueError("429"),
+        AssertionError(),
+        FileNotFoundError(2, "no such file"),
+        OSError("no image"),
+        URLError("unknown url type: far"),
+        httpx2.UnsupportedProtocol("far://"),
+        caused(httpx2.PoolTimeout("full"), TimeoutError()),
+        caused(KeyError("mine"), ValueError("mine too")),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_callers_own_mistake_says_nothing_of_the_far_end(error: Exception) -> None:
+    """
+    Whether the user says that it is no refusal, or nothing.
+    """
+    for word in (None, False):
+        assert failure_of(error, look_at(error), now=0.0, is_throttled=word) is None
 
 
 def test_a_good_response_is_no_failure() -> None:

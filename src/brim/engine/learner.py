@@ -128,7 +128,7 @@ class Learner:
         if isinstance(outcome, Reply):
             self._replied(outcome, answer, charge, now)
             return answer
-        if outcome.kind.parks_lane:
+        if outcome.kind.parks_lane and self._lane.can_park:
             return self._denied(outcome, answer, charge, now, is_first=is_first)
         if outcome.kind is FailureKind.THROTTLED:
             self._throttled(outcome, answer, charge, now, number=number)

@@ -41,7 +41,18 @@ _SICK: Final = frozenset(
         FailureKind.OVERLOADED,
     }
 )
-_ALIVE: Final = frozenset({FailureKind.INVALID, FailureKind.TOO_LARGE, FailureKind.REFUSED})
+_ALIVE: Final = frozenset(
+    {
+        FailureKind.INVALID,
+        FailureKind.TOO_LARGE,
+        FailureKind.REFUSED,
+        # Denials, where they are the caller's affair; else they are told to `denied`.
+        FailureKind.DENIED,
+        FailureKind.QUOTA,
+        FailureKind.DAILY,
+        FailureKind.UNKNOWN_MODEL,
+    }
+)
 
 
 class Denial(Enum):

@@ -2,18 +2,21 @@
 
 Nothing here knows a library. Each of the official SDKs, aiohttp, httpx, requests and botocore carries the same few
 things under one of a few names, so they are found by name (duck typing) and read as if they had come to our own
-dialects. What says nothing is no error: it says nothing.
+dialects. What says nothing is no error: it says nothing. An exception without a status says something only if it is
+known for a far end that was not reached or fell silent; a mistake in the caller's program is none of ours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import errno
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from brim.protocols import WireResponse
 from brim.protocols.classify import failure
+from brim.protocols.faults import presentable
 from brim.protocols.waits import exact_wait
 from brim.values import Failure, FailureKind, Sent, Usage
 
@@ -28,6 +31,37 @@ _CAUSES: Final = 4
 """How many exceptions deep an error is looked into, itself included."""
 _THROTTLED: Final = 429
 
+_TIMEOUTS: Final = frozenset({"TimeoutError", "Timeout", "TimeoutException", "APITimeoutError", "ReadTimeoutError"})
+"""Names of classes whose exceptions say that the far end is silent: Python's, requests', httpx's, the official SDKs',
+botocore's. Their subclasses say it too."""
+_BREAKS: Final = frozenset(
+    {
+        "ConnectionError",  # Python's, requests' and botocore's
+        "gaierror",
+        "SSLError",
+        "BadStatusLine",
+        "IncompleteRead",
+        "IncompleteReadError",
+        "ClientConnectionError",  # aiohttp's
+        "ClientPayloadError",
+        "NetworkError",  # httpx's
+        "RemoteProtocolError",
+        "ProxyError",
+        "ChunkedEncodingError",  # requests'
+        "NewConnectionError",  # urllib3's
+        "ProtocolError",
+        "APIConnectionError",  # the official SDKs'
+        "ConnectionClosedError",  # botocore's and websockets'
+    }
+)
+"""The same for those whose connection was not made, or broke."""
+_OWN: Final = frozenset({"LocalProtocolError", "PoolTimeout"})
+"""httpx's relatives of these that are about the caller alone."""
+_UNREACHABLE: Final = frozenset(
+    {errno.ENETDOWN, errno.ENETUNREACH, errno.ENETRESET, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL}
+)
+"""What an `OSError` of no class of its own says of the network; the others are about files."""
+
 
 class Seen(msgspec.Struct, frozen=True):
     """What was found: *status* of an HTTP answer, *headers* under lower-case names, the error's *body*."""
@@ -40,10 +74,9 @@ class Seen(msgspec.Struct, frozen=True):
 def look_at(thing: object) -> Seen:
     """Find status, headers and body of a response, or of an exception or of what caused it."""
     found = Seen()
-    for _ in range(_CAUSES):
-        found = _look(thing)
-        thing = _get(thing, "__cause__")
-        if found.status is not None or thing is None:
+    for each in _causes(thing):
+        found = _look(each)
+        if found.status is not None:
             break
     return found
 
@@ -51,7 +84,7 @@ def look_at(thing: object) -> Seen:
 def failure_of(
     error: object, seen: Seen, *, now: float, is_throttled: bool | None = None, wait: float | None = None
 ) -> Failure | None:
-    """The failure that an exception, or a response with a bad status, stands for; None if it is none.
+    """The failure that an exception, or a response with a bad status, stands for; None if it says none of the far end.
 
     Args:
         error: the exception or the response.
@@ -61,10 +94,9 @@ def failure_of(
         wait: for how many seconds, as the user says; None leaves that to headers and body.
     """
     is_exception = isinstance(error, BaseException)
-    if is_throttled is None and seen.status is None:
-        message = f"{type(error).__name__}: {error}"
-        return Failure(kind=FailureKind.SERVER, message=message, sent=Sent.MAYBE) if is_exception else None
-    status = _THROTTLED if is_throttled else seen.status or 500
+    status = _THROTTLED if is_throttled else seen.status
+    if status is None:
+        return _break_of(error)
     if status < 400:
         return None
     body = seen.body if isinstance(seen.body, dict) else {"message": str(error) if is_exception else ""}
@@ -75,7 +107,7 @@ def failure_of(
         received_at=now,
     )
     found = failure(wire)
-    if is_throttled is None:
+    if is_throttled is None or not (is_throttled or found.kind.is_waited_out):
         return found
     kind = FailureKind.THROTTLED if is_throttled else FailureKind.SERVER
     if wait is None:
@@ -104,6 +136,29 @@ def usage_of(result: object) -> Usage | None:
     if given is None and made is None:
         return None
     return Usage(input_tokens=given or 0, output_tokens=made or 0)
+
+
+def _causes(thing: object) -> Iterator[object]:
+    """*thing*, what caused it, what caused that, and so on."""
+    for _ in range(_CAUSES):
+        yield thing
+        reason = _get(thing, "reason")  # where urllib and urllib3 keep it
+        thing = reason if isinstance(reason, BaseException) else _get(thing, "__cause__")
+        if thing is None:
+            return
+
+
+def _break_of(error: object) -> Failure | None:
+    """The failure of an exception that says that the far end was not reached, or fell silent; None for any other."""
+    for each in _causes(error):
+        names = {kind.__name__ for kind in type(each).__mro__}
+        if not isinstance(each, Exception) or names & _OWN:
+            return None
+        is_silent = bool(names & _TIMEOUTS)
+        if is_silent or names & _BREAKS or (isinstance(each, OSError) and each.errno in _UNREACHABLE):
+            kind = FailureKind.TIMEOUT if is_silent else FailureKind.CONNECTION
+            return Failure(kind=kind, message=presentable(f"{type(error).__name__}: {error}"), sent=Sent.MAYBE)
+    return None
 
 
 def _look(thing: object) -> Seen:

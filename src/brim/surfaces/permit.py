@@ -108,15 +108,15 @@ class Permit:
             self._held.release()
 
     def _outcome(self, error: BaseException | None) -> Reply | Failure | None:
-        """How the call ended; None if nobody knows, since it was cancelled."""
+        """How the call ended; None if nobody knows, since it was cancelled or an error of the caller's own ended it."""
         if isinstance(error, Exception):
             failure, levels = self._reader.outcome(error)
             self._levels = levels or self._levels
             self._failure = failure or self._failure
         if self._failure is not None:
             return self._failure
-        if error is not None and self._used is None:
-            return None
+        if error is not None and self._ended_at is None:
+            return None  # it says nothing of the far end, and nothing was seen of an answer
         return Reply(text="", usage=None if self._used is None else Usage(output_tokens=int(self._used[3])))
 
 

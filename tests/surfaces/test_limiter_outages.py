@@ -1,0 +1,90 @@
+"""`brim.Limiter`: what is an outage and holds calls back, and what is the caller's own affair."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+import brim
+from brim.simulator.clock import run_virtual
+from brim.surfaces.permit import Throttled
+from surfaces.limiter_support import Refused, Response, at, now, refuse
+
+
+async def fail(limiter: brim.Limiter, error: Exception, times: int = 12) -> float:
+    """How long *times* calls that fail, one a second, hold up the next one, and each other."""
+    begin = now()
+    for _ in range(times):
+        await asyncio.sleep(1.0)
+        with pytest.raises(type(error)):
+            await limiter.call(refuse, error)
+    return await limiter.call(at) - begin - times
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        KeyError("mine"),
+        ValueError("no such label"),
+        AssertionError(),
+        FileNotFoundError(2, "no such file"),
+        Refused(400),
+        Refused(404),
+        Refused(401),
+        Refused(429, body={"message": "no credit", "code": "insufficient_quota"}),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.parametrize("throttled", [None, lambda _: False])
+def test_however_many_mistakes_hold_nobody_up(error: Exception, throttled: Throttled | None) -> None:
+    """
+    One's own exceptions, bad requests, a wrong key and an empty account: after a call that went well too.
+    """
+
+    async def main() -> None:
+        paused: list[brim.Failure] = []
+        limiter = brim.Limiter(concurrency=1, throttled=throttled, on_pause=lambda _, failure: paused.append(failure))
+        assert await fail(limiter, error) == 0.0
+        assert await fail(limiter, error) == 0.0
+        assert not paused
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("error", [ConnectionRefusedError("gone"), TimeoutError(), Refused(500)])
+def test_an_endpoint_that_is_down_is_asked_by_one_call_at_a_time(error: Exception) -> None:
+    """
+    After as many failures as may be under way, twice; the first call that gets through ends it.
+    """
+
+    async def main() -> None:
+        paused: list[brim.Failure] = []
+        limiter = brim.Limiter(concurrency=1, on_pause=lambda _, failure: paused.append(failure))
+        assert await fail(limiter, error, times=2) == 1.0
+        assert paused[0].message.startswith("the endpoint seems down: ")
+        begin = now()
+        assert await limiter.call(at) == begin
+
+    run_virtual(main())
+
+
+def test_an_answer_that_was_seen_counts_whatever_becomes_of_it() -> None:
+    """
+    Its limits are kept to although the caller's own work with it failed.
+    """
+
+    async def main() -> float:
+        limiter = brim.Limiter()
+
+        async def work() -> None:
+            async with limiter.hold() as permit:
+                permit.saw(Response(x_ratelimit_limit_requests="60", x_ratelimit_remaining_requests="0"))
+                raise KeyError
+
+        for _ in range(12):
+            with pytest.raises(KeyError):
+                await work()
+        return now()
+
+    assert 10.0 < run_virtual(main()) < 12.0
