@@ -140,6 +140,82 @@ def test_what_nobody_says_is_as_usual() -> None:
     assert 1.9 < run_virtual(main()) < 2.1
 
 
+@pytest.mark.parametrize(
+    ("costs", "usual"),
+    [
+        ([20, 20, 20], 20),
+        ([0, 0, 0], 0),
+        ([100, 300], 200),
+        ([{"input_tokens": 80, "output_tokens": 20}], 100),
+        ([{"input_tokens": 80}], 80 + 256),
+        ([], 512),
+    ],
+)
+def test_stated_costs_tell_what_is_usual(costs: list[brim.Spend | float], usual: float) -> None:
+    """
+    As much as settled ones do: their mean, and a guess where there is none.
+    """
+
+    async def main() -> float:
+        limiter = brim.Limiter(tokens="6000/min")
+        for cost in costs:
+            await limiter.call(at, cost=cost)
+        await asyncio.sleep(60.0)
+        await limiter.call(at)
+        begin = now()
+        return await limiter.call(at, cost=100) - begin
+
+    # A second's worth may go at once.
+    assert run_virtual(main()) == pytest.approx(max(0.0, usual / 99.7), abs=0.02)
+
+
+def test_what_an_answer_took_tells_more_than_its_stated_cost() -> None:
+    """
+    A call of which nothing came back is taken at its word; a refused one, which took nothing, tells nothing.
+    """
+
+    async def main() -> float:
+        limiter = brim.Limiter(tokens="6000/min")
+        async with limiter.hold(tokens=3_000) as permit:
+            permit.settle(tokens=100)
+        async with limiter.hold(tokens=3_000) as permit:
+            permit.refused(retry_after=1.0)
+        await limiter.call(at, cost=300)
+        await asyncio.sleep(60.0)
+        await limiter.call(at)
+        begin = now()
+        return await limiter.call(at, cost=100) - begin
+
+    assert 1.9 < run_virtual(main()) < 2.1
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"tokens": "300/min"},
+        {"tokens": "300/day"},
+        {"input_tokens": "100/min"},
+        {"output_tokens": "100/min", "tokens": "10/min"},
+    ],
+)
+def test_a_guess_makes_no_call_impossible(limits: dict[str, Any]) -> None:
+    """
+    Before anything is known, beside a part that is, and after a call that took more than a limit ever gives.
+    """
+
+    async def main() -> None:
+        spends: list[brim.Spend] = [{}, {"input_tokens": 5}, {"output_tokens": 5}]
+        for spend in spends:
+            assert await brim.Limiter(**limits).call(at, cost=spend) == now()
+        limiter = brim.Limiter(**limits)
+        async with limiter.hold() as permit:
+            permit.settle(input_tokens=150, output_tokens=150)
+        await asyncio.sleep(100_000.0)
+        await limiter.call(at)
+
+    run_virtual(main())
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     requests=st.integers(1, 60),

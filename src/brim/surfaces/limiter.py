@@ -83,7 +83,7 @@ class Limiter:
             output_tokens=output_tokens,
         )
         self._reader = Reader(throttled, used, wall)
-        self._usual = Usual()
+        self._usual = Usual(self.limits)
         self._on_pause = on_pause or _ignore
         self._rng = Random(seed)
         self._engine: Engine | None = None
@@ -140,7 +140,7 @@ class Limiter:
 
         See `call` for what is raised on entering.
         """
-        return Hold(self, self._usual.fill(spend))
+        return Hold(self, spend, self._usual.fill(spend))
 
     @overload
     def limit(self, fn: F, /) -> F: ...
@@ -185,11 +185,11 @@ class Limiter:
 
         return cast("F", wait_and_call if inspect.iscoroutinefunction(fn) else block_and_call)
 
-    async def _admit(self, cost: Cost) -> Permit:
+    async def _admit(self, known: Spend, cost: Cost) -> Permit:
         admitted = await self._here().admit_cost(cost)
         if isinstance(admitted, Failure):
             raise CallFailed.of(admitted)
-        return Permit(admitted, self._reader, self._usual)
+        return Permit(admitted, known, self._reader, self._usual)
 
     def _here(self) -> Engine:
         """The engine's limiter in the running loop."""
@@ -223,17 +223,18 @@ class Limiter:
 class Hold:
     """A turn under way: waits on entering, settles and gives the slot back on leaving."""
 
-    __slots__ = ("_cost", "_limiter", "_loop", "_permit")
+    __slots__ = ("_cost", "_known", "_limiter", "_loop", "_permit")
 
-    def __init__(self, limiter: Limiter, cost: Cost) -> None:
+    def __init__(self, limiter: Limiter, known: Spend, cost: Cost) -> None:
         self._limiter = limiter
+        self._known = known
         self._cost = cost
         self._permit: Permit | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def __aenter__(self) -> Permit:
         assert self._permit is None, "a turn is held once"
-        self._permit = await self._limiter._admit(self._cost)  # noqa: SLF001 - one face, two classes
+        self._permit = await self._limiter._admit(self._known, self._cost)  # noqa: SLF001 - one face, two classes
         return self._permit
 
     async def __aexit__(

@@ -11,7 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any, Final, TypeAlias, TypedDict, Unpack
 
+from brim.config import Limits
 from brim.engine.limiter import Permit as EnginePermit
+from brim.policies.stated import ceilings
 from brim.policies.tokens import FIRST_GUESS, Amounts, Cost
 from brim.protocols.foreign import failure_of, headers_of, look_at, usage_of
 from brim.protocols.levels import LevelReader
@@ -35,16 +37,29 @@ Throttled: TypeAlias = type[Exception] | tuple[type[Exception], ...] | Callable[
 """Which exceptions say "too fast": their classes, or a function that says so, or for how many seconds to wait; None
 where it can't tell."""
 
-_WEIGHT: Final = 0.05
+_LEAST_WEIGHT: Final = 0.05
+"""Of the latest call in what is usual; the first ones count the same."""
 
 
 class Permit:
     """The right to make one call. Tell it what you know of it; what you don't tell stays as it was reserved."""
 
-    __slots__ = ("_ended_at", "_failure", "_held", "_levels", "_loop", "_reader", "_sent_at", "_used", "_usual")
+    __slots__ = (
+        "_ended_at",
+        "_failure",
+        "_held",
+        "_known",
+        "_levels",
+        "_loop",
+        "_reader",
+        "_sent_at",
+        "_used",
+        "_usual",
+    )
 
-    def __init__(self, held: EnginePermit, reader: Reader, usual: Usual) -> None:
+    def __init__(self, held: EnginePermit, known: Spend, reader: Reader, usual: Usual) -> None:
         self._held = held
+        self._known = known
         self._reader = reader
         self._usual = usual
         self._loop = asyncio.get_running_loop()
@@ -71,6 +86,7 @@ class Permit:
         elif spent:
             tokens = given + made
         self._used = (1.0, tokens, given, made)
+        self._known = spent or self._known
         self._ended_at = self._loop.time()
 
     def saw(self, response: object) -> None:
@@ -96,14 +112,14 @@ class Permit:
         """The call is over: tell the engine, and give the slot back."""
         try:
             outcome = self._outcome(error)
+            # What was refused took nothing, whatever was said before.
+            is_refused = isinstance(outcome, Failure) and outcome.kind.is_waited_out
+            if not is_refused:
+                self._usual.learn(self._known)
             if outcome is not None:
-                # What was refused took nothing, whatever was said before.
-                is_refused = isinstance(outcome, Failure) and outcome.kind.is_waited_out
-                used = None if is_refused else self._used
                 ended_at = self._loop.time() if self._ended_at is None else self._ended_at
+                used = None if is_refused else self._used
                 self._held.settle(Answer(outcome, self._sent_at, ended_at, self._levels), used)
-                if used is not None:
-                    self._usual.learn(used)
         finally:
             self._held.release()
 
@@ -168,33 +184,52 @@ class Reader:
 
 
 class Usual:
-    """The tokens that calls take, for those of which nobody says."""
+    """The tokens that calls take, for those of which nobody says.
 
-    __slots__ = ("_means",)
+    Nothing that is only taken to be so is more than *limits* ever give: a guess makes no call impossible.
+    """
 
-    def __init__(self) -> None:
-        self._means: Amounts | None = None
+    __slots__ = ("_calls", "_means", "_most")
+
+    def __init__(self, limits: Limits) -> None:
+        self._means: dict[str, float] = {}
+        self._calls: dict[str, int] = {}
+        self._most = [
+            min((most for place, most, _ in ceilings(limits) if place == each), default=float("inf"))
+            for each in range(4)
+        ]
 
     def fill(self, spend: Spend) -> Cost:
         """The cost of a call of which only *spend* is known. Raises `ValueError` for what is no amount."""
         _check(spend)
-        _, tokens, given, made = self._means or (1.0, 2 * FIRST_GUESS, FIRST_GUESS, FIRST_GUESS)
-        given, made = spend.get("input_tokens", given), spend.get("output_tokens", made)
-        if "tokens" not in spend:
-            return Cost((1.0, given + made if spend else tokens, given, made))
-        tokens = spend["tokens"]
+        _, most, most_given, most_made = self._most
+        given = spend.get("input_tokens", min(self._part("input_tokens"), most_given))
+        made = spend.get("output_tokens", min(self._part("output_tokens"), most_made))
+        if "tokens" in spend:
+            tokens = spend["tokens"]
+        elif spend:
+            said = spend.get("input_tokens", 0.0) + spend.get("output_tokens", 0.0)
+            return Cost((1.0, max(said, min(given + made, most)), given, made))
+        else:
+            tokens = min(self._means.get("tokens", given + made), most)
         # Neither part is more than both together.
         given = given if "input_tokens" in spend else min(given, tokens)
         made = made if "output_tokens" in spend else min(made, tokens)
         return Cost((1.0, tokens, given, made))
 
-    def learn(self, used: Amounts) -> None:
-        """A call took so much."""
-        if self._means is None:
-            self._means = used
-            return
-        requests, *means = (mean + (new - mean) * _WEIGHT for mean, new in zip(self._means, used, strict=True))
-        self._means = (requests, means[0], means[1], means[2])
+    def learn(self, spend: Spend) -> None:
+        """A call took so much, as far as is known."""
+        given, made = spend.get("input_tokens"), spend.get("output_tokens")
+        both = None if given is None or made is None else given + made
+        amounts = {"tokens": spend.get("tokens", both), "input_tokens": given, "output_tokens": made}
+        for name, amount in amounts.items():
+            if amount is not None:
+                calls = self._calls[name] = self._calls.get(name, 0) + 1
+                mean = self._means.get(name, 0.0)
+                self._means[name] = mean + (amount - mean) * max(_LEAST_WEIGHT, 1.0 / calls)
+
+    def _part(self, name: str) -> float:
+        return self._means.get(name, min(FIRST_GUESS, self._means.get("tokens", FIRST_GUESS)))
 
 
 def as_spend(cost: SpendLike | None) -> Spend:
