@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral, Real
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -118,9 +119,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
-            value = getattr(self, name)
-            if name != "windows" and value is not None and not 0 < value < float("inf"):
-                raise ConfigError(f"limit {name} is {value}; it must be a number above 0")
+            value, is_count = getattr(self, name), name == "concurrency"
+            if name == "windows" or (value is None and not is_count):
+                continue
+            is_number = isinstance(value, Integral if is_count else Real) and not isinstance(value, bool)
+            if not is_number or not 0 < value < float("inf"):
+                raise ConfigError(f"limit {name} is {value!r}; it must be a {'whole ' * is_count}number above 0")
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):

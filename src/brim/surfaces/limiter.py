@@ -20,7 +20,7 @@ from typing import Any, Final, ParamSpec, TypeVar, Unpack, cast, overload
 
 from brim.config import Limits
 from brim.engine.limiter import Limiter as Engine
-from brim.errors import CallFailed
+from brim.errors import CallFailed, ConfigError
 from brim.policies.tokens import Cost
 from brim.surfaces.permit import Permit, Reader, Spend, SpendLike, Throttled, Usual, as_spend
 from brim.surfaces.rates import Rate, read_limits
@@ -45,7 +45,8 @@ class Limiter:
         output_tokens: output tokens, by the second or minute.
         limit: calls in *every* stretch of a time, wherever it begins, as `"40/60s"`, or several of these.
         concurrency: a ceiling for calls at once, not a target; 1,000 by default.
-        limits: the same as a `brim.Limits`; what is stated by name besides wins.
+        limits: the same as a `brim.Limits`, or the name of a preset, as `brim limits` lists them, that has the same
+            figures for all models; what is stated by name besides wins.
         throttled: which of your exceptions say "too fast". Those that carry a status or a response (the official SDKs',
             aiohttp's, httpx's, requests' and botocore's) are understood without.
         used: what a result took, None if it doesn't say; by default its `usage`, as the official SDKs spell it.
@@ -54,7 +55,7 @@ class Limiter:
         seed: fixes the jitter, for tests.
 
     Raises:
-        ConfigError: an amount can't be read or kept.
+        ConfigError: an amount can't be read or kept, there is no such preset, or what should be called can't be.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class Limiter:
         output_tokens: Rate | None = None,
         limit: str | Sequence[str] = (),
         concurrency: int | None = None,
-        limits: Limits | None = None,
+        limits: Limits | str | None = None,
         throttled: Throttled | None = None,
         used: Callable[[Any], SpendLike | None] | None = None,
         on_pause: Callable[[float, Failure], None] | None = None,
@@ -82,6 +83,8 @@ class Limiter:
             input_tokens=input_tokens,
             output_tokens=output_tokens,
         )
+        if on_pause is not None and not callable(on_pause):
+            raise ConfigError(f"on_pause={on_pause!r} should be a function that is given the seconds and the reason")
         self._reader = Reader(throttled, used, wall)
         self._usual = Usual(self.limits)
         self._on_pause = on_pause or _ignore
@@ -158,8 +161,14 @@ class Limiter:
             cost: the tokens of a call, or a function that is given the call's arguments and says so.
 
         Raises:
+            ConfigError: the cost is none.
             TypeError: it is a generator, whose work begins after the call; use `hold` in it.
         """
+        if not callable(cost):
+            try:
+                self._usual.fill(as_spend(cost))
+            except (TypeError, ValueError) as error:
+                raise ConfigError(f"cost={cost!r}: {error}") from None
         if fn is None:
             return partial(self._limited, cost=cost)
         return self._limited(fn, cost=cost)
@@ -169,8 +178,10 @@ class Limiter:
         return None if self._engine is None else self._engine.binding()
 
     def _limited(self, fn: F, *, cost: SpendLike | Callable[..., SpendLike] | None) -> F:
-        if inspect.isasyncgenfunction(fn) or inspect.isgeneratorfunction(fn):
-            raise TypeError(f"{fn.__name__} is a generator: its work begins after the call; use limiter.hold in it")
+        work = _work_of(fn)
+        if inspect.isasyncgenfunction(work) or inspect.isgeneratorfunction(work):
+            name = getattr(fn, "__name__", repr(fn))
+            raise TypeError(f"{name} is a generator: its work begins after the call; use limiter.hold in it")
 
         def cost_of(*args: Any, **kwargs: Any) -> Spend:
             return as_spend(cost(*args, **kwargs) if callable(cost) else cost)
@@ -183,7 +194,7 @@ class Limiter:
         def block_and_call(*args: Any, **kwargs: Any) -> Any:
             return self.call_sync(partial(fn, *args, **kwargs), cost=cost_of(*args, **kwargs))
 
-        return cast("F", wait_and_call if inspect.iscoroutinefunction(fn) else block_and_call)
+        return cast("F", wait_and_call if inspect.iscoroutinefunction(work) else block_and_call)
 
     async def _admit(self, known: Spend, cost: Cost) -> Permit:
         admitted = await self._here().admit_cost(cost)
@@ -274,6 +285,14 @@ class Hold:
         permit, self._permit = self._permit, None
         if permit is not None:
             permit._close(error)  # noqa: SLF001 - one face, two classes
+
+
+def _work_of(fn: Any) -> Any:
+    """What runs when *fn* is called: of an object its `__call__`."""
+    while isinstance(fn, partial):
+        fn = fn.func
+    is_object = not (isinstance(fn, type) or inspect.isroutine(fn) or inspect.iscoroutinefunction(fn))
+    return fn.__call__ if is_object else fn
 
 
 def _is_in_loop() -> bool:

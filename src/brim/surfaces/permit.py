@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias, TypedDict, Unpack
 
 from brim.config import Limits
 from brim.engine.limiter import Permit as EnginePermit
+from brim.errors import ConfigError
 from brim.policies.stated import ceilings
 from brim.policies.tokens import FIRST_GUESS, Amounts, Cost
 from brim.protocols.foreign import failure_of, headers_of, look_at, usage_of
@@ -143,6 +144,9 @@ class Reader:
         throttled: which exceptions say "too fast", beside those that show it.
         used: what a result took; None: its usage.
         wall: seconds since the epoch.
+
+    Raises:
+        ConfigError: *throttled* or *used* can tell nothing.
     """
 
     def __init__(
@@ -151,6 +155,13 @@ class Reader:
         used: Callable[[Any], SpendLike | None] | None,
         wall: Callable[[], float],
     ) -> None:
+        if not _can_tell(throttled):
+            raise ConfigError(
+                f"throttled={throttled!r} should be a class of exceptions, a tuple of these, or a function that is "
+                "given the exception"
+            )
+        if used is not None and not callable(used):
+            raise ConfigError(f"used={used!r} should be a function that is given the result")
         self._throttled = throttled
         self._used = used
         self._wall = wall
@@ -237,6 +248,13 @@ def as_spend(cost: SpendLike | None) -> Spend:
     if cost is None:
         return {}
     return cost if isinstance(cost, dict) else {"tokens": cost}
+
+
+def _can_tell(throttled: object) -> bool:
+    if isinstance(throttled, type | tuple):
+        classes = throttled if isinstance(throttled, tuple) else (throttled,)
+        return all(isinstance(each, type) and issubclass(each, Exception) for each in classes)
+    return throttled is None or callable(throttled)
 
 
 class _Headers:
