@@ -340,34 +340,6 @@ def test_the_key_is_written_nowhere(desk: Desk) -> None:
         assert key not in file.read_text()
 
 
-def test_a_run_leaves_a_trace_where_it_is_told_to(desk: Desk, tmp_path: Path) -> None:
-    """
-    Rows that had to wait are in it by id and position; the output is as without.
-    """
-    desk.write("a", "b", "c")
-    trace = tmp_path / "trace.jsonl"
-
-    desk.run(options={"limits": Limits(requests_per_minute=300), "trace": trace})
-
-    assert desk.texts == ["re: a", "re: b", "re: c"]
-    last = json.loads(trace.read_text().splitlines()[-1])
-    assert (last["id"], last["position"], last["held_by"][0]["name"]) == ("id-c", 2, "requests a minute")
-
-
-@pytest.mark.parametrize("name", ["in.jsonl", "out.jsonl", "out.jsonl.journal"])
-def test_a_trace_never_goes_into_a_file_of_the_run(desk: Desk, tmp_path: Path, name: str) -> None:
-    """
-    Inputs, output and journal are no place for it; nothing is sent.
-    """
-    desk.write("a")
-    desk.run()
-    before = (tmp_path / name).read_bytes()
-
-    with pytest.raises(ConfigError, match="is a file of the run itself"):
-        desk.run(options={"trace": tmp_path / name})
-    assert (tmp_path / name).read_bytes() == before
-
-
 def test_a_limit_a_day_outlives_the_process(desk: Desk) -> None:
     """
     What a run sent yesterday evening is gone this morning too: the next one parks and sends nothing.

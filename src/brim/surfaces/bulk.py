@@ -39,6 +39,7 @@ from brim.storage.outlay import Outlay
 from brim.storage.rows import RowShape
 from brim.storage.use import DAY_S, Book, Ledger, reach_of
 from brim.surfaces.client import Client, Options
+from brim.surfaces.control_socket import control_path
 from brim.surfaces.controls import controlled
 from brim.surfaces.endpoints import split_model
 from brim.surfaces.loops import run_loop
@@ -77,6 +78,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         deadline_s: the run stops sending after this many seconds.
         retry_failed: send again what an earlier run recorded as failed.
         format: of the output, see `form_of`.
+        sources: files beside the inputs that say how to carry it out.
     """
 
     inputs: Sequence[str]
@@ -87,6 +89,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     deadline_s: float | None = None
     retry_failed: bool = False
     format: str | None = None
+    sources: Sequence[Path] = ()
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -299,16 +302,24 @@ def _check_output(job: Job) -> None:
     for name in job.inputs:
         if name != "-" and job.output.exists() and job.output.samefile(name):
             raise ConfigError(f"the output {job.output} is an input too; name another file")
-    trace = job.options.get("trace")
-    if isinstance(trace, Path) and trace.exists():
-        for path in (*(Path(name) for name in job.inputs if name != "-"), job.output, journal_path(job.output)):
-            if path.exists() and trace.samefile(path):
-                raise ConfigError(f"the trace {trace} is a file of the run itself; name another file")
+    _check_trace(job)
     if job.output.exists() and job.output.stat().st_size and not journal_path(job.output).exists():
         raise ConfigError(
             f"the output {job.output} exists and has no journal beside it, so it is not from a run that can go on; "
             "move it away or name another file"
         )
+
+
+def _check_trace(job: Job) -> None:
+    """Refuse to write the trace into what the run reads or writes, be it there already or not."""
+    trace, output = job.options.get("trace"), job.output
+    if not isinstance(trace, Path):
+        return
+    inputs = (Path(name) for name in job.inputs if name != "-")
+    for path in (*inputs, *job.sources, output, journal_path(output), control_path(output)):
+        is_there = trace.exists() and path.exists()
+        if os.path.realpath(trace) == os.path.realpath(path) or (is_there and trace.samefile(path)):
+            raise ConfigError(f"the trace {trace} is a file of the run itself; name another file")
 
 
 def _status(tally: Tally, stopped: Failure | None) -> Exit:

@@ -12,7 +12,15 @@ import msgspec
 from brim.config import Window
 from brim.errors import ConfigError
 
-__all__ = ["LIMIT_FLAGS", "parse_params", "parse_settings", "parse_window", "spell_limits", "text_or_file"]
+__all__ = [
+    "LIMIT_FLAGS",
+    "files_among",
+    "parse_params",
+    "parse_settings",
+    "parse_window",
+    "spell_limits",
+    "text_or_file",
+]
 
 _FILE: Final = "@"
 
@@ -43,6 +51,11 @@ def text_or_file(value: str | None) -> str | None:
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise ConfigError(f"can't read {path}: {why}") from None
+
+
+def files_among(values: Iterable[str | None]) -> list[Path]:
+    """The files that `text_or_file` would read for *values*."""
+    return [Path(value[1:]) for value in values if value is not None and value.startswith(_FILE)]
 
 
 def parse_params(pairs: Iterable[str]) -> dict[str, Any]:

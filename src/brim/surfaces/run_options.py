@@ -52,7 +52,7 @@ from brim.surfaces.options import (
     Windows,
     asked_params,
 )
-from brim.surfaces.params import parse_settings, text_or_file
+from brim.surfaces.params import files_among, parse_settings, text_or_file
 from brim.surfaces.settings_file import SettingsFile, read_settings
 
 if TYPE_CHECKING:
@@ -151,7 +151,15 @@ def job_of(ctx: typer.Context, asked: RunOptions) -> Job:
         deadline_s=asked.deadline,
         retry_failed=asked.retry_failed,
         format=asked.format,
+        sources=_sources(asked),
     )
+
+
+def _sources(asked: RunOptions) -> list[Path]:
+    """The files that are read beside the inputs."""
+    values = (pair.partition("=")[2] for pair in asked.param or ())
+    files = [Path(name) for name in (asked.config, asked.ca) if name is not None]
+    return files + files_among((asked.system, asked.template, *values))
 
 
 def _flags(ctx: typer.Context, asked: RunOptions) -> dict[str, Any]:
