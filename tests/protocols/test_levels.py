@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import formatdate
 
 import pytest
 from hypothesis import given
@@ -157,3 +159,36 @@ def test_reads_good_answers_at_most_fifty_a_second() -> None:
     assert not reader.read(200, headers, NOW + 0.01)
     assert reader.read(429, headers, NOW + 0.015)
     assert reader.read(200, headers, NOW + 0.04)
+
+
+HOUR = 3_600.0
+
+
+@pytest.mark.parametrize("skew", [HOUR, -HOUR])
+def test_a_reset_is_read_by_the_clock_of_who_wrote_it(skew: float) -> None:
+    """
+    A time in a header is one of the server's clock, which its `Date` shows, and not of ours.
+    """
+    server = NOW + skew
+    headers = {
+        "date": formatdate(server, usegmt=True),
+        "anthropic-ratelimit-requests-limit": "50",
+        "anthropic-ratelimit-requests-remaining": "40",
+        "anthropic-ratelimit-requests-reset": datetime.fromtimestamp(server + 12, UTC).isoformat(),
+    }
+
+    assert list(LevelReader().read(200, headers, NOW)) == [LimitLevel(REQUESTS, 50.0, 40.0, 12.0)]
+
+
+def test_an_answer_that_was_long_under_way_shows_no_slow_clock() -> None:
+    """
+    Where the head of one answer is half a minute old, another has shown that the clocks agree.
+    """
+    reader = LevelReader()
+    until = {"x-ratelimit-limit": "20", "x-ratelimit-remaining": "9", "x-ratelimit-reset": f"{NOW + 72:.0f}"}
+
+    reader.read(200, {"date": formatdate(NOW, usegmt=True)} | until, NOW + 0.4)
+
+    assert [level.reset_in for level in reader.read(200, {"date": formatdate(NOW, usegmt=True)} | until, NOW + 30)] == [
+        42.0
+    ]

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from email.utils import format_datetime
+from email.utils import format_datetime, formatdate
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from brim.protocols import WireResponse
+from brim.protocols.classify import failure
 from brim.protocols.faults import Fault
 from brim.protocols.waits import exact_wait, parse_duration, parse_wait, retry_after, until_reset
+from brim.values import Failure
 from protocols.cases import FIXED
 
 NOW = 1_763_800_000.0  # 2025-11-22T08:26:40Z
 SILENT = Fault()
+
+
+def refused(headers: Mapping[str, str], *, at: float = NOW) -> Failure:
+    return failure(WireResponse(status=429, headers=headers, body=b"{}", received_at=at))
 
 
 @pytest.mark.parametrize(
@@ -250,3 +258,35 @@ def test_a_wait_is_exact_if_neither_it_nor_its_end_is_a_whole_second(
     whatever is left until then.
     """
     assert exact_wait(asked, message, 1_700_000_000.375) == pytest.approx(wait)
+
+
+@pytest.mark.parametrize("skew", [-86_400.0, -3_600.0, -3.5, 3.5, 3_600.0])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("retry-after", lambda at: formatdate(at, usegmt=True)),
+        ("retry-after", lambda at: f"{at:.0f}"),
+        ("x-ratelimit-reset", lambda at: f"{at * 1_000:.0f}"),
+        ("anthropic-ratelimit-requests-reset", lambda at: datetime.fromtimestamp(at, UTC).isoformat()),
+    ],
+)
+def test_a_date_is_one_of_the_clock_of_who_wrote_it(name: str, value: Callable[[float], str], skew: float) -> None:
+    """
+    The wait until a date is reckoned from the answer's own `Date`, in whole seconds, and is never made shorter by it.
+    """
+    server = NOW + skew + 0.25
+    date = formatdate(server, usegmt=True)
+
+    wait = refused({name: value(math.floor(server) + 30), "date": date}).retry_after
+
+    assert wait == 30.0
+
+
+@pytest.mark.parametrize("date", [formatdate(NOW - 1, usegmt=True), formatdate(NOW + 1, usegmt=True), "soon", ""])
+def test_a_clock_that_agrees_is_finer_than_a_date(date: str) -> None:
+    """
+    `Date` tells no fractions, so where it is ours within a second or two, or says nothing, our own clock counts.
+    """
+    headers = {"retry-after": formatdate(NOW + 30, usegmt=True), "date": date}
+
+    assert refused(headers, at=NOW + 0.75).retry_after == 29.25

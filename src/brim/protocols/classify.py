@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from brim.protocols import WireResponse
+from brim.protocols.dates import server_time
 from brim.protocols.faults import Fault, presentable, read_fault
 from brim.protocols.reading import is_success, request_id
 from brim.protocols.waits import exact_wait, retry_after, until_reset
@@ -271,7 +272,8 @@ def failure(
     """
     fault = read_fault(response.body)
     kind = classify(response.status, response.headers, fault)
-    wait, is_reset = _wait(kind, response, fault)
+    now = server_time(response.headers, response.received_at)
+    wait, is_reset = _wait(kind, response.headers, fault, now)
     text = _message(kind, fault, response) if kind else presentable(message) or _describe(response)
     return Failure(
         kind=kind or otherwise,
@@ -280,7 +282,7 @@ def failure(
         code=_code(fault) if kind else code,
         retry_after=wait,
         is_reset=is_reset,
-        exact_wait=exact_wait(None if is_reset else wait, text, response.received_at) if kind in _WAITS else 0.0,
+        exact_wait=exact_wait(None if is_reset else wait, text, now) if kind in _WAITS else 0.0,
         request_id=request_id(response, fault.request_id),
         usage=usage,
     )
@@ -292,14 +294,14 @@ def _message(kind: FailureKind, fault: Fault, response: WireResponse) -> str:
     return presentable(fault.message) or _describe(response)
 
 
-def _wait(kind: FailureKind | None, response: WireResponse, fault: Fault) -> tuple[float | None, bool]:
+def _wait(kind: FailureKind | None, headers: Mapping[str, str], fault: Fault, now: float) -> tuple[float | None, bool]:
     """The wait that is asked for, else the reset of what is used up; and whether it is the latter."""
     if kind not in _WAITS:
         return None, False
-    wait = retry_after(response.headers, fault, response.received_at)
+    wait = retry_after(headers, fault, now)
     if wait is not None:
         return wait, False
-    wait = until_reset(response.headers, fault, response.received_at)
+    wait = until_reset(headers, fault, now)
     return wait, wait is not None
 
 

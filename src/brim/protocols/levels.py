@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from brim.protocols.dates import ServerClock
 from brim.protocols.gateways import gateway_levels
 from brim.protocols.shapes import amount, reset
 from brim.values import Dimension, LimitLevel
@@ -61,7 +62,7 @@ def read_levels(headers: Mapping[str, str], now: float) -> Sequence[LimitLevel]:
 
     Args:
         headers: of the answer.
-        now: when it came, in seconds since the epoch.
+        now: when it came, in seconds since the epoch, by the server's clock.
     """
     levels, others = _vendor_levels(headers, now), gateway_levels(headers, now)
     return [*levels, *others] if others else levels
@@ -90,17 +91,21 @@ def _vendor_levels(headers: Mapping[str, str], now: float) -> Sequence[LimitLeve
 class LevelReader:
     """Reads the limits of one lane's answers, of good ones at most fifty a second: more would tell nothing new."""
 
-    __slots__ = ("_read_at",)
+    __slots__ = ("_clock", "_read_at")
 
     def __init__(self) -> None:
+        self._clock = ServerClock()
         self._read_at = float("-inf")
 
     def read(self, status: int, headers: Mapping[str, str], now: float) -> Sequence[LimitLevel]:
-        """What an answer that came at *now* (seconds since the epoch) shows; nothing where one came just before."""
+        """What an answer that came at *now* (seconds since the epoch) shows; nothing where one came just before.
+
+        What it shows until some time is held against the server's own clock.
+        """
         if status == _OK and 0.0 <= now - self._read_at < _EACH_S:
             return _NONE
         self._read_at = now
-        return read_levels(headers, now)
+        return read_levels(headers, self._clock.time(headers, now))
 
 
 _OK: Final = 200

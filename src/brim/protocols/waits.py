@@ -11,9 +11,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Final
 
+from brim.protocols.dates import timestamp
 from brim.protocols.faults import Fault
 
 __all__ = ["exact_wait", "parse_duration", "parse_wait", "retry_after", "said", "until_reset"]
@@ -64,7 +64,7 @@ def retry_after(headers: Mapping[str, str], fault: Fault, now: float) -> float |
         headers: of the answer, names in lower case; those that a gateway repeats from upstream (LiteLLM's
             `llm_provider-retry-after`) count after its own.
         fault: the body, read; headers it repeats from upstream count likewise.
-        now: when the answer came, in seconds since the epoch.
+        now: when the answer came, in seconds since the epoch, by the server's clock.
 
     Returns:
         At least 0, where a time in the past gives 0. There is no upper bound: a day is a day.
@@ -87,7 +87,7 @@ def exact_wait(asked: float | None, message: str, now: float) -> float:
     Args:
         asked: how long the server asks to wait, from *now*; None if it does not say.
         message: what it says in words.
-        now: when the answer came, in seconds since the epoch.
+        now: when the answer came, in seconds since the epoch, by the server's clock.
     """
     is_moment = asked is not None and _is_whole(now + asked)
     waits = [wait for wait in (None if is_moment else asked, said(message)) if wait]
@@ -116,7 +116,7 @@ def parse_wait(value: str, now: float) -> float | None:
     duration = parse_duration(value)
     if duration is not None:
         return duration
-    at = _timestamp(value)
+    at = timestamp(value)
     return None if at is None else max(0.0, at - now)
 
 
@@ -135,19 +135,6 @@ def _from_number(number: float, now: float) -> float | None:
     if number < _EPOCH_S:
         return number
     return max(0.0, (number / 1000 if number >= _EPOCH_MS else number) - now)
-
-
-def _timestamp(value: str) -> float | None:
-    """The seconds since the epoch of an RFC 3339 time or an HTTP date. One without a zone is in UTC."""
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - dates are rare, and it is slow to load
-
-    for parse in (datetime.fromisoformat, parsedate_to_datetime):
-        try:
-            moment = parse(value)
-            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-        except (ValueError, OverflowError, TypeError, IndexError):
-            continue
-    return None
 
 
 def _repeated(headers: Mapping[str, str]) -> dict[str, str]:
