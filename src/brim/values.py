@@ -209,7 +209,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         status: the HTTP status, if there was an answer.
         code: the provider's own error code or type.
         retry_after: the wait the provider asks for, in seconds from the answer; None if it says nothing.
-        is_reset: is that wait no more than when a limit, shown as used up, is whole again?
+        is_reset: is that wait no more than when a limit, shown as used up, is whole again? Not if that takes hours.
         exact_wait: the wait that a header or the text names to the fraction of a second; 0 if none does.
         sent: may the provider have executed it?
         request_id: the provider's name for this answer.

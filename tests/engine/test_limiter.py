@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 
 from hypothesis import given, settings
@@ -13,7 +13,18 @@ from brim.config import Limits, Window
 from brim.engine.learner import STALL_SECONDS
 from brim.engine.limiter import Limiter, Permit
 from brim.simulator.clock import run_virtual
-from brim.values import Answer, Attempt, Failure, FailureKind, Outcome, Reply, Request, Usage
+from brim.values import (
+    Answer,
+    Attempt,
+    Dimension,
+    Failure,
+    FailureKind,
+    LimitLevel,
+    Outcome,
+    Reply,
+    Request,
+    Usage,
+)
 
 
 def attempt(position: int = 0, body: bytes = b"{}", max_tokens: int | None = None, number: int = 1) -> Attempt:
@@ -40,9 +51,9 @@ class Lane:
         return permit
 
 
-def settle(permit: Permit, outcome: Outcome, *, took: float = 0.0) -> None:
+def settle(permit: Permit, outcome: Outcome, *, took: float = 0.0, levels: Sequence[LimitLevel] = ()) -> None:
     now = asyncio.get_running_loop().time()
-    permit.settle(Answer(outcome, now - took, now))
+    permit.settle(Answer(outcome, now - took, now, levels))
     permit.release()
 
 
@@ -53,8 +64,8 @@ def virtual(test: Callable[[], Awaitable[None]]) -> None:
     run_virtual(main())
 
 
-def throttled(retry_after: float | None = None) -> Failure:
-    return Failure(kind=FailureKind.THROTTLED, message="slow down", retry_after=retry_after)
+def throttled(retry_after: float | None = None, *, is_reset: bool = False) -> Failure:
+    return Failure(kind=FailureKind.THROTTLED, message="slow down", retry_after=retry_after, is_reset=is_reset)
 
 
 def test_goes_at_once_while_there_is_room() -> None:
@@ -276,8 +287,25 @@ def test_a_wait_that_is_longer_than_a_stall_parks_at_once() -> None:
         settle(await lane.enter(), throttled(retry_after=86_400.0))
 
         assert [failure.kind for failure in lane.parked] == [FailureKind.STOPPED]
-        assert lane.parked[0].message == "the server asks to wait for 1,440 minutes: slow down"
+        assert lane.parked[0].message == "the server asks to wait for 24.0 hours: slow down"
         assert asyncio.get_running_loop().time() == 0.0
+
+    virtual(test)
+
+
+def test_a_far_reset_is_believed_when_nothing_got_through_for_long() -> None:
+    """
+    What may be written in the wrong unit is asked about again, for a minute and a half, whatever seems known of it.
+    """
+    shown = (LimitLevel(Dimension.REQUESTS, 1_000.0, 0.0, 43_200.0),)
+
+    async def test() -> None:
+        loop = asyncio.get_running_loop()
+        lane = Lane()
+        while not lane.parked:
+            settle(await lane.enter(), throttled(retry_after=43_200.0, is_reset=True), levels=shown)
+        assert 90.0 < loop.time() < 300.0
+        assert lane.parked[0].message == "the server asks to wait for 12.0 hours: slow down"
 
     virtual(test)
 

@@ -221,6 +221,34 @@ def test_waits_for_the_limits_that_are_used_up(headers: dict[str, str], seconds:
     assert seconds == until_reset(headers, SILENT, NOW)
 
 
+@pytest.mark.parametrize(
+    ("remaining", "reset", "wait", "is_reset"),
+    [
+        ("0", "12h0m0s", 43_200.0, False),
+        ("0", f"{NOW + 43_200:.0f}", 43_200.0, False),
+        ("0", "2025-11-22T20:26:40Z", 43_200.0, False),
+        ("0", "43200", 43_200.0, True),
+        ("0", "10m0s", 600.0, True),
+        ("1", "12h0m0s", None, False),
+        ("-1", "12h0m0s", None, False),
+        (None, "12h0m0s", 43_200.0, True),
+    ],
+)
+def test_a_reset_that_is_hours_away_is_a_wait(
+    remaining: str | None,
+    reset: str,
+    wait: float | None,
+    is_reset: bool,  # noqa: FBT001 - a table
+) -> None:
+    """
+    Where nothing is left for hours there is no point in asking, unless the hours may be a wrong unit.
+    """
+    shown = {} if remaining is None else {"x-ratelimit-remaining-requests": remaining}
+    failed = refused({**shown, "x-ratelimit-reset-requests": reset})
+
+    assert (failed.retry_after, failed.is_reset) == (wait, is_reset)
+
+
 @FIXED
 @given(
     headers=st.dictionaries(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,7 @@ import pytest
 
 from brim.events import AttemptEnded, LaneParked, LaneState, RequestEnded
 from brim.storage.journal import Recorded
+from brim.surfaces.lanes import lane_lines
 from brim.surfaces.report import print_report, summarize
 from brim.surfaces.tally import Tally
 from brim.values import (
@@ -113,6 +115,44 @@ def test_a_parked_lane_says_why_and_what_next(kind: FailureKind, step: str) -> N
     why = "the reason" if kind == "stopped" else f"{kind}: the reason"
     assert f"brim: stopped: openai:a: {why}" in lines
     assert lines[-1] == f"brim: next: {step}: it goes on with the untouched rows"
+
+
+@pytest.mark.parametrize(
+    ("kind", "wait", "until"),
+    [
+        (FailureKind.DAILY, 43_200.0, "2026-11-24 03:21"),
+        (FailureKind.STOPPED, 3_570.0, "16:20"),
+        (FailureKind.STOPPED, 40_000_000.0, "2028-02-29 14:28"),
+    ],
+)
+def test_a_lane_that_was_told_until_when_says_so(kind: FailureKind, wait: float, until: str) -> None:
+    """
+    Whoever has to wait for hours is told until what time of the clock, to the minute above, and of which day.
+    """
+    now = time.mktime((2026, 11, 23, 15, 20, 30, 0, 0, -1))
+    tally = Tally(total=1, clock=Clock(), wall=lambda: now)
+    tally.on_event(LaneParked("openai:m", Failure(kind=kind, message="slow down", retry_after=wait)))
+
+    *_, stopped, _output, then = report(tally)
+
+    assert stopped.startswith(f"brim: stopped: openai:m until {until}: ")
+    assert then.startswith(f"brim: next: wait until {until}, then run the same command again")
+    assert lane_lines(tally) == [stopped.removeprefix("brim: stopped: ").replace(" until", " stopped until", 1)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "wait"),
+    [(FailureKind.QUOTA, 60.0), (FailureKind.DAILY, 0.0), (FailureKind.STOPPED, 1e300), (FailureKind.STOPPED, None)],
+)
+def test_nothing_is_said_of_a_time_that_opens_nothing(kind: FailureKind, wait: float | None) -> None:
+    """
+    Credit does not come back by waiting, and nobody means the end of time.
+    """
+    tally = Tally(total=1)
+    tally.on_event(LaneParked("openai:m", Failure(kind=kind, message="no", retry_after=wait)))
+
+    assert not any(" until 2" in line or " until 1" in line for line in report(tally))
+    assert not summarize(tally).opens_at
 
 
 def test_an_earlier_run_is_told() -> None:

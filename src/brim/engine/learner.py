@@ -15,6 +15,7 @@ from brim.policies.blame import Timing, blames_crowd, is_no_crowd
 from brim.policies.gate import LONGEST_PAUSE, Gate
 from brim.policies.health import Denial, Health
 from brim.policies.overload import Overloads
+from brim.policies.telling import lasting
 from brim.values import Answer, Failure, FailureKind, Reply
 
 if TYPE_CHECKING:
@@ -255,10 +256,13 @@ class Learner:
         Nothing where it is known how the limit comes back. Else it is waited for; but one that is hours away is asked
         about again after seconds, ever fewer times, before it is believed: it may be written in the wrong unit.
         """
+        stalled = 0.0 if self._stalled_since is None else now - self._stalled_since
+        is_far = failure.retry_after is not None and failure.retry_after > _FAR_S
+        if is_far and stalled > _FAR_S:
+            return failure
         if self._admission.tells_wait(answer, now):
             return msgspec.structs.replace(failure, retry_after=None)
-        stalled = 0.0 if self._stalled_since is None else now - self._stalled_since
-        if failure.retry_after is None or failure.retry_after <= _FAR_S or stalled > _FAR_S:
+        if not is_far:
             return failure
         return msgspec.structs.replace(failure, retry_after=max(_ASKED_AGAIN_S, stalled))
 
@@ -295,5 +299,5 @@ class Learner:
 
 
 def _waits_too_long(failure: Failure, wait: float) -> Failure:
-    reason = f"the server asks to wait for {wait / 60:,.0f} minutes: {failure.message}"
+    reason = f"the server asks to wait for {lasting(wait)}: {failure.message}"
     return Failure(kind=FailureKind.STOPPED, message=reason, status=failure.status, retry_after=wait)

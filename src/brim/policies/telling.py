@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import ceil
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +23,7 @@ __all__ = [
     "gauges_of_levels",
     "gauges_of_paces",
     "held_up",
+    "lasting",
     "learnt_name",
     "over_ceiling",
     "shown_name",
@@ -80,11 +82,19 @@ def day_used_up(limit: Stated, wait_s: float) -> Failure:
     """A limit a day leaves no room for *wait_s* seconds."""
     return Failure(
         kind=FailureKind.DAILY,
-        message=f"the stated limit of {limit.amount:,.0f} {limit.name} is used up; "
-        f"there is room in {wait_s / 3600:.1f} hours",
+        message=f"the stated limit of {limit.amount:,.0f} {limit.name} is used up; there is room in {lasting(wait_s)}",
         retry_after=wait_s,
         sent=Sent.NO,
     )
+
+
+def lasting(seconds: float) -> str:
+    """A long wait in words: `45 minutes`, `24.0 hours`, `11.6 days`."""
+    for unit, length in (("days", 86_400.0), ("hours", 3_600.0)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:,.1f} {unit}"
+    minutes = max(1, ceil(seconds / MINUTE_S))
+    return f"{minutes} minute{'' if minutes == 1 else 's'}"
 
 
 def over_ceiling(cost: float, limit: float, place: int, span: str) -> Failure:

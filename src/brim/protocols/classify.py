@@ -19,7 +19,7 @@ from brim.protocols import WireResponse
 from brim.protocols.dates import server_time
 from brim.protocols.faults import Fault, presentable, read_fault
 from brim.protocols.reading import is_success, request_id
-from brim.protocols.waits import exact_wait, retry_after, until_reset
+from brim.protocols.waits import exact_wait, far_reset, retry_after, until_reset
 from brim.values import Failure, FailureKind, Usage
 
 __all__ = ["classify", "failure"]
@@ -295,10 +295,12 @@ def _message(kind: FailureKind, fault: Fault, response: WireResponse) -> str:
 
 
 def _wait(kind: FailureKind | None, headers: Mapping[str, str], fault: Fault, now: float) -> tuple[float | None, bool]:
-    """The wait that is asked for, else the reset of what is used up; and whether it is the latter."""
+    """The wait that is asked for, be it as a reset hours away, else a reset of what is used up; is it the latter?"""
     if kind not in _WAITS:
         return None, False
     wait = retry_after(headers, fault, now)
+    if wait is None:
+        wait = far_reset(headers, fault, now)
     if wait is not None:
         return wait, False
     wait = until_reset(headers, fault, now)

@@ -16,7 +16,7 @@ from typing import Final
 from brim.protocols.dates import timestamp
 from brim.protocols.faults import Fault
 
-__all__ = ["exact_wait", "parse_duration", "parse_wait", "retry_after", "said", "until_reset"]
+__all__ = ["exact_wait", "far_reset", "parse_duration", "parse_wait", "retry_after", "said", "until_reset"]
 
 _NUMBER: Final = re.compile(r"\d+(?:\.\d*)?|\.\d+", re.ASCII)
 # `ms` is tried before `m`; both spellings of the micro sign are Go's.
@@ -52,8 +52,10 @@ _EPOCH_S: Final = 1e9
 _EPOCH_MS: Final = 1e11
 _WHOLE_S: Final = 1e-6
 """This close to a whole number of seconds is one: more closely the clock is not known since 1970."""
+_FAR_S: Final = 900.0
 _WAIT_HEADERS_MS: Final = ("retry-after-ms", "x-ms-retry-after-ms")
 _UPSTREAM: Final = "llm_provider-"
+_NOTHING: Final = frozenset({"0", "0.0"})
 _LIMIT_HEADERS: Final = ("x-ratelimit-", "x-rate-limit-", "ratelimit-", "anthropic-")
 
 
@@ -103,6 +105,15 @@ def until_reset(headers: Mapping[str, str], fault: Fault, now: float) -> float |
     """Seconds until all limits are whole again that are shown as used up; None if none is. Arguments as before."""
     own = _until_reset(headers, now)
     return own if own is not None else _until_reset({**_repeated(headers), **fault.headers}, now)
+
+
+def far_reset(headers: Mapping[str, str], fault: Fault, now: float) -> float | None:
+    """Such a wait if it is long and can't be written in the wrong unit; else None. Arguments as before.
+
+    What needs hours to be whole again is a limit of a day or so. A bare number may as well be milliseconds.
+    """
+    own = _far_reset(headers, now)
+    return own if own is not None else _far_reset({**_repeated(headers), **fault.headers}, now)
 
 
 def parse_wait(value: str, now: float) -> float | None:
@@ -163,15 +174,25 @@ def said(message: str) -> float | None:
 
 def _until_reset(headers: Mapping[str, str], now: float) -> float | None:
     """The longest reset among the limits that are used up."""
-    waits = (parse_wait(value, now) for value in _resets_of_exhausted(headers))
+    # Azure was seen to send a reset alone; -1 means that it does not know.
+    waits = (parse_wait(reset, now) for left, reset in _resets(headers) if left is None or left in _NOTHING)
     return max((wait for wait in waits if wait is not None), default=None)
 
 
-def _resets_of_exhausted(headers: Mapping[str, str]) -> Iterable[str]:
+def _far_reset(headers: Mapping[str, str], now: float) -> float | None:
+    written = (reset for left, reset in _resets(headers) if left in _NOTHING and not _is_bare(reset))
+    waits = (parse_wait(reset, now) for reset in written)
+    return max((wait for wait in waits if wait is not None and wait > _FAR_S), default=None)
+
+
+def _resets(headers: Mapping[str, str]) -> Iterable[tuple[str | None, str]]:
+    """The resets that are shown, each with what remains of its limit."""
     for name, value in headers.items():
-        if "reset" not in name or not name.startswith(_LIMIT_HEADERS):
-            continue
-        remaining = headers.get(name.replace("reset", "remaining"))
-        # Azure was seen to send a reset alone; -1 means that it does not know.
-        if remaining is None or remaining.strip() in {"0", "0.0"}:
-            yield value
+        if "reset" in name and name.startswith(_LIMIT_HEADERS):
+            left = headers.get(name.replace("reset", "remaining"))
+            yield left and left.strip(), value.strip()
+
+
+def _is_bare(value: str) -> bool:
+    """Is it a number, of whatever unit?"""
+    return bool(_NUMBER.fullmatch(value)) and float(value) < _EPOCH_S

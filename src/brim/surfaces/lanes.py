@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from brim.surfaces.params import spell_limits
-from brim.surfaces.screen import compact, duration, one_line, reason
+from brim.surfaces.screen import compact, duration, one_line, point, reason
 from brim.surfaces.tally import Tally
 from brim.values import Bound, Constraint, Gauge, GaugeSource
 
@@ -48,7 +48,8 @@ def states(tally: Tally) -> list[Line]:
         gauges = () if state is None else state.gauges
         bound = None if state is None else state.bound
         if name in tally.parked:
-            lines.append(Line(name, f"stopped: {reason(tally.parked[name], _REASON)}", "yellow"))
+            until = f" until {point(tally.opens_at[name], tally.wall())}" if name in tally.opens_at else ""
+            lines.append(Line(name, f"stopped{until}: {reason(tally.parked[name], _REASON)}", "yellow"))
         elif name in waits and (bound is None or bound.constraint is not Constraint.HELD):
             lines.append(Line(name, waits[name], "yellow", bound, gauges))
         elif bound is not None:

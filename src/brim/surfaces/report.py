@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TextIO, TypeAlias
 
 import msgspec
 
-from brim.surfaces.screen import Screen, counted, duration, money, one_line, reason
+from brim.surfaces.screen import Screen, counted, duration, money, one_line, point, reason
 from brim.surfaces.tally import Tally
 from brim.values import Failure, FailureKind
 
@@ -31,11 +31,11 @@ _REMEDY: Final = {
     FailureKind.QUOTA: "add credit or raise the spending limit",
     FailureKind.DENIED: "check the API key, its permissions and the region",
     FailureKind.BUDGET: "raise --budget",
-    FailureKind.DAILY: "wait until the daily limit is reset",
     FailureKind.UNKNOWN_MODEL: "name a model that this endpoint serves",
     FailureKind.SAME_FAULT: "correct the parameters or the input",
 }
 """What to do about a lane that stopped, before the same command is run again."""
+_DAY_IS_OVER: Final = "wait until the daily limit is reset"
 
 
 Words: TypeAlias = list[tuple[str, str]]
@@ -73,7 +73,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         cost_usd: price of this run's answers; None if no price is known.
         price_basis: at which prices, in words.
         budget: the cap and what is spent of it; None without one.
+        at: when these are the numbers, in seconds since the epoch.
         parked: by lane, why it stopped.
+        opens_at: by lane that stopped, when it may be asked again, in seconds since the epoch, where somebody says so.
         bound: by lane, what held it up for which share of the time, 0 to 1, the largest first.
         The others are as in `Tally`.
     """
@@ -99,7 +101,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     price_basis: str
     budget: Spending | None
     failures: list[FailureCount]
+    at: float
     parked: dict[str, Failure]
+    opens_at: dict[str, float]
     bound: dict[str, dict[str, float]]
 
 
@@ -133,7 +137,9 @@ def summarize(tally: Tally) -> Summary:
             for kind, count in sorted(tally.failed_by_kind.items(), key=lambda item: -item[1])
             if count
         ],
+        at=tally.wall(),
         parked=dict(tally.parked),
+        opens_at=dict(tally.opens_at),
         bound={lane: _shares(seconds) for lane, seconds in tally.bound_s.items()},
     )
 
@@ -175,7 +181,7 @@ def _lines(summary: Summary, output: str) -> list[tuple[str, Words]]:
         *_budget(summary),
         *_bound(summary),
         *(("failed", _failure(failure)) for failure in summary.failures),
-        *(("stopped", [(f"{one_line(lane)}: {reason(why)}", "yellow")]) for lane, why in summary.parked.items()),
+        *(("stopped", _stopped(summary, lane, why)) for lane, why in summary.parked.items()),
         ("output", [(output, "")]),
     ]
     if summary.answered and summary.truncated / summary.answered > _TRUNCATED_SHARE:
@@ -249,8 +255,17 @@ def _truncated(summary: Summary) -> Words:
     return [(f"{counted(summary.truncated, 'answer')} ({share}) cut by the token cap: raise --max-tokens", "yellow")]
 
 
+def _stopped(summary: Summary, lane: str, why: Failure) -> Words:
+    until = f" until {point(summary.opens_at[lane], summary.at)}" if lane in summary.opens_at else ""
+    return [(f"{one_line(lane)}{until}: {reason(why)}", "yellow")]
+
+
 def _next(summary: Summary) -> Words:
     remedies = {_REMEDY[why.kind]: None for why in summary.parked.values() if why.kind in _REMEDY}
+    if summary.opens_at:
+        remedies[f"wait until {point(max(summary.opens_at.values()), summary.at)}"] = None
+    elif any(why.kind is FailureKind.DAILY for why in summary.parked.values()):
+        remedies[_DAY_IS_OVER] = None
     steps = [*remedies, "run the same command again: it goes on with the untouched rows"]
     return [(", then ".join(steps), "bold")]
 

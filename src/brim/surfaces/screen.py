@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from datetime import datetime
+from math import ceil
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from brim.values import Failure, FailureKind
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-__all__ = ["Screen", "budget", "compact", "counted", "duration", "money", "one_line", "reason"]
+__all__ = ["Screen", "budget", "compact", "counted", "duration", "money", "one_line", "point", "reason"]
 
 _GONE: Final = (OSError, ValueError, AttributeError)
 """How a stream fails that is no more: its far end closed, itself closed, and never there (`sys.stderr` is None)."""
@@ -75,6 +77,15 @@ def reason(failure: Failure, limit: int = 200) -> str:
     if failure.kind is FailureKind.STOPPED:
         return one_line(failure.message, limit)
     return f"{failure.kind}: {one_line(failure.message, limit)}"
+
+
+def point(at: float, now: float) -> str:
+    """A point in time ahead as the clock on the wall shows it, to the minute above: `15:20`, `2026-11-24 03:20`.
+
+    Both are in seconds since the epoch.
+    """
+    moment, today = (datetime.fromtimestamp(seconds).astimezone() for seconds in (60 * ceil(at / 60), now))
+    return f"{moment:%H:%M}" if moment.date() == today.date() else f"{moment:%Y-%m-%d %H:%M}"
 
 
 def counted(number: int, noun: str) -> str:

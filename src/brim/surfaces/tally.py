@@ -35,6 +35,10 @@ __all__ = ["Pause", "Rates", "Tally"]
 _LENGTH: Final = FinishReason.LENGTH
 _WINDOW: Final = 60
 """Seconds over which the present rates are taken."""
+_ENDS: Final = frozenset({FailureKind.DAILY, FailureKind.STOPPED})
+"""What is over by itself when the server, or a stated limit, says so."""
+_LONGEST_S: Final = 100 * 365 * 86_400.0
+"""A longer wait is none that anybody means."""
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +62,7 @@ class Tally:
     Args:
         total: rows of the input; None as long as nobody knows.
         clock: seconds that only grow.
+        wall: seconds since the epoch.
 
     Attributes:
         answered: rows with an answer, those of earlier runs included.
@@ -74,15 +79,23 @@ class Tally:
         price_basis: at which prices, in words.
         paused: by lane; a pause stays here when it is over.
         parked: by lane, and why.
+        opens_at: of those, by lane, when it may be asked again, in seconds since the epoch, where somebody says so.
         lanes: how each lane stood when it was looked at last.
         bound_s: by lane, the seconds for which it was held up, by what.
         account: the budget and what is spent of it; None without one.
         retuned: by lane, what was changed by hand last, and when by the tally's clock.
     """
 
-    def __init__(self, *, total: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        total: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         self.total = total
         self.clock = clock
+        self.wall = wall
         self.answered = 0
         self.failed_by_kind = dict.fromkeys(FailureKind, 0)
         self.examples: dict[FailureKind, str] = {}
@@ -98,6 +111,7 @@ class Tally:
         self.price_basis = LIST_PRICE
         self.paused: dict[str, Pause] = {}
         self.parked: dict[str, Failure] = {}
+        self.opens_at: dict[str, float] = {}
         self.lanes: dict[str, LaneState] = {}
         self.bound_s: dict[str, dict[str, float]] = {}
         self.retuned: dict[str, tuple[float, Mapping[str, Any]]] = {}
@@ -226,7 +240,11 @@ class Tally:
         self.paused[event.lane] = Pause(self.clock() + event.seconds, event.failure)
 
     def _lane_parked(self, event: LaneParked) -> None:
-        self.parked[event.lane] = event.failure
+        failure = event.failure
+        wait = failure.retry_after if failure.kind in _ENDS else None
+        if wait is not None and 0.0 < wait < _LONGEST_S:
+            self.opens_at[event.lane] = self.wall() + wait
+        self.parked[event.lane] = failure
 
     def _lane_looked_at(self, event: LaneState) -> None:
         self.lanes[event.lane] = event
