@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -43,6 +44,7 @@ class Process:
         self.latency = latency
         self.refused = refused
         self.sent: list[float] = []
+        self.refusal: Answers | None = None
         self.parked: Lane | None = None
 
     def live(self, rows: int, *, at: float, until: float, model: str = "m", marks: bool = True) -> None:
@@ -79,6 +81,8 @@ class Process:
 
         def answer(_: WireRequest) -> Answers:
             nonlocal count
+            if self.refusal is not None:
+                return self.refusal
             count += 1
             if self.refused and count % self.refused == 0:
                 return refusal(429)
@@ -170,6 +174,32 @@ def test_a_day_used_up_before_parks_at_once_and_says_until_when() -> None:
 
         process.live(11, at=1_000_000.0 + 25 * 3_600.0, until=60.0)
         assert len(process.sent) == 11
+
+
+@pytest.mark.parametrize("limits", [Limits(), Limits(requests_per_minute=6_000)])
+@pytest.mark.parametrize("words", ["slow down", "you have reached the limit of requests per day"])
+def test_a_closed_lane_is_asked_with_one_call(limits: Limits, words: str) -> None:
+    """
+    Who was told to come back tomorrow sends one call when it is started again before that, and goes on if it is
+    answered; the day after it begins as ever.
+    """
+    closed = Answers(
+        status=429, headers={"retry-after": f"{DAY:g}"}, body=msgspec.json.encode({"error": {"message": words}})
+    )
+    with TemporaryDirectory() as folder:
+        process = Process(Path(folder), limits)
+        sent = []
+        for at, refusal, rows in ((0.0, closed, 30), (3_600.0, closed, 30), (7_200.0, None, 20), (3 * DAY, None, 30)):
+            before = len(process.sent)
+            process.refusal = refusal
+            process.live(rows, at=1_000_000.0 + at, until=60.0)
+            sent.append([each - 1_000_000.0 - at for each in process.sent[before:]])
+
+        at_once = [sum(each < 0.9 for each in times) for times in sent]
+        assert at_once[0] > 1
+        assert at_once[1:3] == [1, 1]
+        assert at_once[3] > 1
+        assert (len(sent[1]), len(sent[2])) == (1, 20)
 
 
 def test_a_day_of_tokens_counts_what_answers_took() -> None:

@@ -29,7 +29,7 @@ from brim.policies.same_fault import SameFault
 from brim.policies.timeouts import LearntTotal
 from brim.policies.tokens import CHARGING, Charging
 from brim.protocols import Piece, StreamingDialect, fingerprint
-from brim.values import Bound, Constraint, Failure, Reply, Request, Result
+from brim.values import Bound, Constraint, Failure, FailureKind, Reply, Request, Result, Sent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,6 +58,12 @@ class Ledger(Protocol):
     def spent(self, model: str, now: float) -> Sequence[Spent]:
         """What was sent to *model* before, in the order of time; *now* is seconds since the epoch."""
 
+    def is_closed(self, model: str, now: float) -> bool:
+        """Did the server say that nothing is to be sent to *model* yet? *now* is seconds since the epoch."""
+
+    def closed(self, model: str, at: float, seconds: float) -> None:
+        """Write down that the server said, *at* seconds since the epoch, to send *model* nothing for *seconds*."""
+
     def sent(self, attempt: Attempt, amounts: Amounts, at: float, *, keeps: bool, worst: int) -> None:
         """Write down that *attempt* goes, *at* seconds since the epoch, with *amounts* reserved.
 
@@ -73,6 +79,9 @@ _BUDGET: Final = Bound(Constraint.BUDGET, "budget")
 _WHATEVER_WAITS: Final = frozenset({Constraint.HELD, Constraint.PARKED, Constraint.DAY, Constraint.OUTAGE})
 """What closes a lane, whether anything waits or not."""
 
+
+_REOPENS: Final = frozenset({FailureKind.DAILY, FailureKind.STOPPED})
+"""Of what parks a lane, what is over when the server says so."""
 
 _MOST_RESTING: Final = 16
 """So many requests may rest out a backoff beside those on the wire, or as many again where that is more."""
@@ -216,9 +225,10 @@ class Lane:
         )
         self._ledger = ledger
         self._till = till
+        self._wall = wall
         if ledger is not None:
             ledger.stated(settings.limits)
-            self.limiter.recall(ledger.spent(model, wall()))
+            self.limiter.recall(ledger.spent(model, wall()), is_closed=ledger.is_closed(model, wall()))
         note = None if ledger is None else _noting(ledger, till, wall, reserves=charging is Charging.RESERVES_CAP)
         self.alive = self.starting = 0
         self.held: deque[Prepared] = deque()
@@ -359,6 +369,13 @@ class Lane:
         self._emit(LanePaused(self.name, seconds, failure))
 
     def _parked(self, failure: Failure) -> None:
+        if (
+            self._ledger is not None
+            and failure.kind in _REOPENS
+            and failure.retry_after
+            and failure.sent is not Sent.NO
+        ):
+            self._ledger.closed(self._model, self._wall(), failure.retry_after)
         self._emit(LaneParked(self.name, failure))
         for rested in tuple(self._resting):
             _wake(rested)

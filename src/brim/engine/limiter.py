@@ -24,7 +24,7 @@ from brim.policies.charges import Charge
 from brim.policies.gate import Gate
 from brim.policies.health import Health
 from brim.policies.tokens import Amounts, Charging, Cost, Spent
-from brim.values import Answer, Attempt, Bound, Constraint, Failure, FailureKind, Gauge, GaugeSource
+from brim.values import Answer, Attempt, Bound, Constraint, Failure, FailureKind, Gauge, GaugeSource, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -110,6 +110,7 @@ class Limiter:
         self._woke_s = 0.0
         self.parked: Failure | None = None
         self.is_held = False
+        self._asks = False
 
     @property
     def can_park(self) -> bool:
@@ -138,12 +139,14 @@ class Limiter:
             return self._grant(cost, max_tokens, now)
         return await self._wait(Waiter(cost, max_tokens, attempt, self._loop.create_future(), now))
 
-    def recall(self, spent: Sequence[Spent]) -> None:
+    def recall(self, spent: Sequence[Spent], *, is_closed: bool = False) -> None:
         """Go on where an earlier process left off. *spent* is what it sent, in the order of time.
 
         Stated limits begin with it. Where no rate is known, nothing but this is remembered: after a stop less than a
-        minute ago the lane opens as a ramp.
+        minute ago the lane opens as a ramp. *is_closed*: the server wanted nothing sent before some time still ahead.
+        Then one call at a time asks whether that holds, until one is answered.
         """
+        self._asks = is_closed
         now = self._loop.time()
         self._admission.recall(spent, now)
         if not self._admission.is_rate_known and any(each.ago < _LATELY_S for each in spent):
@@ -169,7 +172,7 @@ class Limiter:
         now = self._loop.time()
         if self.health.is_held:
             return _DOWN if self.health.is_down else _DENIED
-        if self._gate.opens_at > now:
+        if self._gate.opens_at > now or (self._asks and self.in_flight):
             return _OUTAGE
         if self.in_flight >= self.window.size:
             return _CROWD
@@ -299,7 +302,7 @@ class Limiter:
 
     def _delay(self, cost: Cost, now: float) -> float | None:
         """Seconds until an attempt of *cost* may go: 0 if now, None if only a returning permit can tell."""
-        if self.in_flight >= self.window.size or self.is_held:
+        if self.in_flight >= self.window.size or self.is_held or (self._asks and self.in_flight):
             return None
         delay = self._admission.ready_in(cost, now)
         cap = self.window.cap
@@ -350,6 +353,8 @@ class Limiter:
         """
         size = self.window.size
         answer = self._learner.heed(answer, charge, self._loop.time(), used=used, is_first=is_first)
+        if self._asks and _is_work_done(answer):
+            self._asks = False
         if self.window.size > size:
             self.on_room()  # what was refused may have told so, and nobody comes home for long
         return answer
@@ -366,6 +371,12 @@ class Limiter:
 
 def _goes_first(waiter: Waiter) -> bool:
     return waiter.goes_first
+
+
+def _is_work_done(answer: Answer) -> bool:
+    """Did the endpoint do its work, be it by calling a request invalid?"""
+    outcome = answer.outcome
+    return isinstance(outcome, Reply) or not (outcome.kind.is_waited_out or outcome.kind.is_retried)
 
 
 def _nothing() -> None:

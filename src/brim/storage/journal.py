@@ -25,6 +25,7 @@ from brim.storage.lines import (
     Answer,
     Bind,
     Charged,
+    Closed,
     End,
     Header,
     Line,
@@ -196,13 +197,13 @@ class Journal:
         )
         self._append(line, is_synced=False)
 
-    def charge(self, request: Request, nanos: int) -> None:
-        """Write down what the attempt of *request* that was marked last is charged, in nano-dollars. Not synced.
+    def note(self, line: Charged | Closed) -> None:
+        """Write down what no result tells: a charge for the attempt marked last, or that a lane closed. Not synced.
 
         Raises:
             JournalError: the disk is full or broken.
         """
-        self._append(Charged(position=request.position, nanos=nanos), is_synced=False)
+        self._append(line, is_synced=False)
 
     def claim(self, request: Request, fingerprint: bytes) -> Recorded | None:
         """Find a result of an earlier run for *request*, and let it answer this row. None: the row must run.
@@ -258,7 +259,7 @@ class Journal:
             self.index.move(position, entry)
         self.index.take(entry)
 
-    def _append(self, line: Bind | End | Sent | Charged, *, is_synced: bool = True) -> int:
+    def _append(self, line: Bind | End | Sent | Charged | Closed, *, is_synced: bool = True) -> int:
         """Write one line; the offset where it begins."""
         offset = self._size
         self._write([seal(line)], is_synced=is_synced)

@@ -3,6 +3,7 @@
     {"crc32":"5d41402a","line":"header","journal":"brim","version":1,"brim":"0.1.0","input":"reviews.jsonl",...}
     {"crc32":"7b8b965a","line":"result","position":0,"fingerprint":"9e10...","outcome":"reply",...,"result":{...}}
     {"crc32":"5ca1ab1e","line":"sent","position":0,"at":1795315167.464,"amounts":[312.0,56.0,256.0]}
+    {"crc32":"deadbea7","line":"closed","lane":"gpt-6-luna","at":1795315168.2,"until":1795401568.2}
     {"crc32":"c0ffee00","line":"bind","position":3,"offset":1234,"row":null,"id":null,"extra":null}
     {"crc32":"0badf00d","line":"end","rows":60}
 
@@ -19,6 +20,7 @@ The check sum covers everything behind it up to the line break.
   died. Under a budget every attempt has one, with *worst*, the most it may cost in nano-dollars.
 - **charged**, under a budget, when an attempt brought no answer whose cost its result line tells: it counts as so many
   *nanos* in place of what its mark said.
+- **closed**, when a lane stops because the server wants nothing sent to the model *lane* before the time *until*.
 - **bind**, when a resumed input differs from what was recorded: from here on the row at *position* is answered by the
   line (result or bind) that starts at byte *offset*. With a *row* digest the answer goes to a row with another *id* and
   other own fields (*extra*), which it says. An *offset* of null says that nothing recorded answers this position.
@@ -47,6 +49,7 @@ __all__ = [
     "Bind",
     "Body",
     "Charged",
+    "Closed",
     "End",
     "Head",
     "Header",
@@ -147,6 +150,14 @@ class Charged(msgspec.Struct, tag="charged", tag_field="line", kw_only=True):
     nanos: int
 
 
+class Closed(msgspec.Struct, tag="closed", tag_field="line", kw_only=True):
+    """The server wants nothing more of *lane*, a model, *until* then, as it said *at* that time."""
+
+    lane: str
+    at: float
+    until: float
+
+
 class End(msgspec.Struct, tag="end", tag_field="line"):
     """The input has *rows* rows."""
 
@@ -181,7 +192,7 @@ class Taken(msgspec.Struct, tag="result", tag_field="line"):
     lane: str | None = None
 
 
-Line: TypeAlias = Head | Bind | End | Sent | Charged
+Line: TypeAlias = Head | Bind | End | Sent | Charged | Closed
 """A line after the header, as the index reads it."""
 
 _headers: Final = msgspec.json.Decoder(Header)
@@ -218,7 +229,7 @@ def answer_to(result: Result) -> Told:
     )
 
 
-def seal(line: Header | Answer | Told | Bind | End | Sent | Charged) -> bytes:
+def seal(line: Header | Answer | Told | Bind | End | Sent | Charged | Closed) -> bytes:
     """*line* as bytes, check sum in front, line break at the end."""
     body = to_json(line)[1:]
     return b'{"crc32":"%08x",%b\n' % (crc32(body), body)

@@ -4,7 +4,8 @@ Two kinds of line tell it: a *sent* mark, written before each attempt while limi
 tells what its attempts took in truth. Where a row has marks, these count, trued up by its result; attempts without a
 result were in flight when the process died and keep what was reserved for them. Where it has none, its result alone
 counts, all of its attempts as if sent with the last. Nothing is kept per row but for what is in flight: the use of each
-lane is summed by the second for two minutes and by the minute before that.
+lane is summed by the second for two minutes and by the minute before that. A third kind, *closed*, tells that the
+server wanted nothing at all for a while.
 
 Times are the wall clock's, which may have been set. Lines come nearly in the order of time, so one that lies far before
 what was seen shows a clock set back: what came before it is taken to have just happened. So is what lies in the future.
@@ -21,13 +22,16 @@ import msgspec
 from brim.config import Limits
 from brim.policies.tokens import Amounts, Spent
 from brim.storage.journal import Journal
-from brim.storage.lines import Head, Line, Sent, Taken, read_taken
+from brim.storage.lines import Charged, Closed, Head, Line, Sent, Taken, read_taken
+from brim.storage.results import to_millis
 from brim.values import Attempt
 
 __all__ = ["DAY_S", "Book", "Ledger", "are_stated", "reach_of"]
 
 DAY_S: Final = 86_400.0
 """The longest that what was sent counts."""
+_LONGEST_S: Final = 366 * DAY_S
+"""A server that closes for longer is asked again all the same."""
 _RATES: Final = tuple(name for name in Limits.__struct_fields__ if "_per_" in name)
 _FINE_S: Final = 120
 _MINUTE: Final = 60
@@ -64,6 +68,7 @@ class Book:
         self._newest = float("-inf")
         self._lanes: dict[str | None, _Use] = {}
         self._open: dict[int, list[Sent]] = {}
+        self._closed: dict[str, Closed] = {}
 
     def read(self, line: Line, raw: bytes) -> None:
         """Take one line of the journal; *raw* is all of it."""
@@ -73,6 +78,13 @@ class Book:
             self._add(line.lane, line.at, (1.0, *line.amounts))
         elif isinstance(line, Head) and line.at > self._begin:
             self._ended(read_taken(raw))
+        elif isinstance(line, Closed):
+            self._closed[line.lane] = line
+
+    def is_closed(self, model: str, now: float) -> bool:
+        """Did the server want nothing sent to *model* before some time that is still ahead?"""
+        closed = self._closed.get(model)
+        return closed is not None and now < closed.until
 
     def spent(self, lanes: Sequence[str | None], now: float) -> list[Spent]:
         """What was sent in *lanes*, in the order of time. The lane of rows that named no model is None."""
@@ -165,7 +177,16 @@ class Ledger:
 
     def charged(self, attempt: Attempt, nanos: int) -> None:
         """Write down what *attempt*, which has ended, is charged."""
-        self._journal.charge(attempt.request, nanos)
+        self._journal.note(Charged(position=attempt.request.position, nanos=nanos))
+
+    def is_closed(self, model: str, now: float) -> bool:
+        """Did the server say that nothing is to be sent to *model* yet?"""
+        return self._book.is_closed(model, now)
+
+    def closed(self, model: str, at: float, seconds: float) -> None:
+        """Write down that nothing is to be sent to *model* for so many *seconds*."""
+        until = at + min(seconds, _LONGEST_S)
+        self._journal.note(Closed(lane=model, at=to_millis(at), until=to_millis(until)))
 
 
 class _Use:
