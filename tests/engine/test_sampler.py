@@ -10,6 +10,7 @@ import pytest
 
 from brim.config import Limits, Window
 from brim.engine.lane import Lane, Settings
+from brim.engine.limiter import Permit
 from brim.engine.path import Prepared
 from brim.engine.run import Run
 from brim.engine.sampler import PERIOD_S, Sampler
@@ -19,7 +20,7 @@ from brim.simulator.clock import VirtualLoop, run_virtual
 from brim.transport import Transport
 from brim.transport.scripted import Scripted
 from brim.values import Bound, Constraint, Failure, FailureKind
-from engine.lanes import Gatekeeper, now, virtual
+from engine.lanes import Gatekeeper, attempt, now, virtual
 from engine.support import ask, open_lane, refusal, reply
 
 
@@ -257,6 +258,29 @@ def test_a_thread_without_rest_is_our_own_cpu() -> None:
         watched = Watched(cpu=lambda: asyncio.get_running_loop().time())
         watched.play(QUICK, limits)
         assert (watched.share(Constraint.CPU) > 0.9) is is_ours
+
+
+def test_a_day_used_up_is_no_fault_of_our_own() -> None:
+    """
+    However late this process looks, a lane that may send nothing more today is held up by that; one whose last calls
+    are on the wire is not, if nothing waits.
+    """
+
+    async def test() -> None:
+        states: list[Event] = []
+        lane = open_lane(Scripted(), Settings(limits=Limits(requests_per_day=1), seed=1))
+        sampler = Sampler(lambda: [lane], states.append, cpu=asyncio.get_running_loop().time)
+        permit = await lane.limiter.admit(attempt())
+        assert isinstance(permit, Permit)
+        with sampler.during():
+            await asyncio.sleep(PERIOD_S)
+            permit.release()
+            await asyncio.sleep(PERIOD_S)
+
+        bounds = [state.bound.constraint for state in states if isinstance(state, LaneState)]
+        assert bounds == [Constraint.CPU, Constraint.DAY]
+
+    virtual(test)
 
 
 def test_looks_four_times_a_second_and_only_while_there_is_work() -> None:

@@ -176,7 +176,13 @@ class Limiter:
             return _OUTAGE
         if self.in_flight >= self.window.size:
             return _CROWD
+        return self._limit_that_binds(now)
+
+    def _limit_that_binds(self, now: float) -> Bound | None:
         cost = self._queue[0].cost if self._queue else self._admission.cost(b"", None)
+        is_next_to_go = self._queue or not self.in_flight
+        if is_next_to_go and self._admission.day_over(cost, now) is not None:
+            return _OUT_OF_DAY
         return self._admission.binding(cost, now)
 
     def gauges(self) -> tuple[Gauge, ...]:
