@@ -166,6 +166,30 @@ def test_a_day_stays_spent() -> None:
     virtual(test)
 
 
+def test_a_day_that_is_over_is_not_waited_for() -> None:
+    """
+    Where another limit holds back whoever is next, a day that is used up parks the lane now and not at that turn;
+    one that has room again by that turn does not.
+    """
+
+    async def test() -> None:
+        lane = Gatekeeper(Limits(requests_per_minute=1))
+        tasks = lane.send(3, takes=1.0)
+        await asyncio.sleep(0.5)
+        lane.limiter.retune(Limits(requests_per_minute=1, requests_per_day=1))
+        assert not lane.parked, "one is still on the wire"
+        await asyncio.gather(*tasks)
+        assert now() == 1.0
+        assert [failure.kind for failure in lane.parked] == [FailureKind.DAILY]
+
+        window = Window(requests=1, seconds=100_000.0)
+        lane = Gatekeeper(Limits(windows=(window,), requests_per_day=1))
+        await asyncio.gather(*lane.send(2))
+        assert not lane.parked
+
+    virtual(test)
+
+
 def test_a_day_stated_later_counts_from_the_beginning() -> None:
     """
     A limit a day that is stated after an hour knows what the hour has sent.

@@ -298,6 +298,8 @@ class Limiter:
             if delay is None:
                 return
             if delay > 0.0:
+                if self._ends_today(first.cost, delay, now):
+                    return
                 self._timer = self._loop.call_later(max(delay, _TICK_S), self._pump)
                 return
             waiter = self._queue.popleft()
@@ -334,6 +336,19 @@ class Limiter:
         self.window.granted(self.in_flight, now)
         self._watch_growth()
         return Permit(self, charge)
+
+    def _ends_today(self, cost: Cost, delay: float, now: float) -> bool:
+        """Park for a day that is used up for longer than *delay*, for which something else holds *cost* back.
+
+        Not while anything is on the wire that may have taken less than it was charged.
+        """
+        if self.in_flight or not self.can_park:
+            return False
+        over = self._admission.day_over(cost, now)
+        if over is None or (over.retry_after or 0.0) <= delay:
+            return False
+        self.park(over)
+        return True
 
     def _watch_growth(self) -> None:
         if self._growth is None and self.in_flight >= self.window.size and self.window.grows_by_time():
