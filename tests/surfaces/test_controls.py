@@ -366,6 +366,25 @@ def test_a_lane_says_why_it_waits_or_has_stopped_but_not_in_the_providers_words(
     assert b"ping" not in b"".join(lines)
 
 
+def test_a_lane_that_was_told_until_when_says_so() -> None:
+    """
+    A stopped lane has the time at which it may be asked again.
+    """
+    lines: list[bytes] = []
+
+    def begin(run: Run, played: Played) -> None:
+        tally = Tally(clock=asyncio.get_running_loop().time, wall=lambda: 1_000.0)
+        played.events = Counted(tally)
+        asyncio.get_running_loop().call_at(5.0, lambda: lines.append(Controls(run, tally).answer(write(Show()))))
+
+    far = Scripted(refusal(429, retry_after=86_400), then=reply(after=10.0))
+    play(far, [ask(0), ask(1, model="slow")], meanwhile=begin)
+
+    told = read_answer(lines[0])
+    assert isinstance(told, Status)
+    assert [(lane.state, lane.opens_at) for lane in told.lanes] == [(State.STOPPED, 87_400.0), (State.RUNNING, None)]
+
+
 def test_before_the_first_row_the_state_is_told_too() -> None:
     """
     A run that still waits for its input can be looked at and paused.

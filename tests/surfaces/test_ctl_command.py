@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import mktime
 from typing import Any
 
 import msgspec
@@ -95,6 +96,10 @@ def test_what_nobody_knows_is_left_out() -> None:
         ({"state": State.WAITING, "why": "throttled", "waits_s": 12.0}, "openai:m: waits 12 s (throttled)"),
         ({"state": State.STOPPED, "why": "quota"}, "openai:m: stopped (quota)"),
         ({"state": State.STOPPED, "why": "stopped"}, "openai:m: stopped\n"),
+        (
+            {"state": State.STOPPED, "why": "daily", "opens_at": mktime((2099, 11, 24, 3, 20, 1, 0, 0, -1))},
+            "openai:m: stopped until 2099-11-24 03:21 (daily)",
+        ),
         ({"name": "openai:\x1b[2Jm"}, "openai: [2Jm: running"),
     ],
 )

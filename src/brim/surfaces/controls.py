@@ -141,7 +141,9 @@ class Controls:
         tally = self._tally
         account = None if self._purse is None else self._purse.account
         waits = {name: (seconds, failure) for name, seconds, failure in tally.pauses()}
-        lanes = tuple(_lane_state(lane, waits.get(lane.name)) for lane in self._run.lanes)
+        lanes = tuple(
+            _lane_state(lane, waits.get(lane.name), tally.opens_at.get(lane.name)) for lane in self._run.lanes
+        )
         state = self._state(lanes)
         return Status(
             pid=os.getpid(),
@@ -176,7 +178,7 @@ class Controls:
         return states.pop() if len(states) == 1 else State.RUNNING
 
 
-def _lane_state(lane: Lane, wait: tuple[float, Failure] | None) -> LaneStatus:
+def _lane_state(lane: Lane, wait: tuple[float, Failure] | None, opens_at: float | None) -> LaneStatus:
     limiter = lane.limiter
     state, failure, seconds = State.RUNNING, limiter.parked, None
     if failure is not None:
@@ -190,6 +192,7 @@ def _lane_state(lane: Lane, wait: tuple[float, Failure] | None) -> LaneStatus:
         state=state,
         why=None if failure is None else failure.kind,
         waits_s=seconds,
+        opens_at=opens_at,
         in_flight=limiter.in_flight,
         window=limiter.window.size,
         queued=len(lane.held) + lane.alive - limiter.in_flight,

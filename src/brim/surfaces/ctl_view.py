@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Final
 
 from brim.surfaces.orders import LaneStatus, State, Status
 from brim.surfaces.params import spell_limits
-from brim.surfaces.screen import budget, compact, counted, duration, money, one_line
+from brim.surfaces.screen import budget, compact, counted, duration, money, one_line, point
 from brim.values import FailureKind, Gauge
 
 __all__ = ["after", "view"]
@@ -88,7 +89,8 @@ def _state(lane: LaneStatus) -> str:
     if lane.state is State.WAITING:
         return f"waits {duration(lane.waits_s or 0.0)} ({lane.why})"
     is_told = lane.why is not None and lane.why != FailureKind.STOPPED
-    return f"{lane.state} ({lane.why})" if is_told else lane.state
+    until = "" if lane.opens_at is None else f" until {point(lane.opens_at, time.time())}"
+    return f"{lane.state}{until} ({lane.why})" if is_told else f"{lane.state}{until}"
 
 
 def _stated(lane: LaneStatus) -> str:

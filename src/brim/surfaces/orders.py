@@ -115,6 +115,7 @@ class LaneStatus(msgspec.Struct, frozen=True, kw_only=True):
         state: what it is doing.
         why: while it waits or is stopped: the kind of failure that made it.
         waits_s: seconds until it goes on, while it waits.
+        opens_at: once it is stopped, when it may be asked again, in seconds since the epoch, where somebody says so.
         in_flight: attempts on the wire.
         window: attempts that may be there at once, as things stand.
         queued: requests that were read and are not on the wire.
@@ -127,6 +128,7 @@ class LaneStatus(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     why: str | None = None
     waits_s: float | None = None
+    opens_at: float | None = None
     in_flight: int
     window: int
     queued: int
