@@ -58,7 +58,7 @@ def test_grows_nearly_as_fast_as_it_may() -> None:
 
     fastest = sum(20.0 * 1.07**span for span in range(30))
     assert len(passed) > 0.5 * fastest
-    assert len(passed) > 1.6 * 2.0 * 300.0
+    assert len(passed) > 1.7 * 2.0 * 300.0
     assert len(refused) < 0.04 * len(passed)
 
 
@@ -92,7 +92,8 @@ def test_refusals_of_one_burst_are_one() -> None:
     before = growth.rate(10.0)
     assert not growth.refused(1.0, sent_at=0.6, now=1.1, wait=8.9)
     assert growth.rate(10.0) == before
-    assert growth.rate(10.0) == pytest.approx(0.99 * 19.0 / 10.0, rel=0.05)
+    # Of a wait in whole seconds half of one is taken off.
+    assert growth.rate(10.0) == pytest.approx(0.99 * 19.0 / 9.5, rel=0.05)
 
 
 def test_waits_as_long_as_the_server_says() -> None:
@@ -103,3 +104,24 @@ def test_waits_as_long_as_the_server_says() -> None:
     growth.refused(1.0, sent_at=0.5, now=1.0, wait=8.25)
 
     assert growth.ready_in(1.0, 1.0) > 8.25
+
+
+@pytest.mark.parametrize(("share", "part"), [(0.0, 0.97), (0.03, 0.8), (0.2, 0.75), (0.5, 0.4)])
+def test_finds_out_how_fast_it_may_grow(share: float, part: float) -> None:
+    """
+    From nothing at all to half as much again in ten seconds: in two minutes it gets this part of all that can be had.
+    """
+    _, passed, refused = play(Ramp(20.0, share), seconds=120.0)
+
+    assert len(passed) > part * sum(20.0 * (1.0 + share) ** span for span in range(12))
+    assert len(refused) < 10
+
+
+def test_a_lane_that_has_just_begun_goes_on_as_fast_as_it_was() -> None:
+    """
+    Eleven that got through in a tenth of a second are eleven a second, whatever the server's span: no tenth of that.
+    """
+    growth = Growth(0, sent=12.0, trail=([0.0], [0.0]), now=0.1)
+    growth.refused(1.0, sent_at=0.1, now=0.1, wait=0.0)
+
+    assert growth.rate(0.1) == pytest.approx(0.99 * 11.0)

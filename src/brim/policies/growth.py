@@ -2,8 +2,8 @@
 
 Such a limit (OpenAI's `slow_down`, Anthropic's `ramp_limit_exceeded`) moves with what got through: some share more than
 a while ago. A rate learnt from its refusals as if it stood still would lag behind it for ever. So after each refusal
-the rate begins a little below what got through up to it, goes up by a share each second, and slowly ever faster.
-Refused soon, the share was too large, refused late, too small. What this does not hold back tells nothing.
+the rate begins a little below what got through up to it, goes up by a share each second, and slowly ever faster; at
+first that share itself doubles every few seconds, since nobody says how large it may be. Refused soon, the share was too large, refused late, too small. What this does not hold back tells nothing.
 """
 
 from __future__ import annotations
@@ -21,11 +21,20 @@ RAMP_CODES: Final = frozenset({"slow_down", "ramp_limit_exceeded"})
 """What such a refusal is called, by OpenAI and by Anthropic."""
 
 _FIRST: Final = log(1.5) / 60.0
-"""Before it is known, half as much again in a minute: far more than OpenAI's rule of thumb, so it is found out soon."""
-_FASTEST: Final = 0.05
+"""Before it is known it begins with half as much again in a minute: far more than OpenAI's rule of thumb..."""
+_DOUBLES_S: Final = 6.0
+"""... and is twice as much every so many seconds, until the second refusal: servers differ a hundredfold in it."""
+_FOUND: Final = 0.7
+"""So much of the growth that was refused is allowed, most likely."""
+_TOO_SOON_S: Final = 3.0
+"""Refused within so many seconds it was the level that was too high."""
+_LITTLE: Final = 0.1
+"""Grown by less than this, as a logarithm, the level is what was refused; else it is the growth."""
+_MOST: Final = 5.0
+_FASTEST: Final = 0.12
 """It is never believed to be more, nor less than the next."""
 _SLOWEST: Final = 1e-4
-_SLOWER: Final = 0.7
+_SLOWER: Final = 0.5
 _FASTER: Final = 1.4
 """Refused early, it is less; refused late, more; by so much at once."""
 _SPANS_S: Final = (10.0, 20.0, 30.0, 60.0)
@@ -40,6 +49,7 @@ _RISE: Final = 0.02
 _DWELL_S: Final = 15.0
 _DWELL_SENDS: Final = 150.0
 _LONGEST_DWELL_S: Final = 240.0
+_NEAR_S: Final = 5.0
 _AHEAD: Final = 1.5
 """Where something else holds back, this is no more than so many times what gets through."""
 _ROUNDED_S: Final = 0.5
@@ -68,6 +78,7 @@ class Growth:
     __slots__ = (
         "_at",
         "_empty_at",
+        "_is_found",
         "_level",
         "_marks",
         "_news_at",
@@ -81,6 +92,7 @@ class Growth:
     def __init__(self, place: int, *, sent: float, trail: tuple[Sequence[float], Sequence[float]], now: float) -> None:
         self.place = place
         self.growth = _FIRST
+        self._is_found = False
         self._sent = sent
         self._marks = deque(zip(*trail, strict=True), maxlen=_MARKS)
         self._level = 0.0  # nothing is known before `refused`
@@ -90,7 +102,13 @@ class Growth:
     def rate(self, now: float) -> float:
         """Units a second that may go at present."""
         since = max(0.0, now - self._at)
-        return self._level * exp(self.growth * since) * (_BELOW + _RISE * (since / self._dwell) ** 3)
+        return self._level * exp(self._grown(since)) * (_BELOW + _RISE * (since / self._dwell) ** 3)
+
+    def _grown(self, since: float) -> float:
+        """The logarithm of how many times the level it is after so many seconds."""
+        if self._is_found:
+            return self.growth * since
+        return min(self.growth * _DOUBLES_S / log(2.0) * (2.0 ** (since / _DOUBLES_S) - 1.0), _MOST)
 
     @property
     def _dwell(self) -> float:
@@ -114,13 +132,16 @@ class Growth:
         since = now - self._at
         if since <= _SPANS_S[0] or self.rate(now) <= _AHEAD * self._level:
             return
-        best = max(self._got(now - ago, _SPANS_S[0]) for ago in range(0, 60, 10))
+        best = max(self._got(now - ago, _NEAR_S) for ago in range(0, 60, 5))
         if self.rate(now) > _AHEAD * best > 0.0:
+            if not self._is_found:
+                self.growth = min(self.growth * 2.0 ** (since / _DOUBLES_S), _FASTEST)
             self._level, self._at = _AHEAD * best, now
 
     def _got(self, now: float, span: float) -> float:
-        """What was sent a second over the last *span* seconds."""
-        return (self._by(now) - self._by(now - span)) / max(span, _LEAST_S)
+        """What was sent a second over the last *span* seconds, or since the beginning."""
+        span = max(min(span, now - self._marks[0][0]) if self._marks else span, _LEAST_S)
+        return (self._by(now) - self._by(now - span)) / span
 
     def _by(self, when: float) -> float:
         """What had been sent by *when*, or a little earlier."""
@@ -144,9 +165,14 @@ class Growth:
             level = min(level, self._level)  # the server may still look at the same span
         elif self._level:
             since = max(0.0, now - self._at)
-            level = min(level, _LESS * (self._level if since < _SOON * self._dwell else self.rate(now)))
-            factor = min(max(sqrt(since / self._dwell), _SLOWER), _FASTER)
-            self.growth = min(max(self.growth * factor, _SLOWEST), _FASTEST)
+            is_low = since < _SOON * self._dwell and self._grown(since) < _LITTLE
+            level = min(level, _LESS * (self._level if is_low else self.rate(now)))
+            if self._is_found:
+                factor = min(max(sqrt(since / self._dwell), _SLOWER), _FASTER)
+                self.growth = min(max(self.growth * factor, _SLOWEST), _FASTEST)
+            elif since > _TOO_SOON_S:
+                self.growth = min(max(_FOUND * self._grown(since) / max(since, _LEAST_S), _SLOWEST), _FASTEST)
+                self._is_found = True
         if now >= self._news_at:
             self._news_at = opens_at if wait else now + _SPANS_S[0]
         self._level, self._at, self._struck_at = max(_LEAST, level), opens_at, now
