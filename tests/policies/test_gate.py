@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -101,7 +102,7 @@ def test_strays_among_many_close_nothing() -> None:
     gate, now = Gate(Random(1)), 0.0
     for number in range(2_000):
         now += 0.01
-        gate.went()
+        gate.went(now)
         if number % 20 == 19:
             assert gate.pushed_back(sent_at=now, now=now, retry_after=None) == 0.0
 
@@ -119,3 +120,50 @@ def test_where_some_of_those_that_went_together_get_through_the_pause_stays_shor
         now += 1.0
 
     assert max(pauses) < 0.3
+
+
+def refuse(gate: Gate, now: float, count: int, *, trip: float = 0.1) -> int:
+    """Send as many as the gate lets go within a *trip*, at most *count*, all refused. Returns how many went."""
+    went, sent_at = 0, max(now, gate.opens_at)
+    at = sent_at
+    while went < count and gate.opens_at <= at:
+        gate.went(at)
+        went += 1
+    gate.pushed_back(sent_at=sent_at, now=sent_at + trip, retry_after=1.0)
+    return went
+
+
+def test_after_three_rounds_that_were_refused_one_goes_alone() -> None:
+    """
+    Twenty that wait are not all refused each time the lane opens: the first one asks for the others.
+    """
+    gate = Gate(Random(1))
+
+    assert [refuse(gate, 0.0, 20) for _ in range(6)] == [20, 20, 20, 1, 1, 1]
+
+
+def test_one_that_is_not_refused_in_time_opens_for_the_others() -> None:
+    """
+    A refusal takes a tenth of a second and an answer half a minute: nobody waits for that.
+    """
+    gate = Gate(Random(1))
+    for _ in range(3):
+        refuse(gate, 0.0, 20)
+    scouted_at = gate.opens_at
+    gate.went(scouted_at)
+    assert gate.opens_at == pytest.approx(scouted_at + 0.25)
+
+    gate.went(gate.opens_at)
+    assert gate.opens_at == pytest.approx(scouted_at + 0.25)
+    assert refuse(gate, 0.0, 20) == 20
+
+
+def test_what_gets_through_in_between_ends_the_rounds() -> None:
+    """
+    A limit that lets some through each time refuses nobody in a row.
+    """
+    gate = Gate(Random(1))
+    for _ in range(9):
+        assert refuse(gate, 0.0, 20) == 20
+        gate.went(gate.opens_at)
+        gate.passed(sent_at=gate.opens_at)

@@ -329,7 +329,7 @@ class Limiter:
             self._loop.call_soon(self.park, over)
             return over
         self.in_flight += 1
-        self._gate.went()
+        self._gate.went(now)
         if self.health.is_held:
             self.health.went(now)
         charge = self._admission.take(cost, now, among=self.in_flight, max_tokens=max_tokens)

@@ -1,9 +1,10 @@
 """How fast a rate may grow, where a server refuses traffic for growing too fast rather than for being too much.
 
-Such a limit (OpenAI's `slow_down`, Anthropic's `ramp_limit_exceeded`) moves with what got through: some share more than
-a while ago. A rate learnt from its refusals as if it stood still would lag behind it for ever. So after each refusal
-the rate begins a little below what got through up to it, goes up by a share each second, and slowly ever faster; at
-first that share itself doubles every few seconds, since nobody says how large it may be. Refused soon, the share was too large, refused late, too small. What this does not hold back tells nothing.
+Such a limit (OpenAI's `slow_down`, Anthropic's `ramp_limit_exceeded`) moves with what got through: some share more
+than a while ago. A rate learnt from its refusals as if it stood still would lag behind it for ever. So after each
+refusal the rate begins a little below what got through up to it, goes up by a share each second, and slowly ever
+faster; at first that share itself doubles every few seconds, since nobody says how large it may be. Refused soon, the
+share was too large, refused late, too small. What this does not hold back tells nothing.
 """
 
 from __future__ import annotations
@@ -108,7 +109,8 @@ class Growth:
         """The logarithm of how many times the level it is after so many seconds."""
         if self._is_found:
             return self.growth * since
-        return min(self.growth * _DOUBLES_S / log(2.0) * (2.0 ** (since / _DOUBLES_S) - 1.0), _MOST)
+        doublings = since / _DOUBLES_S
+        return min(self.growth * _DOUBLES_S / log(2.0) * (exp(log(2.0) * doublings) - 1.0), _MOST)
 
     @property
     def _dwell(self) -> float:
