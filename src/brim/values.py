@@ -336,9 +336,8 @@ class Gauge(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Answer(msgspec.Struct, frozen=True, gc=False):
     """What came back from one attempt, and when by the engine's clock; both times are the same if nothing was sent.
 
-    *levels* is what the server says about its limits. *was_sent* is false where admission said no: no attempt was made.
-    *is_excused* is true of a failure that says nothing about its request, since the whole lane is down or in doubt: it
-    counts as no attempt.
+    *levels* is what the server says of its limits. *was_sent* is false where admission said no. *is_excused* is true of
+    a failure in an outage of the whole lane: it counts as no attempt. *rest_s*: so long its request has to rest.
     """
 
     outcome: Outcome
@@ -347,6 +346,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     levels: Sequence[LimitLevel] = ()
     was_sent: bool = True
     is_excused: bool = False
+    rest_s: float = 0.0
 
     @property
     def latency_s(self) -> float:

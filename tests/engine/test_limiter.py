@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -167,6 +168,27 @@ def test_tokens_are_trued_up_by_the_answer() -> None:
     virtual(test)
 
 
+@pytest.mark.parametrize(
+    ("body", "tokens", "max_tokens"),
+    [
+        (b"123456," * 1_000, 3_400, 50),
+        (b"say 1", 2, None),
+        (b"iVBORw0KGgo" * 15_000, 30_000, None),
+        (b"word " * 700, 1_000, None),
+    ],
+)
+def test_an_estimate_alone_fails_nothing(body: bytes, tokens: int, max_tokens: int | None) -> None:
+    """
+    Numbers, pictures and answers of unknown length may take less than they seem to: the server decides.
+    """
+
+    async def test() -> None:
+        lane = Lane(Limits(tokens_per_minute=tokens))
+        assert (await lane.enter(body=body, max_tokens=max_tokens)).amounts[1] > tokens * 0.7
+
+    virtual(test)
+
+
 def test_who_waits_is_charged_by_what_answers_taught_meanwhile() -> None:
     """
     A long queue that came before the first answer does not crawl by the first guess at the length of answers.
@@ -188,18 +210,21 @@ def test_who_waits_is_charged_by_what_answers_taught_meanwhile() -> None:
 
 def test_what_can_never_fit_fails_alone_with_the_numbers() -> None:
     """
-    More than a minute's tokens is too large at once; the next request goes.
+    More words than a minute's tokens are too large at once, with the cap on the answer where that is reserved; the next
+    request goes.
     """
 
     async def test() -> None:
         lane = Lane(Limits(tokens_per_minute=1_000))
-        failure = await lane.limiter.admit(attempt(body=b"x" * 8_800))
+        failure = await lane.limiter.admit(attempt(body=b"word " * 1_100))
         assert isinstance(failure, Failure)
         assert failure.kind is FailureKind.TOO_LARGE
         assert failure.message == (
-            "the request needs about 2,256 tokens but the limit is 1,000 tokens a minute; "
+            "the request needs about 1,506 tokens but the limit is 1,000 tokens a minute; "
             "raise that limit or make the request smaller"
         )
+        failure = await lane.limiter.admit(attempt(body=b"word " * 600, max_tokens=401))
+        assert isinstance(failure, Failure)
         assert isinstance(await lane.enter(), Permit)
 
     virtual(test)

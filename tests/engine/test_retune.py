@@ -302,7 +302,7 @@ def test_who_can_never_go_any_more_is_told_so() -> None:
     async def test() -> None:
         lane = Gatekeeper(Limits(tokens_per_minute=100_000, concurrency=1))
         tasks = [
-            asyncio.create_task(lane.go(number, takes=5.0, body=b"x" * (40_000 * (number == 1) + 4)))
+            asyncio.create_task(lane.go(number, takes=5.0, body=b"word " * (8_000 * (number == 1) + 1)))
             for number in range(3)
         ]
         await asyncio.sleep(1.0)

@@ -7,13 +7,14 @@ import asyncio
 from brim.config import Limits
 from brim.engine.lane import Settings
 from brim.engine.permits import Permit, Waiter
+from brim.engine.run import Run
 from brim.engine.waits import WaitLog
 from brim.events import AttemptAdmitted, Hold
 from brim.policies.tokens import Cost
 from brim.transport.scripted import Scripted
 from brim.values import Bound, Constraint, Failure
 from engine.lanes import Gatekeeper, attempt, settle, throttled, virtual
-from engine.support import ask, play, refusal, reply
+from engine.support import Played, ask, play, refusal, reply
 
 
 def told(lane: Gatekeeper) -> list[tuple[int, list[tuple[str, float]]]]:
@@ -77,6 +78,57 @@ def test_segments_are_as_long_as_the_wait() -> None:
         assert all(one.bound != two.bound for one, two in zip(event.holds, event.holds[1:], strict=False))
     again = [event for event in waits if event.attempt.number == 2]
     assert again, "a repeated attempt has a line of its own"
+
+
+def waits(played: Played) -> list[tuple[int, list[tuple[str, float]]]]:
+    return [
+        (event.attempt.request.position, [(hold.bound.name, round(hold.seconds, 2)) for hold in event.holds])
+        for event in played.events
+        if isinstance(event, AttemptAdmitted)
+    ]
+
+
+def test_a_wait_for_room_on_the_wire() -> None:
+    """
+    Rows that are read and held until a call has come home wait for that, from when they were read.
+    """
+    settings = Settings(limits=Limits(concurrency=2), trace=True, seed=1)
+    played = play(Scripted(then=reply(after=1.0)), map(ask, range(6)), settings)
+
+    assert waits(played) == [(number, [("concurrency", number // 2)]) for number in range(2, 6)]
+
+
+def test_a_wait_for_room_and_then_for_a_rate() -> None:
+    """
+    Both are told, in this order; a wait that no reason interrupts is one.
+    """
+    settings = Settings(limits=Limits(concurrency=1, requests_per_minute=60), trace=True, seed=1)
+    played = play(Scripted(reply(after=0.4), then=reply(after=3.0)), map(ask, range(4)), settings)
+
+    assert waits(played) == [
+        (1, [("concurrency", 0.4), ("requests a minute", 0.6)]),
+        (2, [("concurrency", 0.4), ("requests a minute", 0.6), ("concurrency", 3.0)]),
+        (3, [("concurrency", 0.4), ("requests a minute", 0.6), ("concurrency", 6.0)]),
+    ]
+
+
+def test_many_rows_wait_in_bounded_memory() -> None:
+    """
+    However many wait for room, and whatever becomes of them, nothing of it is left in the end.
+    """
+    far_end = Scripted(*[refusal(400)] * 20, refusal(429, retry_after=4.0), *[reply(after=0.3)] * 80, then=refusal(500))
+    limiters = []
+    settings = Settings(limits=Limits(concurrency=4, tokens_per_minute=20_000), trace=True, max_attempts=1, seed=1)
+
+    def meanwhile(run: Run, _: Played) -> None:
+        run.on_lane = lambda lane: limiters.append(lane.limiter)
+
+    rows = [ask(number, "word " * (30_000 if number % 10 == 0 else 3)) for number in range(150)]
+    played = play(far_end, rows, settings, meanwhile=meanwhile)
+    assert waits(played)
+    [log] = [limiter.waits for limiter in limiters]
+    assert log is not None
+    assert log.waiting == 0
 
 
 def test_an_event_has_the_cost_and_the_limit() -> None:

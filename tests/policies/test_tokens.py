@@ -69,6 +69,36 @@ def test_anthropic_counts_what_is_generated_and_no_cached_input() -> None:
     assert costs.true_up(held, 10, usage) == (1.0, 140.0, 100.0, 40.0)
 
 
+@pytest.mark.parametrize(
+    ("charging", "max_tokens", "least"),
+    [
+        (Charging.RESERVES_CAP, None, (1.0, 4.0, 4.0, 0.0)),
+        (Charging.RESERVES_CAP, 100, (1.0, 104.0, 4.0, 100.0)),
+        (Charging.LARGER, 100, (1.0, 100.0, 4.0, 100.0)),
+        (Charging.COUNTS_OUTPUT, 100, (1.0, 4.0, 4.0, 0.0)),
+    ],
+)
+def test_the_least_is_the_words_and_the_cap_where_it_counts(
+    charging: Charging, max_tokens: int | None, least: tuple[float, ...]
+) -> None:
+    """
+    No word is less than a token; what a cost says that was told, and not estimated, is taken at its word.
+    """
+    costs, body = TokenCosts(charging), b"some words  to count"
+    assert costs.least(costs.reserve(body, max_tokens), body, max_tokens) == least
+    told = (1.0, 9.0, 5.0, 4.0)
+    assert costs.least(Cost(told), b"", max_tokens) == told
+    assert costs.least(Cost(told, least=(1.0, 5.0, 5.0, 0.0)), b"", max_tokens) == (1.0, 5.0, 5.0, 0.0)
+
+
+def test_what_may_be_cached_may_be_free() -> None:
+    """
+    Where cached input does not count, a body that names a part of it may take nothing.
+    """
+    costs, body = TokenCosts(Charging.COUNTS_OUTPUT), b'{"cache_control": {"type": "ephemeral"}}' + b" word" * 50
+    assert costs.least(costs.reserve(body, None), body, None) == (1.0, 0.0, 0.0, 0.0)
+
+
 def test_reserves_the_output_it_has_seen() -> None:
     """
     Where no cap is set the output reserve follows the answers.

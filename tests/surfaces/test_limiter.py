@@ -86,6 +86,21 @@ def test_what_can_never_fit_is_raised_at_once_with_the_numbers(spend: brim.Spend
     run_virtual(main())
 
 
+def test_what_nobody_told_is_no_reason_to_refuse_a_call() -> None:
+    """
+    A call of unknown cost is called, whatever such calls are taken to need; so is one of which only a part is told.
+    """
+
+    async def main() -> None:
+        limiter = brim.Limiter(tokens="400/min")
+        assert await limiter.call(at) == 0.0
+        assert await limiter.call(at, cost={"input_tokens": 300}) > 0.0
+        with pytest.raises(brim.CallFailed):
+            await limiter.call(at, cost={"input_tokens": 401})
+
+    run_virtual(main())
+
+
 def test_more_than_a_days_tokens_never_fit() -> None:
     """
     A limit a day bounds a single call too.

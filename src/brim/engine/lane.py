@@ -286,6 +286,19 @@ class Lane:
             return self.limiter.window.size - self.alive
         return min(self.limiter.window.size + len(self._resting), self._most_alive) - self.alive
 
+    def hold(self, prepared: Prepared) -> None:
+        """Keep *prepared* until there is room for it."""
+        self.held.append(prepared)
+        if self.limiter.waits is not None:
+            self.limiter.waits.held(prepared.request, asyncio.get_running_loop().time())
+
+    def take(self) -> Prepared:
+        """The first of those that are kept."""
+        prepared = self.held.popleft()
+        if self.limiter.waits is not None:
+            self.limiter.waits.taken(prepared.request, asyncio.get_running_loop().time())
+        return prepared
+
     def bound(self) -> Bound:
         """What keeps the lane from sending more just now."""
         bound = self.limiter.bound()

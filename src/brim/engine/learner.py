@@ -13,9 +13,10 @@ import msgspec
 
 from brim.policies.blame import Timing, blames_crowd, is_no_crowd
 from brim.policies.gate import LONGEST_PAUSE, Gate
+from brim.policies.growth import RAMP_CODES
 from brim.policies.health import Denial, Health
 from brim.policies.overload import Overloads
-from brim.policies.telling import lasting
+from brim.policies.telling import lasting, refused_alone
 from brim.values import Answer, Failure, FailureKind, Reply
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from brim.policies.adaptive import AdaptiveWindow
     from brim.policies.admission import Admission
     from brim.policies.charges import Charge
+    from brim.policies.lone import Lone
     from brim.policies.tokens import Amounts
+    from brim.values import Attempt
 
 __all__ = ["STALL_SECONDS", "UNREACHED_SECONDS", "Learner"]
 
@@ -83,6 +86,7 @@ class Learner:
         window: how many at once.
         gate: its pauses.
         health: is it the request, or the endpoint?
+        lone: is it one row that is refused, or the lane?
         on_pause: told the seconds and the reason whenever the lane closes for longer than it was.
     """
 
@@ -94,6 +98,7 @@ class Learner:
         window: AdaptiveWindow,
         gate: Gate,
         health: Health,
+        lone: Lone,
         on_pause: Callable[[float, Failure], None],
     ) -> None:
         self._lane = lane
@@ -101,6 +106,7 @@ class Learner:
         self._window = window
         self._gate = gate
         self._health = health
+        self._lone = lone
         self._overloads = Overloads()
         self._timing = Timing()
         self._on_pause = on_pause
@@ -115,10 +121,19 @@ class Learner:
         """The time up to now does not count as time in which nothing got through."""
         self._stalled_since = None
 
-    def heed(self, answer: Answer, charge: Charge, now: float, *, used: Amounts | None, is_first: bool) -> Answer:
+    def heed(
+        self, answer: Answer, charge: Charge, now: float, *, used: Amounts | None, attempt: Attempt | None
+    ) -> Answer:
         """Learn from an attempt that came back, and true up its charge. Returns it as it counts for its request."""
         outcome = answer.outcome
         number = 0
+        if not isinstance(outcome, Reply) and outcome.kind is FailureKind.THROTTLED:
+            own = self._own(outcome, answer, charge, now, attempt=attempt)
+            if own is not None:
+                self._admission.answered(charge, answer, now, used=used)
+                self._admission.missed(now)
+                self._watch_for_stall(outcome, now)
+                return own
         if not isinstance(outcome, Reply) and outcome.kind in _REFUSALS:
             number = self._turned_away(charge, now)
             answer = self._taken(outcome, answer, charge, now, number=number)
@@ -127,8 +142,10 @@ class Learner:
         if answer.levels and self._admission.is_rate_known:
             self._window.open()
         if isinstance(outcome, Reply):
+            self._lone.passed(attempt, charge)
             self._replied(outcome, answer, charge, now)
             return answer
+        is_first = attempt is None or attempt.number == 1
         if outcome.kind.parks_lane and self._lane.can_park:
             return self._denied(outcome, answer, charge, now, is_first=is_first)
         if outcome.kind is FailureKind.THROTTLED:
@@ -137,6 +154,30 @@ class Learner:
             self._window.overloaded(now, among=self._lane.in_flight)
             self._push_back(outcome, answer, now)
         return self._failed(outcome, answer, charge, now, is_first=is_first)
+
+    def _own(
+        self, failure: Failure, answer: Answer, charge: Charge, now: float, *, attempt: Attempt | None
+    ) -> Answer | None:
+        """A refusal as it is to be taken if its row alone is refused; None if the lane may be.
+
+        Nobody else waits for such a row, and what it taught is forgotten. One that is told to come less fast is none.
+        """
+        if failure.code in RAMP_CODES:
+            return None
+        row = self._lone.refused(attempt, charge, failure, now)
+        is_alone = row is not None and row.is_alone
+        body = b"" if attempt is None else attempt.body
+        is_sure = row is not None and (row.is_alone or row.had_room)
+        final = self._admission.outgrown(charge, answer, failure, body, is_sure=is_sure)
+        if row is not None and is_alone:
+            if row.is_news and row.only:
+                self._unlearn()
+            if final is None and row.is_hopeless:
+                final = refused_alone(row, failure)
+        if final is not None:
+            self._lone.forget(attempt)
+            return msgspec.structs.replace(answer, outcome=final)
+        return msgspec.structs.replace(answer, rest_s=row.rest_s) if row is not None and is_alone else None
 
     def _replied(self, reply: Reply, answer: Answer, charge: Charge, now: float) -> None:
         self._stalled_since = None

@@ -23,6 +23,7 @@ from brim.policies.admission import Admission
 from brim.policies.charges import Charge
 from brim.policies.gate import Gate
 from brim.policies.health import Health
+from brim.policies.lone import Lone
 from brim.policies.tokens import Amounts, Charging, Cost, Spent
 from brim.values import Answer, Attempt, Bound, Constraint, Failure, FailureKind, Gauge, GaugeSource, Reply
 
@@ -48,6 +49,11 @@ _TICK_S: Final = 1e-5
 _LASTS: Final = 0.9
 """A task that was waked late says that the next ones may be as well, each a little less."""
 
+_KEEPS_ITS_TURN: Final = 8
+"""Up to this attempt a request keeps the turn that it had."""
+_LETS_GO: Final = 4
+"""So many go before one that was turned away again and again."""
+
 _LATELY_S: Final = 60.0
 """What was sent so short a time before this process may still fill a limit that nobody knows."""
 
@@ -69,6 +75,7 @@ class Limiter:
         window: attempts that may be on the wire at once, as things stand.
         on_room: called when more may be on the wire than are.
         in_flight: attempts on the wire.
+        waits: why attempts had to wait, for a trace; None if nobody asks.
         parked: why the lane is closed for good; None while it is not.
         is_held: is it paused by hand?
     """
@@ -92,16 +99,18 @@ class Limiter:
             self.window.open()
         self._gate = Gate(rng)
         self.health = Health(limits.concurrency)
+        self._lone = Lone()
         self._learner = Learner(
             self,
             admission=self._admission,
             window=self.window,
             gate=self._gate,
             health=self.health,
+            lone=self._lone,
             on_pause=on_pause,
         )
         self._on_park = on_park
-        self._waits = None if on_admitted is None else WaitLog(on_admitted)
+        self.waits = None if on_admitted is None else WaitLog(on_admitted)
         self._queue: deque[Waiter] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._growth: asyncio.TimerHandle | None = None
@@ -131,13 +140,20 @@ class Limiter:
         self, cost: Cost, max_tokens: int | None = None, attempt: Attempt | None = None
     ) -> Permit | Failure:
         """Wait for the right to send what takes *cost*; a `Failure` if it can never go, or not today."""
-        failure = self.parked or self._admission.too_large(cost)
+        body = b"" if attempt is None else attempt.body
+        failure = self.parked or self._admission.too_large(cost, body, max_tokens)
         if failure is not None:
-            return failure
+            return self._turned_off(failure, attempt)
         now = self._loop.time()
         if not self._queue and self._delay(cost, now) == 0.0:
-            return self._grant(cost, max_tokens, now)
-        return await self._wait(Waiter(cost, max_tokens, attempt, self._loop.create_future(), now))
+            permit = self._grant(cost, max_tokens, now)
+            if self.waits is not None:
+                self.waits.admitted_at_once(attempt, cost)
+                self._look_again(self.waits, now)
+            return permit
+        behind = None if attempt is None else self._behind(attempt)
+        told = self._loop.create_future()
+        return await self._wait(Waiter(cost, max_tokens, attempt, told, now, behind=behind))
 
     def recall(self, spent: Sequence[Spent], *, is_closed: bool = False) -> None:
         """Go on where an earlier process left off. *spent* is what it sent, in the order of time.
@@ -212,10 +228,11 @@ class Limiter:
         self.window.restate(limits.concurrency, is_open=is_open, in_flight=self.in_flight)
         for waiter in tuple(self._queue):
             waiter.cost = self._admission.renew(waiter.cost, waiter.max_tokens)
-            failure = self._admission.too_large(waiter.cost)
+            body = b"" if waiter.attempt is None else waiter.attempt.body
+            failure = self._admission.too_large(waiter.cost, body, waiter.max_tokens)
             if failure is not None:
                 self._queue.remove(waiter)
-                waiter.tell(failure)
+                waiter.tell(self._turned_off(failure, waiter.attempt))
         self._pump()
         if self.in_flight < self.window.size:
             self.on_room()
@@ -255,6 +272,11 @@ class Limiter:
             self._queue.popleft().tell(failure)
         self._disarm()
 
+    def _turned_off(self, failure: Failure, attempt: Attempt | None) -> Failure:
+        if self.waits is not None:
+            self.waits.given_up(attempt)
+        return failure
+
     async def _wait(self, waiter: Waiter) -> Permit | Failure:
         self._line_up(waiter)
         self._pump()
@@ -264,12 +286,21 @@ class Limiter:
             self._forget(waiter)
             raise
 
+    def _behind(self, attempt: Attempt) -> int | None:
+        """How many of those that were never sent go before an attempt; None for all."""
+        if attempt.number == 1:
+            return None
+        row = self._lone.row(attempt)
+        if row is None:
+            return 0 if attempt.number <= _KEEPS_ITS_TURN else None
+        return 0 if row.goes_first else _LETS_GO
+
     def _line_up(self, waiter: Waiter) -> None:
         queue = self._queue
-        if waiter.goes_first:
-            queue.insert(sum(1 for _ in takewhile(_goes_first, queue)), waiter)
-        else:
+        if waiter.behind is None:
             queue.append(waiter)
+        else:
+            queue.insert(waiter.behind + sum(1 for _ in takewhile(_goes_first, queue)), waiter)
 
     def _forget(self, waiter: Waiter) -> None:
         """*waiter* was cancelled: out of the queue, or, if its permit was already on the way, back with that."""
@@ -292,9 +323,8 @@ class Limiter:
             first.cost = self._admission.renew(first.cost, first.max_tokens)
             now = self._loop.time()
             delay = self._delay(first.cost, now)
-            if delay != 0.0 and self._waits is not None:
-                longest = next((each.since for each in self._queue if not each.goes_first), now)
-                self._waits.looked(self.bound(), now, since=min(first.since, longest))
+            if delay != 0.0 and self.waits is not None:
+                self.waits.looked(self.bound(), now, since=min(first.since, self._longest(now)))
             if delay is None:
                 return
             if delay > 0.0:
@@ -304,9 +334,19 @@ class Limiter:
                 return
             waiter = self._queue.popleft()
             permit = self._grant(waiter.cost, waiter.max_tokens, now)
-            if self._waits is not None and isinstance(permit, Permit):
-                self._waits.admitted(waiter, now)
+            if self.waits is not None and isinstance(permit, Permit):
+                self.waits.admitted(waiter, now)
+                self._look_again(self.waits, now)
             waiter.tell(permit)
+
+    def _longest(self, now: float) -> float:
+        """Since when the first of those waits that were never sent."""
+        return next((each.since for each in self._queue if not _goes_first(each)), now)
+
+    def _look_again(self, waits: WaitLog, now: float) -> None:
+        """One went, and may have been the last for whom there was room on the wire."""
+        if self.in_flight >= self.window.size:
+            waits.looked(_CROWD, now, since=self._longest(now))
 
     def _delay(self, cost: Cost, now: float) -> float | None:
         """Seconds until an attempt of *cost* may go: 0 if now, None if only a returning permit can tell."""
@@ -329,6 +369,7 @@ class Limiter:
             self._loop.call_soon(self.park, over)
             return over
         self.in_flight += 1
+        self._lone.went += 1
         self._gate.went(now)
         if self.health.is_held:
             self.health.went(now)
@@ -367,13 +408,15 @@ class Limiter:
             self._timer.cancel()
             self._timer = None
 
-    def settled(self, answer: Answer, charge: Charge, used: Amounts | None = None, *, is_first: bool = True) -> Answer:
+    def settled(
+        self, answer: Answer, charge: Charge, used: Amounts | None = None, *, attempt: Attempt | None = None
+    ) -> Answer:
         """Learn from an attempt that came back, and true up its charge. For its permit alone.
 
         Returns the answer as it counts for its request.
         """
         size = self.window.size
-        answer = self._learner.heed(answer, charge, self._loop.time(), used=used, is_first=is_first)
+        answer = self._learner.heed(answer, charge, self._loop.time(), used=used, attempt=attempt)
         if self._asks and _is_work_done(answer):
             self._asks = False
         if self.window.size > size:
@@ -391,7 +434,7 @@ class Limiter:
 
 
 def _goes_first(waiter: Waiter) -> bool:
-    return waiter.goes_first
+    return waiter.behind == 0
 
 
 def _is_work_done(answer: Answer) -> bool:

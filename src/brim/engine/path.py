@@ -71,6 +71,8 @@ async def fulfil(prepared: Prepared, path: Path) -> Result:
             return _result(prepared, answer, tries, path)
         tries.enter(answer)
         delay = path.retry.next_delay(answer.outcome, tries)
+        if delay is not None:
+            delay = max(delay, answer.rest_s)
         path.emit(AttemptEnded(path.lane, attempt, answer.outcome, answer.latency_s, delay))
         if delay is None:
             return _result(prepared, answer, tries, path)
@@ -98,7 +100,7 @@ class Admit(msgspec.Struct, frozen=True):
             if self.note is not None:
                 self.note(attempt, permit)
             answer = await self.inner(attempt)
-            return permit.settle(answer, is_first=attempt.number == 1)
+            return permit.settle(answer, attempt=attempt)
         finally:
             permit.release()
 

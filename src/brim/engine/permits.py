@@ -6,7 +6,7 @@ itself.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import msgspec
 
@@ -21,15 +21,11 @@ if TYPE_CHECKING:
 __all__ = ["Permit", "Waiter"]
 
 
-_KEEPS_ITS_TURN: Final = 8
-"""Up to this attempt a request keeps the turn that it had."""
-
-
 class Issuer(Protocol):
     """Whoever gives out permits, and takes them back."""
 
-    def settled(self, answer: Answer, charge: Charge, used: Amounts | None, *, is_first: bool) -> Answer:
-        """Learn what came of an attempt that was charged *charge* and took *used*, if that is known."""
+    def settled(self, answer: Answer, charge: Charge, used: Amounts | None, *, attempt: Attempt | None) -> Answer:
+        """Learn what came of *attempt*, which was charged *charge* and took *used*, if that is known."""
 
     def released(self) -> None:
         """Take back a slot."""
@@ -54,14 +50,14 @@ class Permit(msgspec.Struct, eq=False, gc=False):
         """When it was admitted, by the clock of the loop."""
         return self._charge.at
 
-    def settle(self, answer: Answer, used: Amounts | None = None, *, is_first: bool = True) -> Answer:
+    def settle(self, answer: Answer, used: Amounts | None = None, *, attempt: Attempt | None = None) -> Answer:
         """Tell the limiter what came of the attempt. Once; an attempt that is not settled keeps its charge.
 
-        *used* is what it took in truth; by default the usage of the answer says so. *is_first* if it was the first
-        attempt of its request. Returns the answer as it counts for that request.
+        *used* is what it took in truth; by default the usage of the answer says so. *attempt*: what was sent; without
+        it, it was the first of its request. Returns the answer as it counts for that request.
         """
         assert self._limiter is not None, "a permit is settled while it is held"
-        return self._limiter.settled(answer, self._charge, used, is_first=is_first)
+        return self._limiter.settled(answer, self._charge, used, attempt=attempt)
 
     def release(self) -> None:
         """Give the slot back. Only the first call counts."""
@@ -82,11 +78,11 @@ class Waiter:
     """One cost in the queue, and whose it is if it is an attempt's.
 
     Attributes:
-        goes_first: does it go before those who wait for their first attempt? It was there before them. But one that is
-            turned away again and again must not hold up all others.
+        behind: how many of those that wait for their first attempt go before it: none if it was there before them, a
+            few if it was turned away again and again; None for all.
     """
 
-    __slots__ = ("attempt", "cost", "goes_first", "max_tokens", "since", "told")
+    __slots__ = ("attempt", "behind", "cost", "max_tokens", "since", "told")
 
     def __init__(
         self,
@@ -95,13 +91,15 @@ class Waiter:
         attempt: Attempt | None,
         told: asyncio.Future[Permit | Failure],
         since: float,
+        *,
+        behind: int | None = None,
     ) -> None:
         self.cost = cost
         self.max_tokens = max_tokens
         self.attempt = attempt
         self.told = told
         self.since = since
-        self.goes_first = attempt is not None and 1 < attempt.number <= _KEEPS_ITS_TURN
+        self.behind = behind
 
     def tell(self, decision: Permit | Failure) -> None:
         """Hand over *decision*; a permit that nobody waits for any more goes back."""

@@ -97,7 +97,7 @@ class Run:
             if lane.limiter.parked is not None:
                 self._leave(Result(request=prepared.request, outcome=lane.limiter.parked))
                 continue
-            lane.held.append(prepared)
+            lane.hold(prepared)
             self._held += 1
             self._start(lane)
             while self._held >= self._most_held:
@@ -115,7 +115,7 @@ class Run:
         self._held -= 1
         if self._held <= READ_AHEAD // 2:
             self._room.set()
-        return lane.held.popleft()
+        return lane.take()
 
     async def _work(self, lane: Lane, prepared: Prepared) -> None:
         """Carry *prepared*, then whatever is held for the lane."""

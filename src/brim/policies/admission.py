@@ -8,28 +8,26 @@ of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from brim.config import Limits
 from brim.policies.blame import PLACES, blamed_place, named_rate, shows_less
 from brim.policies.charges import Charge, LearntCosts, Verdict
+from brim.policies.fit import outgrown, too_large
 from brim.policies.growth import RAMP_CODES, Growth
 from brim.policies.level import ServerLevel
 from brim.policies.pace import Pace
 from brim.policies.past import Past
 from brim.policies.refusal import Refusal
 from brim.policies.shown_spans import ShownSpans
-from brim.policies.stated import CONSTRAINTS, Stated, ceilings, fastest, hold, minutes, state_days, state_rates
+from brim.policies.stated import Stated, ceilings, fastest, hold, minutes, state_days, state_rates
 from brim.policies.surprises import Surprises, is_miscounted, with_minute
 from brim.policies.telling import (
-    GROWTH_NAME,
     day_used_up,
     gauges_of_levels,
     gauges_of_paces,
-    held_up,
-    learnt_name,
-    over_ceiling,
-    shown_name,
+    longest_wait,
 )
 from brim.policies.tokens import Amounts, Charging, Cost, Spent
 from brim.values import Answer, Bound, Dimension, Failure, FailureKind, Gauge
@@ -111,12 +109,19 @@ class Admission:
         """What was taken for refusals of a rate were none: none is known from them, of one *place* or of any."""
         self._paces = [pace for pace in self._paces if place not in {None, pace.place}]
 
-    def too_large(self, cost: Cost) -> Failure | None:
-        """Why an attempt can never go; None if it can."""
-        for place, limit, span in self._ceilings:
-            if cost.amounts[place] > limit:
-                return over_ceiling(cost.amounts[place], limit, place, span)
-        return None
+    def too_large(self, cost: Cost, body: bytes, max_tokens: int | None) -> Failure | None:
+        """Why an attempt with *body* can never go; None if it may: an estimate alone is no reason."""
+        return too_large(cost.amounts, self._ceilings, partial(self._costs.least, cost, body, max_tokens))
+
+    def outgrown(
+        self, charge: Charge, answer: Answer, failure: Failure, body: bytes, *, is_sure: bool
+    ) -> Failure | None:
+        """Why an attempt with *body* that was refused can never go; None if it may. *is_sure*: an estimate will do."""
+        cost = charge.cost
+        limits = [(level.place, level.limit) for level in self._known if level.limit]
+        limits += [(place, limit) for place, limit, _ in self._ceilings] if is_sure else []
+        least = partial(self._costs.least, cost, body, charge.max_tokens)
+        return outgrown(cost.amounts, answer, failure, limits, (lambda: cost.amounts) if is_sure else least)
 
     def recall(self, spent: Sequence[Spent], now: float) -> None:
         """Let the stated limits begin with what was spent before, which comes in the order of time."""
@@ -283,11 +288,7 @@ class Admission:
         self, charge: Charge, answer: Answer, failure: Failure, now: float, *, is_crowd: bool = False
     ) -> Verdict:
         """A limit refused an attempt. Told after `answered`; *is_crowd* if too many calls at once are to blame."""
-        self._refused += 1.0
-        self._passed[:] = self._totals[0] - self._refused, *self._totals[1:]
-        for level in self._known:
-            if level.place == 0:
-                level.missed(1.0, now)
+        self.missed(now)
         if is_crowd or failure.code in RAMP_CODES:
             return self._not_by_rate(charge, failure, now)
         place = blamed_place(failure)
@@ -309,6 +310,14 @@ class Admission:
             for level in self._known:
                 level.contradicted()
         return Verdict(is_strike=self._strikes(place, charge, failure, now), is_explained=False)
+
+    def missed(self, now: float) -> None:
+        """An attempt did not get through."""
+        self._refused += 1.0
+        self._passed[:] = self._totals[0] - self._refused, *self._totals[1:]
+        for level in self._known:
+            if level.place == 0:
+                level.missed(1.0, now)
 
     def _is_held_by_pace(self, place: int) -> bool:
         """Does a learnt rate hold calls back, and not what the server shows? Then what is used up is for it to heed."""
@@ -381,20 +390,9 @@ class Admission:
 
     def binding(self, cost: Cost, now: float) -> Bound | None:
         """The limit that holds up an attempt of *cost* the longest; None if none does."""
-        amounts = cost.amounts
-        waits = [(each.gauge.ready_in(amounts[each.place], now), each.constraint, each.name) for each in self._kept]
-        waits += [
-            (pace.ready_in(amounts[pace.place], now), CONSTRAINTS[pace.place], learnt_name(pace.place))
-            for pace in self._paces
-        ]
-        waits += [
-            (level.ready_in(amounts[level.place], now), CONSTRAINTS[level.place], shown_name(dimension))
-            for (dimension, _), level in self._levels.items()
-        ]
-        if self._growth is not None:
-            place = self._growth.place
-            waits.append((self._growth.ready_in(amounts[place], now), CONSTRAINTS[place], GROWTH_NAME))
-        return held_up(waits)
+        return longest_wait(
+            cost.amounts, now, stated=self._kept, paces=self._paces, levels=self._levels, growth=self._growth
+        )
 
     def gauges(self, now: float) -> list[Gauge]:
         """How full every limit is that is stated, shown or learnt."""

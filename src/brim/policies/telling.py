@@ -2,44 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil
-from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from brim.policies.spans import MINUTE_S
-from brim.policies.stated import WORDS
-from brim.values import Bound, Constraint, Dimension, Failure, FailureKind, Gauge, GaugeSource, Sent
+from brim.policies.stated import CONSTRAINTS, WORDS
+from brim.values import Bound, Dimension, Failure, FailureKind, Gauge, GaugeSource, Sent
 
 if TYPE_CHECKING:
+    from brim.policies.growth import Growth
     from brim.policies.level import ServerLevel
+    from brim.policies.lone import Row
     from brim.policies.pace import Pace
     from brim.policies.past import Past
     from brim.policies.stated import Stated
+    from brim.policies.tokens import Amounts
 
 __all__ = [
-    "GROWTH_NAME",
     "day_used_up",
     "gauges_of_levels",
     "gauges_of_paces",
-    "held_up",
     "lasting",
-    "learnt_name",
+    "longest_wait",
     "over_ceiling",
-    "shown_name",
+    "over_shown",
+    "refused_alone",
 ]
 
-GROWTH_NAME: Final = "a limit on how fast the rate may grow"
+_GROWTH_NAME: Final = "a limit on how fast the rate may grow"
 
 
-def learnt_name(place: int) -> str:
+def _learnt_name(place: int) -> str:
     """A rate that refusals taught."""
     return f"{WORDS[place]}, a rate learnt from refusals"
 
 
-def shown_name(dimension: Dimension) -> str:
+def _shown_name(dimension: Dimension) -> str:
     """A limit that headers show."""
     return f"{dimension.value} left on the server"
+
+
+def longest_wait(
+    amounts: Amounts,
+    now: float,
+    *,
+    stated: Sequence[Stated],
+    paces: Sequence[Pace],
+    levels: Mapping[tuple[Dimension, float | None], ServerLevel],
+    growth: Growth | None,
+) -> Bound | None:
+    """The limit that makes an attempt of *amounts* wait the longest; None if none does."""
+    waits = [(each.gauge.ready_in(amounts[each.place], now), each.constraint, each.name) for each in stated]
+    waits += [
+        (pace.ready_in(amounts[pace.place], now), CONSTRAINTS[pace.place], _learnt_name(pace.place)) for pace in paces
+    ]
+    waits += [
+        (level.ready_in(amounts[level.place], now), CONSTRAINTS[level.place], _shown_name(dimension))
+        for (dimension, _), level in levels.items()
+    ]
+    if growth is not None:
+        waits.append((growth.ready_in(amounts[growth.place], now), CONSTRAINTS[growth.place], _GROWTH_NAME))
+    wait, constraint, name = max(waits, key=lambda each: each[0], default=(0.0, CONSTRAINTS[0], ""))
+    return Bound(constraint, name) if wait > 0.0 else None
 
 
 def gauges_of_levels(
@@ -52,7 +77,7 @@ def gauges_of_levels(
             used = _used(past, level.place, level.rate * MINUTE_S, now)
             if level.remaining is not None:
                 used = 1.0 - level.level(now) / level.limit
-            gauges.append(_gauge(shown_name(dimension), level.place, level.limit, used, GaugeSource.HEADERS))
+            gauges.append(_gauge(_shown_name(dimension), level.place, level.limit, used, GaugeSource.HEADERS))
     return gauges
 
 
@@ -63,7 +88,7 @@ def gauges_of_paces(paces: Sequence[Pace], past: Past, now: float) -> list[Gauge
         if pace.holds:
             limit = pace.rate * MINUTE_S
             used = _used(past, pace.place, limit, now)
-            gauges.append(_gauge(learnt_name(pace.place), pace.place, limit, used, GaugeSource.REFUSALS))
+            gauges.append(_gauge(_learnt_name(pace.place), pace.place, limit, used, GaugeSource.REFUSALS))
     return gauges
 
 
@@ -107,7 +132,25 @@ def over_ceiling(cost: float, limit: float, place: int, span: str) -> Failure:
     )
 
 
-def held_up(waits: Iterable[tuple[float, Constraint, str]]) -> Bound | None:
-    """What makes wait the longest, of limits by the seconds that each does; None if none does."""
-    longest = max(waits, key=itemgetter(0), default=None)
-    return Bound(*longest[1:]) if longest is not None and longest[0] > 0.0 else None
+def over_shown(cost: float, limit: float, place: int, refusal: Failure) -> Failure:
+    """A request that never fits into a *limit*, as the server's *refusal* bears out."""
+    return Failure(
+        kind=FailureKind.TOO_LARGE,
+        message=f"the request needs about {cost:,.0f} {WORDS[place]} but the limit is {limit:,.0f} {WORDS[place]}, "
+        f"and the server refused it; make the request smaller or have that limit raised: {refusal.message}",
+        status=refusal.status,
+        code=refusal.code,
+        request_id=refusal.request_id,
+    )
+
+
+def refused_alone(row: Row, refusal: Failure) -> Failure:
+    """A request that is refused whenever it comes, and others are not."""
+    return Failure(
+        kind=FailureKind.INVALID,
+        message=f"refused {row.refusals} times in {row.seconds:,.0f} s, while {row.passed:,} other calls were let "
+        f"through: it is this request that is refused, and no rate; the last refusal: {refusal.message}",
+        status=refusal.status,
+        code=refusal.code,
+        request_id=refusal.request_id,
+    )

@@ -31,6 +31,8 @@ _PER_SYMBOL: Final = 1 / 1.9
 _PER_OTHER_BYTE: Final = 0.8 / 3
 """0.8 tokens a character of three bytes, as nearly all of Chinese, Japanese and Korean are in UTF-8."""
 
+_CACHED: Final = b'"cache_control"'
+"""Stands in bodies of which a part may be cached."""
 FIRST_GUESS: Final = 256.0
 """Tokens of an output of which nothing is known yet."""
 _WEIGHT: Final = 0.05
@@ -65,10 +67,15 @@ CHARGING: Final[Mapping[str, Charging]] = {"anthropic": Charging.COUNTS_OUTPUT}
 
 
 class Cost(msgspec.Struct, frozen=True, gc=False):
-    """What one attempt takes out of each limit; *guessed* is its input as it was estimated, uncalibrated."""
+    """What one attempt takes out of each limit.
+
+    *guessed* is its input as it was estimated, uncalibrated; 0 if it was not. *least* is what it takes without doubt,
+    where more than that was guessed by others.
+    """
 
     amounts: Amounts
     guessed: float = 0.0
+    least: Amounts | None = None
 
 
 class Spent(msgspec.Struct, frozen=True, gc=False):
@@ -84,6 +91,11 @@ def estimate_tokens(text: bytes) -> float:
     symbols = classes.count(_SYMBOL)
     others = 0 if text.isascii() else classes.count(_OTHER)
     return (len(text) - symbols - others) * _PER_PLAIN + symbols * _PER_SYMBOL + others * _PER_OTHER_BYTE
+
+
+def fewest_tokens(text: bytes) -> float:
+    """Tokens that are in *text* at the very least: none is more than a word, but one may be an image's whole data."""
+    return float(len(text.split()))
 
 
 class Calibration:
@@ -146,6 +158,15 @@ class TokenCosts:
         A cost that rests on no guess stays as it is.
         """
         return self._reserve(cost.guessed, max_tokens) if cost.guessed > 0.0 else cost
+
+    def least(self, cost: Cost, body: bytes, max_tokens: int | None) -> Amounts:
+        """What *body*, of which *cost* was reserved, takes without doubt: its words, and the cap where that counts."""
+        if not cost.guessed:
+            return cost.least or cost.amounts
+        is_free = self.charging is Charging.COUNTS_OUTPUT and _CACHED in body
+        given = 0.0 if is_free else fewest_tokens(body)
+        made = self.share * max_tokens if max_tokens is not None and self.charging in _RESERVING else 0.0
+        return (1.0, self._counted(given, made, max_tokens), given, made)
 
     @property
     def output(self) -> float:

@@ -216,17 +216,18 @@ class Usual:
         _, most, most_given, most_made = self._most
         given = spend.get("input_tokens", min(self._part("input_tokens"), most_given))
         made = spend.get("output_tokens", min(self._part("output_tokens"), most_made))
+        told = spend.get("input_tokens", 0.0), spend.get("output_tokens", 0.0)
+        least = (1.0, spend.get("tokens", sum(told)), *told)
         if "tokens" in spend:
             tokens = spend["tokens"]
         elif spend:
-            said = spend.get("input_tokens", 0.0) + spend.get("output_tokens", 0.0)
-            return Cost((1.0, max(said, min(given + made, most)), given, made))
+            return Cost((1.0, max(sum(told), min(given + made, most)), given, made), least=least)
         else:
             tokens = min(self._means.get("tokens", given + made), most)
         # Neither part is more than both together.
         given = given if "input_tokens" in spend else min(given, tokens)
         made = made if "output_tokens" in spend else min(made, tokens)
-        return Cost((1.0, tokens, given, made))
+        return Cost((1.0, tokens, given, made), least=least)
 
     def learn(self, spend: Spend) -> None:
         """A call took so much, as far as is known."""
