@@ -42,7 +42,7 @@ class Clocks:
         total: how long the whole exchange may.
 
     Attributes:
-        on_written: told how many seconds it took until a request was written; None if nobody wants to know.
+        on_written: told how many seconds it took until a request was written, and the time; None if nobody asks.
     """
 
     __slots__ = ("_first_s", "_rings_at", "_timer", "_watches", "loop", "on_written", "timeouts", "total")
@@ -50,7 +50,7 @@ class Clocks:
     def __init__(self, timeouts: Timeouts, total: LearntTotal) -> None:
         self.timeouts = timeouts
         self.total = total
-        self.on_written: Callable[[float], None] | None = None
+        self.on_written: Callable[[float, float], None] | None = None
         self.loop = asyncio.get_running_loop()
         self._first_s = min(timeouts.connect, timeouts.silence, total.seconds, timeouts.first or _NEVER, _LOOK_AGAIN_S)
         self._watches: dict[Watch, None] = {}
@@ -120,7 +120,8 @@ class Watch(msgspec.Struct, eq=False):
         if phase is _ANSWERING:  # the one phase with a clock that starts anew
             self._moved_at = self._clocks.loop.time()
         elif phase is _SENT and self._clocks.on_written is not None:
-            self._clocks.on_written(self._clocks.loop.time() - self.started_at)
+            now = self._clocks.loop.time()
+            self._clocks.on_written(now - self.started_at, now)
 
     def heard(self) -> None:
         """A piece of the answer itself has come."""

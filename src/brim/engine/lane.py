@@ -78,8 +78,6 @@ _BACKOFF: Final = Bound(Constraint.OUTAGE, "a wait before the next attempt")
 _BUDGET: Final = Bound(Constraint.BUDGET, "budget")
 _WHATEVER_WAITS: Final = frozenset({Constraint.HELD, Constraint.PARKED, Constraint.DAY, Constraint.OUTAGE})
 """What closes a lane, whether anything waits or not."""
-
-
 _REOPENS: Final = frozenset({FailureKind.DAILY, FailureKind.STOPPED})
 """Of what parks a lane, what is over when the server says so."""
 
@@ -289,14 +287,12 @@ class Lane:
     def hold(self, prepared: Prepared) -> None:
         """Keep *prepared* until there is room for it."""
         self.held.append(prepared)
-        if self.limiter.waits is not None:
-            self.limiter.waits.held(prepared.request, asyncio.get_running_loop().time())
+        self.limiter.held(prepared.request)
 
     def take(self) -> Prepared:
         """The first of those that are kept."""
         prepared = self.held.popleft()
-        if self.limiter.waits is not None:
-            self.limiter.waits.taken(prepared.request, asyncio.get_running_loop().time())
+        self.limiter.took(prepared.request)
         return prepared
 
     def bound(self) -> Bound:
@@ -348,7 +344,7 @@ class Lane:
 
     def _watch_windows(self) -> None:
         """Windows count what was written, and when; of other limits that says nothing."""
-        self._line.clocks.on_written = self.limiter.wrote if self.limiter.has_windows else None
+        self._line.clocks.on_written = self.limiter.arrivals.wrote if self.limiter.limits.windows else None
 
     async def _rest(self, seconds: float) -> None:
         """Wait out a backoff, or less if the lane parks meanwhile."""
@@ -382,12 +378,8 @@ class Lane:
         self._emit(LanePaused(self.name, seconds, failure))
 
     def _parked(self, failure: Failure) -> None:
-        if (
-            self._ledger is not None
-            and failure.kind in _REOPENS
-            and failure.retry_after
-            and failure.sent is not Sent.NO
-        ):
+        is_told = failure.kind in _REOPENS and failure.sent is not Sent.NO
+        if self._ledger is not None and is_told and failure.retry_after:
             self._ledger.closed(self._model, self._wall(), failure.retry_after)
         self._emit(LaneParked(self.name, failure))
         for rested in tuple(self._resting):

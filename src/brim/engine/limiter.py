@@ -1,22 +1,21 @@
 """Admission: the one place that waits for capacity.
 
 A lane's limiter lets attempts go first in, first out, as its limits, its window and its gate allow, and nothing else
-does. A request that was turned away keeps its turn: for a few attempts it goes before those that were never sent. A
-permit is the right to have one attempt on the wire; it is settled once, with the answer, and given back when the
-attempt is over, however it ended. An attempt that is cancelled gives back its slot and keeps its charge, because the
-provider may count it. All arithmetic is in policies; here are the queue, the timer and the hand-off.
+does. A permit is the right to have one attempt on the wire; it is settled once, with the answer, and given back when
+the attempt is over, however it ended. An attempt that is cancelled gives back its slot and keeps its charge, because
+the provider may count it. All arithmetic is in policies; here are the queue, the timer and the hand-off.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final
 
 from brim.config import Limits
+from brim.engine.arrivals import Arrivals
 from brim.engine.learner import Learner
 from brim.engine.permits import Permit, Waiter
+from brim.engine.waiting import Queue
 from brim.engine.waits import WaitLog
 from brim.policies.adaptive import GROWS_EACH_S, AdaptiveWindow
 from brim.policies.admission import Admission
@@ -24,8 +23,9 @@ from brim.policies.charges import Charge
 from brim.policies.gate import Gate
 from brim.policies.health import Health
 from brim.policies.lone import Lone
+from brim.policies.telling import gauge_of_crowd
 from brim.policies.tokens import Amounts, Charging, Cost, Spent
-from brim.values import Answer, Attempt, Bound, Constraint, Failure, FailureKind, Gauge, GaugeSource, Reply
+from brim.values import Answer, Attempt, Bound, Constraint, Failure, FailureKind, Gauge, Reply, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -45,14 +45,6 @@ _OUT_OF_DAY: Final = Bound(Constraint.DAY, "a limit per day is used up")
 
 _TICK_S: Final = 1e-5
 """The timer is set for no less, since a clock may be too coarse to ever reach what rounding has left."""
-
-_LASTS: Final = 0.9
-"""A task that was waked late says that the next ones may be as well, each a little less."""
-
-_KEEPS_ITS_TURN: Final = 8
-"""Up to this attempt a request keeps the turn that it had."""
-_LETS_GO: Final = 4
-"""So many go before one that was turned away again and again."""
 
 _LATELY_S: Final = 60.0
 """What was sent so short a time before this process may still fill a limit that nobody knows."""
@@ -111,12 +103,12 @@ class Limiter:
         )
         self._on_park = on_park
         self.waits = None if on_admitted is None else WaitLog(on_admitted)
-        self._queue: deque[Waiter] = deque()
+        self._queue = Queue(self._lone)
+        self.arrivals = Arrivals(self._admission)
         self._timer: asyncio.TimerHandle | None = None
         self._growth: asyncio.TimerHandle | None = None
         self.on_room: Callable[[], None] = _nothing
         self.in_flight = 0
-        self._woke_s = 0.0
         self.parked: Failure | None = None
         self.is_held = False
         self._asks = False
@@ -151,9 +143,8 @@ class Limiter:
                 self.waits.admitted_at_once(attempt, cost)
                 self._look_again(self.waits, now)
             return permit
-        behind = None if attempt is None else self._behind(attempt)
         told = self._loop.create_future()
-        return await self._wait(Waiter(cost, max_tokens, attempt, told, now, behind=behind))
+        return await self._wait(Waiter(cost, max_tokens, attempt, told, now, behind=self._queue.behind(attempt)))
 
     def recall(self, spent: Sequence[Spent], *, is_closed: bool = False) -> None:
         """Go on where an earlier process left off. *spent* is what it sent, in the order of time.
@@ -195,8 +186,9 @@ class Limiter:
         return self._limit_that_binds(now)
 
     def _limit_that_binds(self, now: float) -> Bound | None:
-        cost = self._queue[0].cost if self._queue else self._admission.cost(b"", None)
-        is_next_to_go = self._queue or not self.in_flight
+        first = self._queue.first
+        cost = self._admission.cost(b"", None) if first is None else first.cost
+        is_next_to_go = first is not None or not self.in_flight
         if is_next_to_go and self._admission.day_over(cost, now) is not None:
             return _OUT_OF_DAY
         return self._admission.binding(cost, now)
@@ -204,14 +196,7 @@ class Limiter:
     def gauges(self) -> tuple[Gauge, ...]:
         """How full each limit is that is stated, shown by the server or learnt; concurrency comes last."""
         size = self.window.size
-        crowd = Gauge(
-            name=_CROWD.name,
-            limit=size,
-            used=min(1.0, self.in_flight / size),
-            unit="calls",
-            period_s=None,
-            source=GaugeSource.STATED if size >= self.limits.concurrency else GaugeSource.ANSWERS,
-        )
+        crowd = gauge_of_crowd(_CROWD.name, self.in_flight, size, is_stated=size >= self.limits.concurrency)
         return (*self._admission.gauges(self._loop.time()), crowd)
 
     def retune(self, limits: Limits) -> None:
@@ -226,29 +211,26 @@ class Limiter:
         self._admission.restate(limits, now)
         is_open = self._admission.is_rate_known or self._admission.is_paced
         self.window.restate(limits.concurrency, is_open=is_open, in_flight=self.in_flight)
-        for waiter in tuple(self._queue):
+        for waiter in self._queue:
             waiter.cost = self._admission.renew(waiter.cost, waiter.max_tokens)
             body = b"" if waiter.attempt is None else waiter.attempt.body
             failure = self._admission.too_large(waiter.cost, body, waiter.max_tokens)
             if failure is not None:
-                self._queue.remove(waiter)
+                self._queue.drop(waiter)
                 waiter.tell(self._turned_off(failure, waiter.attempt))
         self._pump()
         if self.in_flight < self.window.size:
             self.on_room()
 
-    @property
-    def has_windows(self) -> bool:
-        """Is a limit stated that counts requests when they arrive?"""
-        return bool(self.limits.windows)
+    def held(self, request: Request) -> None:
+        """*request* waits outside until there is room for an attempt."""
+        if self.waits is not None:
+            self.waits.held(request, self._loop.time())
 
-    def woke(self, permit: Permit) -> None:
-        """An attempt is about to go that was admitted a moment ago."""
-        self._woke_s = max(self._loop.time() - permit.admitted_at, _LASTS * self._woke_s)
-
-    def wrote(self, seconds: float) -> None:
-        """It took so many seconds until a request was written: windows count it no sooner."""
-        self._admission.wrote(self._woke_s + seconds, self._loop.time())
+    def took(self, request: Request) -> None:
+        """There is room for *request*, which was held."""
+        if self.waits is not None:
+            self.waits.taken(request, self._loop.time())
 
     def hold(self) -> None:
         """Let nobody go until `resume`: what is on the wire comes home, what waits goes on waiting, nothing fails."""
@@ -269,7 +251,7 @@ class Limiter:
         self.parked = failure
         self._on_park(failure)
         while self._queue:
-            self._queue.popleft().tell(failure)
+            self._queue.pop().tell(failure)
         self._disarm()
 
     def _turned_off(self, failure: Failure, attempt: Attempt | None) -> Failure:
@@ -278,7 +260,7 @@ class Limiter:
         return failure
 
     async def _wait(self, waiter: Waiter) -> Permit | Failure:
-        self._line_up(waiter)
+        self._queue.line_up(waiter)
         self._pump()
         try:
             return await waiter.told
@@ -286,27 +268,10 @@ class Limiter:
             self._forget(waiter)
             raise
 
-    def _behind(self, attempt: Attempt) -> int | None:
-        """How many of those that were never sent go before an attempt; None for all."""
-        if attempt.number == 1:
-            return None
-        row = self._lone.row(attempt)
-        if row is None:
-            return 0 if attempt.number <= _KEEPS_ITS_TURN else None
-        return 0 if row.goes_first else _LETS_GO
-
-    def _line_up(self, waiter: Waiter) -> None:
-        queue = self._queue
-        if waiter.behind is None:
-            queue.append(waiter)
-        else:
-            queue.insert(waiter.behind + sum(1 for _ in takewhile(_goes_first, queue)), waiter)
-
     def _forget(self, waiter: Waiter) -> None:
         """*waiter* was cancelled: out of the queue, or, if its permit was already on the way, back with that."""
         if waiter.told.cancelled():
-            if waiter in self._queue:
-                self._queue.remove(waiter)
+            self._queue.drop(waiter)
         elif isinstance(permit := waiter.told.result(), Permit):
             permit.release()
         self._pump()
@@ -314,17 +279,13 @@ class Limiter:
     def _pump(self) -> None:
         """Let go whoever may go now, in order, and come back when the next one may."""
         self._disarm()
-        while self._queue:
-            if self._queue[0].told.cancelled():
-                self._queue.popleft()
-                continue
-            first = self._queue[0]
+        while (first := self._queue.first) is not None:
             # A queue may be long: what an attempt will take is known better than when it came.
             first.cost = self._admission.renew(first.cost, first.max_tokens)
             now = self._loop.time()
             delay = self._delay(first.cost, now)
             if delay != 0.0 and self.waits is not None:
-                self.waits.looked(self.bound(), now, since=min(first.since, self._longest(now)))
+                self.waits.looked(self.bound(), now, since=min(first.since, self._queue.longest(now)))
             if delay is None:
                 return
             if delay > 0.0:
@@ -332,21 +293,17 @@ class Limiter:
                     return
                 self._timer = self._loop.call_later(max(delay, _TICK_S), self._pump)
                 return
-            waiter = self._queue.popleft()
+            waiter = self._queue.pop()
             permit = self._grant(waiter.cost, waiter.max_tokens, now)
             if self.waits is not None and isinstance(permit, Permit):
                 self.waits.admitted(waiter, now)
                 self._look_again(self.waits, now)
             waiter.tell(permit)
 
-    def _longest(self, now: float) -> float:
-        """Since when the first of those waits that were never sent."""
-        return next((each.since for each in self._queue if not _goes_first(each)), now)
-
     def _look_again(self, waits: WaitLog, now: float) -> None:
         """One went, and may have been the last for whom there was room on the wire."""
         if self.in_flight >= self.window.size:
-            waits.looked(_CROWD, now, since=self._longest(now))
+            waits.looked(_CROWD, now, since=self._queue.longest(now))
 
     def _delay(self, cost: Cost, now: float) -> float | None:
         """Seconds until an attempt of *cost* may go: 0 if now, None if only a returning permit can tell."""
@@ -431,10 +388,6 @@ class Limiter:
 
     def __repr__(self) -> str:
         return f"Limiter(in_flight={self.in_flight}, waiting={len(self._queue)}, window={self.window})"
-
-
-def _goes_first(waiter: Waiter) -> bool:
-    return waiter.behind == 0
 
 
 def _is_work_done(answer: Answer) -> bool:

@@ -95,8 +95,8 @@ class Admit(msgspec.Struct, frozen=True):
             now = asyncio.get_running_loop().time()
             return Answer(permit, now, now, was_sent=False)
         try:
-            if self.limiter.has_windows:
-                self.limiter.woke(permit)
+            if self.limiter.limits.windows:
+                self.limiter.arrivals.woke(permit, asyncio.get_running_loop().time())
             if self.note is not None:
                 self.note(attempt, permit)
             answer = await self.inner(attempt)

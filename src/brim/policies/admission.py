@@ -23,12 +23,7 @@ from brim.policies.refusal import Refusal
 from brim.policies.shown_spans import ShownSpans
 from brim.policies.stated import Stated, ceilings, fastest, hold, minutes, state_days, state_rates
 from brim.policies.surprises import Surprises, is_miscounted, with_minute
-from brim.policies.telling import (
-    day_used_up,
-    gauges_of_levels,
-    gauges_of_paces,
-    longest_wait,
-)
+from brim.policies.telling import day_used_up, gauges_of_levels, gauges_of_paces, longest_wait
 from brim.policies.tokens import Amounts, Charging, Cost, Spent
 from brim.values import Answer, Bound, Dimension, Failure, FailureKind, Gauge
 

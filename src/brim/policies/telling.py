@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "day_used_up",
+    "gauge_of_crowd",
     "gauges_of_levels",
     "gauges_of_paces",
     "lasting",
@@ -65,6 +66,18 @@ def longest_wait(
         waits.append((growth.ready_in(amounts[growth.place], now), CONSTRAINTS[growth.place], _GROWTH_NAME))
     wait, constraint, name = max(waits, key=lambda each: each[0], default=(0.0, CONSTRAINTS[0], ""))
     return Bound(constraint, name) if wait > 0.0 else None
+
+
+def gauge_of_crowd(name: str, calls: int, size: int, *, is_stated: bool) -> Gauge:
+    """How full the window is: so many *calls* at once of *size*."""
+    return Gauge(
+        name=name,
+        limit=size,
+        used=min(1.0, calls / size),
+        unit="calls",
+        period_s=None,
+        source=GaugeSource.STATED if is_stated else GaugeSource.ANSWERS,
+    )
 
 
 def gauges_of_levels(

@@ -1,0 +1,86 @@
+"""Who waits for a permit, in the order in which they go: first in, first out, and who was there before goes before.
+
+A request that was turned away keeps its turn: for a few attempts it goes before those that were never sent. One that is
+turned away again and again lets a few of them go first.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from itertools import takewhile
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from brim.engine.permits import Waiter
+    from brim.policies.lone import Lone
+    from brim.values import Attempt
+
+__all__ = ["Queue"]
+
+_KEEPS_ITS_TURN: Final = 8
+"""Up to this attempt a request keeps the turn that it had."""
+_LETS_GO: Final = 4
+"""So many go before one that was turned away again and again."""
+
+
+class Queue:
+    """A queue of waiters. *lone* knows which of their rows were refused lately."""
+
+    __slots__ = ("_lone", "_waiters")
+
+    def __init__(self, lone: Lone) -> None:
+        self._lone = lone
+        self._waiters: deque[Waiter] = deque()
+
+    def __len__(self) -> int:
+        return len(self._waiters)
+
+    def __iter__(self) -> Iterator[Waiter]:
+        """All who wait at present; who is dropped or let go meanwhile is told of all the same."""
+        return iter(tuple(self._waiters))
+
+    @property
+    def first(self) -> Waiter | None:
+        """Who goes next; None if nobody waits. Who gave up is forgotten."""
+        waiters = self._waiters
+        while waiters and waiters[0].told.cancelled():
+            waiters.popleft()
+        return waiters[0] if waiters else None
+
+    def behind(self, attempt: Attempt | None) -> int | None:
+        """How many of those that were never sent go before an attempt; None for all."""
+        if attempt is None or attempt.number == 1:
+            return None
+        row = self._lone.row(attempt)
+        if row is None:
+            return 0 if attempt.number <= _KEEPS_ITS_TURN else None
+        return 0 if row.goes_first else _LETS_GO
+
+    def line_up(self, waiter: Waiter) -> None:
+        """*waiter* waits from now on."""
+        if waiter.behind is None:
+            self._waiters.append(waiter)
+        else:
+            self._waiters.insert(waiter.behind + sum(1 for _ in takewhile(_was_there, self._waiters)), waiter)
+
+    def pop(self) -> Waiter:
+        """Take out who goes next."""
+        return self._waiters.popleft()
+
+    def drop(self, waiter: Waiter) -> None:
+        """*waiter* waits no more, if it did."""
+        if waiter in self._waiters:
+            self._waiters.remove(waiter)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._waiters.clear()
+
+    def longest(self, now: float) -> float:
+        """Since when the first of those waits that were never sent; *now* if there is none."""
+        return next((each.since for each in self._waiters if not _was_there(each)), now)
+
+
+def _was_there(waiter: Waiter) -> bool:
+    return waiter.behind == 0
