@@ -135,3 +135,14 @@ def test_what_never_changes_tells_nothing() -> None:
     run = Run(Charging.RESERVES_CAP, stale=10**9)
 
     assert run.carry(500) == pytest.approx(PROMPT + CAP, rel=0.05)
+
+
+def test_what_misled_at_the_beginning_does_not_do_so_for_ever() -> None:
+    """
+    Somebody else took far more than the limit while the first calls went: no way fitted that, and one does since.
+    """
+    run = Run(Charging.USED, taken=LIMIT / 10.0)
+    run.carry(250)
+    run.taken = 0.0
+
+    assert run.carry(300) == pytest.approx(PROMPT + 100, rel=0.1)

@@ -53,6 +53,8 @@ _FITS: Final = 0.25
 """... and by no more than this share of it, and..."""
 _FEW: Final = 2.0
 """... so many calls."""
+_KEPT: Final = 1.0 - 1 / 12
+"""So much of all that is kept at each comparison: what misled at the beginning must not do so for ever."""
 _SURELY: Final = 4
 _REFUTED: Final = 0.4
 """Where after so many comparisons the present way can't explain so much of what was sent, how well another one fits
@@ -175,7 +177,7 @@ class Tariff:
     def _compare(self, first: _Look, look: _Look, rate: float) -> None:
         self._compared += 1
         self._sent = [
-            had + after - before for had, after, before in zip(self._sent, look.sums, first.sums, strict=True)
+            _KEPT * had + after - before for had, after, before in zip(self._sent, look.sums, first.sums, strict=True)
         ]
         fell = first.remaining - look.remaining
         is_full = max(first.remaining, look.remaining) >= _FULL * self._most
@@ -184,8 +186,8 @@ class Tariff:
             for errors, had, has in zip(self._errors, before[1:], after[1:], strict=True):
                 found = has - had - fell
                 least = min(max(found, 0.0), back) if is_full else back
-                errors[place][0] += abs(found - least)
-                errors[place][1] += abs(found)
+                errors[place][0] = _KEPT * errors[place][0] + abs(found - least)
+                errors[place][1] = _KEPT * errors[place][1] + abs(found)
 
     def _moments(self, first: _Look, look: _Look) -> Iterator[tuple[float, Sums, float, Sums]]:
         """When the server may have looked, and what had been sent by then."""
