@@ -16,7 +16,9 @@ _MANY_SENDS: Final = 256.0
 none."""
 _SENDS: Final = 125.0
 _LONGEST_S: Final = 140.0
-"""Where fewer go in that time it is put after so many, or as many seconds."""
+"""Where fewer go in that time it is put after so many, or as many seconds..."""
+_MOST_LONGER: Final = 4.0
+"""... and so many times as many at most where the answer has been the same again and again."""
 _SOME_WAIT_S: Final = 0.5
 """A wait as long costs more than the attempt that was refused."""
 _DEAREST: Final = 2
@@ -79,7 +81,7 @@ class Dwell:
         twice as far as the one before: how much small buckets and windows allow is never known closely.
         """
         is_same = evidence.is_close and _FALLEN < changed <= _RISEN
-        self._longest_s = min(2.0 * self._longest_s, 4 * _LONGEST_S) if is_same else _LONGEST_S
+        self._longest_s = min(2.0 * self._longest_s, _MOST_LONGER * _LONGEST_S) if is_same else _LONGEST_S
         if changed > _RISEN:
             self._patience = _LEAST_PATIENCE  # and may be raised on
             return

@@ -18,6 +18,7 @@ _MUCH_BOLDER: Final = 20.0
 """And by so many times fewer while much is left."""
 _MADE_UP_S: Final = 0.05
 _HARDLY_S: Final = 0.01
+"""Lateness that is made up for; the latter beside something that the server does not show."""
 _TWO_CALLS: Final = 2.0
 _FEW_CALLS: Final = 5.0
 """A little lateness is made up for where at least the first fit at once, or the second after a call came too early."""

@@ -147,22 +147,29 @@ def over_ceiling(cost: float, limit: float, place: int, span: str) -> Failure:
 
 def over_shown(cost: float, limit: float, place: int, refusal: Failure) -> Failure:
     """A request that never fits into a *limit*, as the server's *refusal* bears out."""
-    return Failure(
-        kind=FailureKind.TOO_LARGE,
-        message=f"the request needs about {cost:,.0f} {WORDS[place]} but the limit is {limit:,.0f} {WORDS[place]}, "
-        f"and the server refused it; make the request smaller or have that limit raised: {refusal.message}",
-        status=refusal.status,
-        code=refusal.code,
-        request_id=refusal.request_id,
+    return _meant(
+        refusal,
+        FailureKind.TOO_LARGE,
+        f"the request needs about {cost:,.0f} {WORDS[place]} but the limit is {limit:,.0f} {WORDS[place]}, "
+        "and the server refused it; make the request smaller or have that limit raised",
     )
 
 
 def refused_alone(row: Row, refusal: Failure) -> Failure:
     """A request that is refused whenever it comes, and others are not."""
+    return _meant(
+        refusal,
+        FailureKind.INVALID,
+        f"refused {row.refusals} times in {row.seconds:,.0f} s, while {row.passed:,} other calls were let through: "
+        "it is this request that is refused, and no rate; the last refusal",
+    )
+
+
+def _meant(refusal: Failure, kind: FailureKind, why: str) -> Failure:
+    """What a *refusal* means, *why* before its own words."""
     return Failure(
-        kind=FailureKind.INVALID,
-        message=f"refused {row.refusals} times in {row.seconds:,.0f} s, while {row.passed:,} other calls were let "
-        f"through: it is this request that is refused, and no rate; the last refusal: {refusal.message}",
+        kind=kind,
+        message=f"{why}: {refusal.message}",
         status=refusal.status,
         code=refusal.code,
         request_id=refusal.request_id,
