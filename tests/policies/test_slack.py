@@ -141,14 +141,15 @@ def test_a_stated_window_keeps_clear_of_what_comes_too_early(count: int) -> None
 
 def test_a_window_counts_a_call_when_it_was_written() -> None:
     """
-    Connections that took half a second to stand: the window is over that much later, and a window later as before.
+    Connections that took half a second to stand: the window is over that much later, and half as much again, since they
+    are new for the server too; a window later all is as before.
     """
     admission = Admission(Limits(windows=(Window(requests=2, seconds=10.0),)), charging=Charging.RESERVES_CAP, now=0.0)
     for _ in range(2):
         admission.take(ONE, 0.0, among=1, max_tokens=None)
     admission.wrote(0.5, 0.5)
-    assert admission.ready_in(ONE, 1.0) == pytest.approx(9.5, abs=0.01)
-    for at in (11.0, 11.0, 21.5, 21.5):
+    assert admission.ready_in(ONE, 1.0) == pytest.approx(9.75, abs=0.01)
+    for at in (11.0, 11.0, 22.0, 22.0):
         admission.take(ONE, at, among=1, max_tokens=None)
         admission.wrote(0.001, at)
 

@@ -54,6 +54,8 @@ MARGIN: Final = 0.997
 _DAY_S: Final = 86_400.0
 _SAME: Final = 0.01
 """Limits that differ by less are the same."""
+_LATER: Final = 1.5
+"""What was written late is counted so many times as late at most: a new connection is new for the server too."""
 _LONGEST_WAIT_S: Final = 2.0
 """Who came just too early is not told to wait for longer."""
 
@@ -112,7 +114,7 @@ class Stated:
         """Time passed: calls that keep further apart than stated may come closer again."""
         gap = self._slack.gap(now) if self._slack is not None and self._slack.is_kept else None
         if isinstance(self.gauge, Sliding):
-            self.gauge.late_s = self._lateness.most_s + (0.0 if gap is None else gap - self.period_s)
+            self.gauge.late_s = _LATER * self._lateness.most_s + (0.0 if gap is None else gap - self.period_s)
         elif gap is not None:
             self.gauge.restate(rate=1.0 / gap, burst=self.gauge.burst, now=now)
 
