@@ -141,8 +141,8 @@ def test_what_misled_at_the_beginning_does_not_do_so_for_ever() -> None:
     """
     Somebody else took far more than the limit while the first calls went: no way fitted that, and one does since.
     """
-    run = Run(Charging.USED, taken=LIMIT / 10.0)
+    run = Run(Charging.LARGER, taken=LIMIT / 10.0)
     run.carry(250)
     run.taken = 0.0
 
-    assert run.carry(300) == pytest.approx(PROMPT + 100, rel=0.1)
+    assert run.carry(400) == pytest.approx(CAP, rel=0.1)
