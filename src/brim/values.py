@@ -88,20 +88,17 @@ class FailureKind(StrEnum):
         """Does this stop the whole lane, its rows untouched?"""
         return self in _PARKS
 
+    @property
+    def ends_by_itself(self) -> bool:
+        """Of what stops a lane: is it over when the server, or a stated limit, says so?"""
+        return self in _ENDS
+
 
 _WAITED_OUT: Final = frozenset({FailureKind.THROTTLED, FailureKind.OVERLOADED})
 _RETRIED: Final = frozenset({FailureKind.TIMEOUT, FailureKind.CONNECTION, FailureKind.SERVER, FailureKind.MALFORMED})
-_PARKS: Final = frozenset(
-    {
-        FailureKind.QUOTA,
-        FailureKind.DENIED,
-        FailureKind.DAILY,
-        FailureKind.BUDGET,
-        FailureKind.UNKNOWN_MODEL,
-        FailureKind.SAME_FAULT,
-        FailureKind.STOPPED,
-    }
-)
+_ENDS: Final = frozenset({FailureKind.DAILY, FailureKind.STOPPED})
+_MENDED: Final = frozenset({FailureKind.QUOTA, FailureKind.DENIED, FailureKind.BUDGET})
+_PARKS: Final = _ENDS | _MENDED | {FailureKind.UNKNOWN_MODEL, FailureKind.SAME_FAULT}
 
 
 class FinishReason(StrEnum):

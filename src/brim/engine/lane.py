@@ -29,7 +29,7 @@ from brim.policies.same_fault import SameFault
 from brim.policies.timeouts import LearntTotal
 from brim.policies.tokens import CHARGING, Charging
 from brim.protocols import Piece, StreamingDialect, fingerprint
-from brim.values import Bound, Constraint, Failure, FailureKind, Reply, Request, Result, Sent
+from brim.values import Bound, Constraint, Failure, Reply, Request, Result, Sent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,8 +78,6 @@ _BACKOFF: Final = Bound(Constraint.OUTAGE, "a wait before the next attempt")
 _BUDGET: Final = Bound(Constraint.BUDGET, "budget")
 _WHATEVER_WAITS: Final = frozenset({Constraint.HELD, Constraint.PARKED, Constraint.DAY, Constraint.OUTAGE})
 """What closes a lane, whether anything waits or not."""
-_REOPENS: Final = frozenset({FailureKind.DAILY, FailureKind.STOPPED})
-"""Of what parks a lane, what is over when the server says so."""
 
 _MOST_RESTING: Final = 16
 """So many requests may rest out a backoff beside those on the wire, or as many again where that is more."""
@@ -378,7 +376,7 @@ class Lane:
         self._emit(LanePaused(self.name, seconds, failure))
 
     def _parked(self, failure: Failure) -> None:
-        is_told = failure.kind in _REOPENS and failure.sent is not Sent.NO
+        is_told = failure.kind.ends_by_itself and failure.sent is not Sent.NO
         if self._ledger is not None and is_told and failure.retry_after:
             self._ledger.closed(self._model, self._wall(), failure.retry_after)
         self._emit(LaneParked(self.name, failure))

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from brim.policies.charges import Charge
     from brim.policies.lone import Lone
     from brim.policies.tokens import Amounts
-    from brim.values import Attempt
+    from brim.values import Attempt, Outcome
 
-__all__ = ["STALL_SECONDS", "UNREACHED_SECONDS", "Learner"]
+__all__ = ["STALL_SECONDS", "UNREACHED_SECONDS", "Learner", "did_its_work"]
 
 STALL_SECONDS: Final = 900.0
 """A lane that gets nothing through for this long is parked (design section 5)."""
@@ -227,10 +227,10 @@ class Learner:
             self._tell_hold(failure, "the endpoint seems down", now)
         elif self._held_for is not None:
             self._tell_open()
-        if failure.kind.is_waited_out or failure.kind.is_retried:
-            self._watch_for_stall(failure, now)
+        if did_its_work(failure):
+            self._stalled_since = None
         else:
-            self._stalled_since = None  # the endpoint did its work
+            self._watch_for_stall(failure, now)
         return msgspec.structs.replace(answer, is_excused=True) if is_excused else answer
 
     def _denied(self, failure: Failure, answer: Answer, charge: Charge, now: float, *, is_first: bool) -> Answer:
@@ -337,6 +337,11 @@ class Learner:
             return
         message = f"{reason}; the last failure: {failure.message}"
         self._lane.park(Failure(kind=FailureKind.STOPPED, message=message, status=failure.status))
+
+
+def did_its_work(outcome: Outcome) -> bool:
+    """Does it show an endpoint that works, be it by calling a request invalid?"""
+    return isinstance(outcome, Reply) or not (outcome.kind.is_waited_out or outcome.kind.is_retried)
 
 
 def _waits_too_long(failure: Failure, wait: float) -> Failure:

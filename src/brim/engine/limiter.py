@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from brim.config import Limits
 from brim.engine.arrivals import Arrivals
-from brim.engine.learner import Learner
+from brim.engine.learner import Learner, did_its_work
 from brim.engine.permits import Permit, Waiter
 from brim.engine.waiting import Queue
 from brim.engine.waits import WaitLog
@@ -25,7 +25,7 @@ from brim.policies.health import Health
 from brim.policies.lone import Lone
 from brim.policies.telling import gauge_of_crowd
 from brim.policies.tokens import Amounts, Charging, Cost, Spent
-from brim.values import Answer, Attempt, Bound, Constraint, Failure, FailureKind, Gauge, Reply, Request
+from brim.values import Answer, Attempt, Bound, Constraint, Failure, FailureKind, Gauge, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -374,7 +374,7 @@ class Limiter:
         """
         size = self.window.size
         answer = self._learner.heed(answer, charge, self._loop.time(), used=used, attempt=attempt)
-        if self._asks and _is_work_done(answer):
+        if self._asks and did_its_work(answer.outcome):
             self._asks = False
         if self.window.size > size:
             self.on_room()  # what was refused may have told so, and nobody comes home for long
@@ -388,12 +388,6 @@ class Limiter:
 
     def __repr__(self) -> str:
         return f"Limiter(in_flight={self.in_flight}, waiting={len(self._queue)}, window={self.window})"
-
-
-def _is_work_done(answer: Answer) -> bool:
-    """Did the endpoint do its work, be it by calling a request invalid?"""
-    outcome = answer.outcome
-    return isinstance(outcome, Reply) or not (outcome.kind.is_waited_out or outcome.kind.is_retried)
 
 
 def _nothing() -> None:

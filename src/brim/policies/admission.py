@@ -106,6 +106,8 @@ class Admission:
 
     def too_large(self, cost: Cost, body: bytes, max_tokens: int | None) -> Failure | None:
         """Why an attempt with *body* can never go; None if it may: an estimate alone is no reason."""
+        if not self._ceilings:
+            return None
         return too_large(cost.amounts, self._ceilings, partial(self._costs.least, cost, body, max_tokens))
 
     def outgrown(

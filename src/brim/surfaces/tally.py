@@ -35,8 +35,6 @@ __all__ = ["Pause", "Rates", "Tally"]
 _LENGTH: Final = FinishReason.LENGTH
 _WINDOW: Final = 60
 """Seconds over which the present rates are taken."""
-_ENDS: Final = frozenset({FailureKind.DAILY, FailureKind.STOPPED})
-"""What is over by itself when the server, or a stated limit, says so."""
 _LONGEST_S: Final = 100 * 365 * 86_400.0
 """A longer wait is none that anybody means."""
 
@@ -241,7 +239,7 @@ class Tally:
 
     def _lane_parked(self, event: LaneParked) -> None:
         failure = event.failure
-        wait = failure.retry_after if failure.kind in _ENDS else None
+        wait = failure.retry_after if failure.kind.ends_by_itself else None
         if wait is not None and 0.0 < wait < _LONGEST_S:
             self.opens_at[event.lane] = self.wall() + wait
         self.parked[event.lane] = failure
