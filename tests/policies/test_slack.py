@@ -157,3 +157,14 @@ def test_a_window_counts_a_call_when_it_was_written() -> None:
     admission.wrote(0.001, 32.0)
     admission.take(ONE, 33.0, among=1, max_tokens=None)
     assert admission.ready_in(ONE, 33.0) == pytest.approx(9.0, abs=0.01)
+
+
+def test_a_connection_that_hung_does_not_close_a_window_for_as_long() -> None:
+    """
+    Half a minute until one request was written: a window of a second is over a second later at most.
+    """
+    admission = Admission(Limits(windows=(Window(requests=1, seconds=1.0),)), charging=Charging.RESERVES_CAP, now=0.0)
+    admission.take(ONE, 30.0, among=1, max_tokens=None)
+    admission.wrote(30.0, 30.0)
+
+    assert admission.ready_in(ONE, 30.0) == pytest.approx(2.0, abs=0.01)

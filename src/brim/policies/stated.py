@@ -114,7 +114,8 @@ class Stated:
         """Time passed: calls that keep further apart than stated may come closer again."""
         gap = self._slack.gap(now) if self._slack is not None and self._slack.is_kept else None
         if isinstance(self.gauge, Sliding):
-            self.gauge.late_s = _LATER * self._lateness.most_s + (0.0 if gap is None else gap - self.period_s)
+            late_s = min(_LATER * self._lateness.most_s, self.period_s)  # one that hung holds up nobody for long
+            self.gauge.late_s = late_s + (0.0 if gap is None else gap - self.period_s)
         elif gap is not None:
             self.gauge.restate(rate=1.0 / gap, burst=self.gauge.burst, now=now)
 
