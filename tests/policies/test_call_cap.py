@@ -304,6 +304,44 @@ def test_what_was_sent_while_the_refusal_was_on_its_way_was_not_there() -> None:
     assert cap.turned_away(8, among=5, sent_at=0.0, now=1.0) == 5
 
 
+@pytest.mark.parametrize(("trip_s", "later_s", "is_let"), [(0.01, 0.11, True), (0.2, 0.5, False), (0.2, 0.61, True)])
+def test_what_a_refusal_would_have_answered_by_now_has_got_through(
+    trip_s: float, later_s: float, *, is_let: bool
+) -> None:
+    """
+    Where refusals are back soon, what was sent to try the number need not be answered to let the next one go.
+    """
+    cap = CallCap(CEILING)
+    for in_flight in range(1, 9):
+        cap.granted(in_flight, 0.0)
+    cap.refused(cap.turned_away(8, among=8, sent_at=0.0, now=trip_s), trip_s)
+    assert cap.lets(2, 1.0)
+    cap.granted(3, 1.0)
+
+    assert not cap.lets(3, 1.0)
+    assert cap.lets(3, 1.0 + later_s) is is_let
+
+
+def test_what_got_through_is_counted_once() -> None:
+    """
+    One, then two, then four; that the first three are answered as well, after that, lets no more go.
+    """
+    cap = CallCap(CEILING)
+    cap.refused(cap.turned_away(40, among=40, sent_at=-0.01, now=0.0), 0.0)
+    now, sent = 1.0, list[float]()
+    for _ in range(3):
+        while cap.lets(len(sent), now):
+            sent.append(now)
+            cap.granted(len(sent), now)
+        now += 0.15
+    assert [sent.count(at) for at in sorted(set(sent))] == [1, 2, 4]
+
+    for among, at in enumerate(sent[:3], start=1):
+        cap.replied(among, sent_at=at, now=sent[-1] + 0.01)
+
+    assert not cap.lets(4, sent[-1] + 0.01)
+
+
 _EVENTS = ["reply", "refuse", "echo", "grant"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from brim.policies.countdown import Countdown
+from brim.policies.evidence import Evidence
 from brim.policies.pace import Mode, Pace
 from brim.policies.refusal import Refusal
 
@@ -193,6 +194,25 @@ def test_waits_that_are_not_confirmed_say_about_how_much_it_is(base: float, high
     countdown.named(1.0, 0.02)
     countdown.named(1.0, 0.01)
     assert countdown.within(base, high) == pytest.approx(believed)
+
+
+@pytest.mark.parametrize(("low", "told"), [(0.0, True), (8.0, True), (9.5, False)])
+def test_promises_tell_no_less_than_what_surely_got_through(low: float, *, told: bool) -> None:
+    """
+    A log of a second that was left alone for one: between its two promises less came back than between its refusals.
+    """
+    evidence, countdown = Evidence(0.0), Countdown()
+    first, second = Refusal(1.0, 1.0, 1.0, 0.0, exact=0.5), Refusal(1.0, 3.0, 3.0, 0.0, exact=0.5)
+    evidence.first(40.0, first, least=1.0)
+    countdown.began(first, 40.0, evidence)
+    for number in range(18):
+        evidence.saw(1.0, 41.0 + number, 1.1 + number / 10.0)
+    evidence.low = evidence.likely = low
+    evidence.high = 30.0
+
+    found = countdown.tells(second, 58.0, evidence, pace=30.0, mean=1.0)
+
+    assert found == (pytest.approx(9.0) if told else None)
 
 
 def test_no_bucket_holds_more_than_a_minutes_worth() -> None:

@@ -218,6 +218,22 @@ def test_a_short_stretch_that_something_else_paced_shows_from_where_to_search_on
     assert evidence.guess == pytest.approx(59.0 / 1.1)
 
 
+def test_more_than_was_supposed_got_through_so_it_is_supposed_no_more() -> None:
+    """
+    A wait seemed to tell 1.3 a second, and in the next second 60 got through.
+    """
+    evidence = Evidence(0.0)
+    evidence.first(60.0, refusal(1.0), least=1.0)
+    evidence.suppose(1.3)
+    evidence.high = 1.3
+    for number in range(60):
+        evidence.saw(1.0, 61.0 + number, 1.0 + (number + 1) / 60.0)
+
+    assert not evidence.refused(refusal(2.1), 120.0, mean=1.0, base=1.3, pace=float("inf"))
+    assert evidence.guess == pytest.approx(59.0 / 1.1)
+    assert evidence.high == float("inf")
+
+
 def test_a_refusal_that_fits_what_was_known_leaves_it_narrow() -> None:
     """
     After a long time below the rate a bucket is full, and may be drained at any pace: that says nothing new.

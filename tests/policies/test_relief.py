@@ -42,3 +42,16 @@ def test_refused_beyond_what_comes_back_it_goes_no_further_again() -> None:
     relief.refused()
 
     assert 10.0 <= eased(relief, 5.0, answers=99) < 10.4
+
+
+def test_what_comes_back_is_believed_where_refusals_allow_for_it() -> None:
+    """
+    Ten a second are shown, and what is learnt lies just below: that is the same limit, counted over a second.
+    """
+    relief = Relief()
+    assert relief.tells(9.2, high=10.1) is None  # nothing was shown yet
+    eased(relief, 5.0, answers=1)
+
+    assert relief.tells(9.2, high=10.1) == 10.0
+    assert relief.tells(9.2, high=9.9) is None  # refused below it
+    assert relief.tells(12.0, high=20.0) is None  # more than is shown comes back

@@ -31,8 +31,12 @@ _VOTES: Final = 8
 _VOTING_S: Final = 10.0
 _MISTAKEN: Final = 4
 """After every further mistake so many times as many are needed."""
-_LET_THROUGH_S: Final = 1.0
-"""What was not refused within so many seconds has been let through, answered or not."""
+_LET_THROUGH_S: Final = (0.1, 1.0)
+"""What was not refused within so many seconds has been let through, answered or not: the least and the most..."""
+_TRIPS: Final = 3.0
+"""... of so many times as long as a refusal took lately."""
+_QUICKER: Final = 0.9
+"""A refusal that was slow is remembered so well after one more that was quick."""
 _PROVES: Final = 2
 """Each place has to be taken so many times while half of them are, and get through, before one more is tried..."""
 _LEAST_PROOF: Final = 12
@@ -103,6 +107,7 @@ class CallCap:
         "_lowest",
         "_needed",
         "_open_since",
+        "_refusal_s",
         "_refusals",
         "_rests_until",
         "_sent",
@@ -131,7 +136,7 @@ class CallCap:
         self._below: deque[tuple[int, float]] = deque(maxlen=_LOWERED)
         self._open_since = 0.0
         self._rests_until = float("-inf")
-        self._typical_s = 0.0
+        self._typical_s = self._refusal_s = 0.0
         self._free()
 
     def _free(self) -> None:
@@ -169,7 +174,7 @@ class CallCap:
             return False
         if self._state is not _TRIED:
             return self._is_sole
-        return self._credit > 0 or (bool(self._under_way) and now - self._under_way[0][0] > _LET_THROUGH_S)
+        return self._credit > 0 or (bool(self._under_way) and now - self._under_way[0][0] > self._let_through_s)
 
     def ready_in(self, now: float) -> float:
         """Seconds until the next attempt may go while one more is tried.
@@ -197,8 +202,8 @@ class CallCap:
             self.gap_s *= 1.0 - _HURRIES / self.size
 
     def _try_one(self, in_flight: int, now: float) -> None:
-        while self._under_way and now - self._under_way[0][0] > _LET_THROUGH_S:
-            self._got_through()
+        while self._under_way and now - self._under_way[0][0] > self._let_through_s:
+            self._got_through(self._under_way[0])
         if in_flight <= self.size:
             self._credit -= 1
             self._under_way.append((now, 2 * in_flight >= self.size))
@@ -210,22 +215,31 @@ class CallCap:
             self._accepted = max(self._accepted, among - self._gone(sent_at))
         if self._state is _BELIEVED or sent_at < self._open_since:
             return
-        if self._state is _TRIED and self._under_way and among <= self.size:
-            self._got_through()
+        if self._state is _TRIED and among <= self.size and (one := self._find(sent_at)):
+            self._got_through(one)
         if among > self._lowest and among > self._lowest + _slack(self._lowest):
             among -= self._gone(sent_at)
             self._against += among > self._lowest + _slack(self._lowest)
             if self._against > _DOUBTS + self._votes or self._lowest * _LOOSE + _DOUBTS < among:
                 self.give_up()
 
+    @property
+    def _let_through_s(self) -> float:
+        least, most = _LET_THROUGH_S
+        return min(max(least, _TRIPS * self._refusal_s), most)
+
     def _gone(self, sent_at: float) -> int:
         """How many of those that were on the wire at *sent_at* were refused?"""
         return sum(sent <= sent_at < back for sent, back in self._refusals)
 
-    def _got_through(self) -> None:
-        _, is_near = self._under_way.popleft()
+    def _find(self, sent_at: float) -> tuple[float, bool] | None:
+        """What was sent then to try the number, if nothing is known of it."""
+        return next((one for one in self._under_way if one[0] == sent_at), None)
+
+    def _got_through(self, one: tuple[float, bool]) -> None:
+        self._under_way.remove(one)
         self._credit += 2
-        self._through += is_near
+        self._through += one[1]
         if self._through >= max(_LEAST_PROOF, _PROVES * self.size):
             self._good, self._through = self.size, 0
             self._raise()
@@ -248,18 +262,14 @@ class CallCap:
         """
         if among == self._latest[0]:
             self._latest = (0, 0.0)
-        self._drop(sent_at)
+        if refused := self._find(sent_at):
+            self._under_way.remove(refused)
+        self._refusal_s = max(now - sent_at, _QUICKER * self._refusal_s)
         then = among - self._gone(sent_at)
         self._refusals.append((sent_at, now))
         arrived = (sent_at + now) / 2.0
         late = sum(sent > arrived for sent in self._sent)
         return max(1, then, in_flight - late) if late < _RECENT else max(1, then)
-
-    def _drop(self, sent_at: float) -> None:
-        """What was sent then did not get through."""
-        refused = next((one for one in self._under_way if one[0] == sent_at), None)
-        if refused is not None:
-            self._under_way.remove(refused)
 
     def blames(self, number: int) -> bool:
         """Was an attempt refused as the *number*-th because of the cap?
@@ -371,7 +381,7 @@ class CallCap:
 
     def _settle_latest(self, now: float) -> None:
         most, at = self._latest
-        if most > self._accepted and now - at > _LET_THROUGH_S:
+        if most > self._accepted and now - at > self._let_through_s:
             self._accepted = max(self._accepted, most - self._gone(at))
 
     def __repr__(self) -> str:

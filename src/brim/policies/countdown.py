@@ -95,12 +95,13 @@ class Countdown:
         """
         between = self._between(refusal, passed, evidence, mean)
         self._bound(refusal, evidence)
-        if evidence.low > _AT_MOST * self.most:
+        if max(evidence.low, evidence.seen) > _AT_MOST * self.most:
             self.most = float("inf")  # it was raised
         if self._is_confirmed(refusal, passed, evidence, pace=pace, mean=mean):
             self.is_open = False
             return self.most
-        if between is not None and not self._is_window and between >= evidence.slowest and not evidence.is_close:
+        least = max(evidence.slowest, _AT_LEAST * evidence.low)
+        if between is not None and not self._is_window and between >= least and not evidence.is_close:
             return between
         if self.is_open and evidence.is_fresh:
             evidence.suppose(self.most)

@@ -73,6 +73,7 @@ class Evidence:
         low: the rate is no less, 0 if nothing is known.
         high: the rate is no more.
         is_promised: did the first refusal tell the length of a window, and was nothing refused since?
+        seen: so much came back a second in a short while, as the latest refusal showed; 0 if it showed nothing.
         likely: the rate is hardly less, if the bucket was full at first.
         sending: what was sent, and what of it had passed.
     """
@@ -81,7 +82,6 @@ class Evidence:
         "_least",
         "_marks",
         "_refused",
-        "_seen",
         "_shut",
         "_struck_at",
         "_was_full",
@@ -93,6 +93,7 @@ class Evidence:
         "largest",
         "likely",
         "low",
+        "seen",
         "sending",
     )
 
@@ -102,7 +103,7 @@ class Evidence:
         self.sending = Sending(now, trail)
         self._refused = 0.0
         self._was_full = True
-        self._seen = 0.0
+        self.seen = 0.0
         self._shut = Mark(float("-inf"), 0.0, 0.0, 0.0)
         self.largest = 0.0
         self.blocks = Blocks(now, trail)
@@ -173,7 +174,7 @@ class Evidence:
         at, passed = self.sending.opening[-1]
         slowest, fastest = self.slowest, passed / max(at - self.sending.opening[0][0], _SHORTEST_S)
         guess = slowest * (fastest / slowest) ** _TOWARDS_HIGHEST if slowest > 0.0 else 0.0
-        return max(guess, self._least, self._seen)
+        return max(guess, self._least, self.seen)
 
     def saw(self, amount: float, passed: float, now: float) -> None:
         """An attempt of *amount* was sent, *passed* with it."""
@@ -225,8 +226,7 @@ class Evidence:
                 self._marks.popleft()
             found = self._bounds(new, mean, _LEAST_S, fastest)
         if found is None and pace == float("inf"):
-            tried = self._bounds(new, mean, _LEAST_TRIED_S, fastest)
-            self._seen = tried[0] if tried is not None else 0.0
+            self._glimpse(new, mean, fastest)
         last = self._marks[-1]
         if new.passed - last.passed >= _LEAST_SENDS * mean and new.at - last.at >= _LEAST_S:
             self._marks.append(new)
@@ -241,6 +241,13 @@ class Evidence:
         self.likely = self._sustained(new, low, high, mean) if self._was_full else low
         self.is_wild = self.is_wild and not self.is_narrow
         return True
+
+    def _glimpse(self, new: Mark, mean: float, fastest: float) -> None:
+        """What a stretch shows that is too short to prove anything: from where to search on."""
+        tried = self._bounds(new, mean, _LEAST_TRIED_S, fastest)
+        self.seen = tried[0] if tried is not None else 0.0
+        if self.seen > self.high:
+            self.hint, self.high = None, float("inf")  # what was supposed is too little
 
     def _is_shut(self, new: Mark) -> bool:
         """Has nothing got through since a moment ago? A window of a second that is used up says nothing of a rate."""

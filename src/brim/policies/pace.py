@@ -352,8 +352,9 @@ class Pace:
             else:
                 self._search = max(_SLOWEST_SEARCH, self._search / 2)
             told = self._countdown.tells(latest, units, self._evidence, pace=pace, mean=self._mean)
-            if told is not None and not self._word.rate:
-                self._trust(told, is_proven=False)
+            shown = self._relief.tells(self._base, high=self._evidence.high)
+            if (told := shown or told) and not self._word.rate:
+                self._trust(told, is_proven=told == shown)
             elif self._countdown.is_open:
                 self._base = self._countdown.within(self._base, self._evidence.high)
         proven = self._proven if self.mode is Mode.CRUISING and pace >= _SUNK * self._proven else 0.0
@@ -378,8 +379,7 @@ class Pace:
     def _measured(self, pace: float) -> None:
         """There is a new interval to believe in, since what went at *pace* was refused."""
         evidence = self._evidence
-        # What strays took away is none of the limit's doing.
-        noise = self._strays.share
+        noise = self._strays.share  # what strays took away is none of the limit's doing
         # Refused again so soon, the limit held all the time: what got through is the rate.
         share = _LOWER + (_MIDDLE - _LOWER) * min(1.0, self._sends_since / _SOON)
         base = evidence.between(share) / (1.0 - noise)
