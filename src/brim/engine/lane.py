@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from random import Random
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -17,6 +16,7 @@ import msgspec
 from brim.config import Endpoint, Limits, Timeouts
 from brim.engine.budget import Afford
 from brim.engine.clocks import Clocks
+from brim.engine.crew import Crew
 from brim.engine.limiter import Limiter
 from brim.engine.path import Admit, Path, Prepared, Send, Service
 from brim.engine.strategies import Strategies
@@ -78,9 +78,6 @@ _BACKOFF: Final = Bound(Constraint.OUTAGE, "a wait before the next attempt")
 _BUDGET: Final = Bound(Constraint.BUDGET, "budget")
 _WHATEVER_WAITS: Final = frozenset({Constraint.HELD, Constraint.PARKED, Constraint.DAY, Constraint.OUTAGE})
 """What closes a lane, whether anything waits or not."""
-
-_MOST_RESTING: Final = 16
-"""So many requests may rest out a backoff beside those on the wire, or as many again where that is more."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -226,8 +223,8 @@ class Lane:
             ledger.stated(settings.limits)
             self.limiter.recall(ledger.spent(model, wall()), is_closed=ledger.is_closed(model, wall()))
         note = None if ledger is None else _noting(ledger, till, wall, reserves=charging is Charging.RESERVES_CAP)
-        self.alive = self.starting = 0
-        self.held: deque[Prepared] = deque()
+        self._crews: list[Crew] = []
+        self.limiter.on_room = self._has_room
         self._resting: set[asyncio.Future[None]] = set()
         self._bound = _CROWD
         self._same_fault = SameFault()
@@ -272,26 +269,30 @@ class Lane:
             self._till.bill.worst(body)
         return Prepared(request, body, fingerprint(self._dialect.name, body))
 
-    def room(self) -> int:
-        """How many requests more may come alive; below 0 if the window has shrunk, so that too many are.
+    def join(self, start: Callable[[Crew], None]) -> Crew:
+        """A run begins to use the lane. *start* is called when more of its requests may come alive."""
+        crew = Crew(self.limiter, self._resting, start)
+        self._crews.append(crew)
+        return crew
 
-        As many as may be on the wire, so that hardly any has to queue; those that rest out a backoff leave their
-        place to others, within bounds.
-        """
-        if not self._resting:
-            return self.limiter.window.size - self.alive
-        return min(self.limiter.window.size + len(self._resting), self._most_alive) - self.alive
+    def leave(self, crew: Crew) -> None:
+        """The run of *crew* is over, and none of its requests is on its way any more."""
+        self._crews.remove(crew)
+        crew.disband()
 
-    def hold(self, prepared: Prepared) -> None:
-        """Keep *prepared* until there is room for it."""
-        self.held.append(prepared)
-        self.limiter.held(prepared.request)
+    @property
+    def alive(self) -> int:
+        """Requests of runs that are on their way: on the wire, before it, or resting."""
+        return sum(crew.alive for crew in self._crews)
 
-    def take(self) -> Prepared:
-        """The first of those that are kept."""
-        prepared = self.held.popleft()
-        self.limiter.took(prepared.request)
-        return prepared
+    @property
+    def held(self) -> int:
+        """Requests of runs that wait until there is room."""
+        return sum(len(crew.held) for crew in self._crews)
+
+    def _has_room(self) -> None:
+        for crew in tuple(self._crews):
+            crew.start(crew)
 
     def bound(self) -> Bound:
         """What keeps the lane from sending more just now."""
@@ -300,21 +301,11 @@ class Lane:
             return bound
         if self._till is not None and self._till.waiting and not self.limiter.waiting:
             return _BUDGET
-        if not self.limiter.waiting and (not self.held or self._is_full_of_rest):
+        if not self.limiter.waiting and not any(crew.is_held_up for crew in self._crews):
             return _BACKOFF if self._resting else _SOURCE
         # If nothing binds somebody is about to go, held up until now by what it was.
         self._bound = bound or self._bound
         return self._bound
-
-    @property
-    def _is_full_of_rest(self) -> bool:
-        """Do so many rest out a backoff that no other may come alive?"""
-        return self.alive >= self._most_alive and self.alive - len(self._resting) < self.limiter.window.size
-
-    @property
-    def _most_alive(self) -> int:
-        ceiling = self.limiter.limits.concurrency
-        return ceiling + max(ceiling, _MOST_RESTING)
 
     def ended(self, result: Result) -> None:
         """One of the lane's requests has its result, and it is recorded."""
@@ -384,7 +375,7 @@ class Lane:
             _wake(rested)
 
     def __repr__(self) -> str:
-        return f"Lane({self.name}, alive={self.alive}, held={len(self.held)}, {self.limiter!r})"
+        return f"Lane({self.name}, alive={self.alive}, held={self.held}, {self.limiter!r})"
 
 
 def _unheard(piece: Piece) -> None:

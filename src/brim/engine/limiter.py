@@ -232,6 +232,11 @@ class Limiter:
         if self.waits is not None:
             self.waits.taken(request, self._loop.time())
 
+    def dropped(self, request: Request) -> None:
+        """*request* was held, and will never come."""
+        if self.waits is not None:
+            self.waits.dropped(request)
+
     def hold(self) -> None:
         """Let nobody go until `resume`: what is on the wire comes home, what waits goes on waiting, nothing fails."""
         self.is_held = True

@@ -18,6 +18,7 @@ from brim.values import Failure, Reply, Result
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
+    from brim.engine.crew import Crew
     from brim.engine.lane import Lane
     from brim.engine.sampler import Sampler
 
@@ -52,7 +53,7 @@ class Run:
         self._leave = leave
         self._sampler = sampler
         self._ended: list[tuple[Lane, Result]] = []
-        self._lanes: dict[Lane, None] = {}
+        self._lanes: dict[Lane, Crew] = {}
         self.on_lane: Callable[[Lane], None] = _nothing
         self._held = 0
         self._most_held = READ_AHEAD
@@ -77,6 +78,8 @@ class Run:
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
         finally:
+            for lane, crew in self._lanes.items():
+                lane.leave(crew)
             self._record_ended()  # also what came home while the run was cancelled
 
     def stop(self, failure: Failure) -> None:
@@ -89,50 +92,50 @@ class Run:
 
     async def _read(self, source: AsyncIterator[tuple[Lane, Prepared]]) -> None:
         async for lane, prepared in source:
-            if lane not in self._lanes:
-                self._lanes[lane] = None
+            crew = self._lanes.get(lane)
+            if crew is None:
+                crew = self._lanes[lane] = lane.join(partial(self._start, lane))
                 self._most_held = READ_AHEAD if len(self._lanes) == 1 else 10 * READ_AHEAD
-                lane.limiter.on_room = partial(self._start, lane)
                 self.on_lane(lane)
             if lane.limiter.parked is not None:
                 self._leave(Result(request=prepared.request, outcome=lane.limiter.parked))
                 continue
-            lane.hold(prepared)
+            crew.hold(prepared)
             self._held += 1
-            self._start(lane)
+            self._start(lane, crew)
             while self._held >= self._most_held:
                 self._room.clear()
                 await self._room.wait()
 
-    def _start(self, lane: Lane) -> None:
+    def _start(self, lane: Lane, crew: Crew) -> None:
         """Bring as many of the lane's requests alive as there is room for."""
-        while lane.held and lane.room() > 0:
-            lane.alive += 1
-            lane.starting += 1
-            self._tasks.create_task(self._work(lane, self._take(lane)))
+        while crew.held and crew.room() > 0:
+            crew.alive += 1
+            crew.starting += 1
+            self._tasks.create_task(self._work(lane, crew, self._take(crew)))
 
-    def _take(self, lane: Lane) -> Prepared:
+    def _take(self, crew: Crew) -> Prepared:
         self._held -= 1
         if self._held <= READ_AHEAD // 2:
             self._room.set()
-        return lane.take()
+        return crew.take()
 
-    async def _work(self, lane: Lane, prepared: Prepared) -> None:
+    async def _work(self, lane: Lane, crew: Crew, prepared: Prepared) -> None:
         """Carry *prepared*, then whatever is held for the lane."""
-        lane.starting -= 1
+        crew.starting -= 1
         try:
             while True:
                 self._close(lane, await fulfil(prepared, lane.path))
-                if lane.starting:
+                if crew.starting:
                     await asyncio.sleep(0)  # those came first, and none of them has queued yet
-                room = lane.room()
-                if not lane.held or room < 0:
+                room = crew.room()
+                if not crew.held or room < 0:
                     return
-                prepared = self._take(lane)
+                prepared = self._take(crew)
                 if room > 0:  # the window has grown
-                    self._start(lane)
+                    self._start(lane, crew)
         finally:
-            lane.alive -= 1
+            crew.alive -= 1
 
     def _close(self, lane: Lane, result: Result) -> None:
         """Enter a result where it belongs: what stands is recorded at the end of this turn of the loop."""

@@ -92,7 +92,7 @@ class Sampler:
                 gauges=limiter.gauges(),
                 seconds=seconds,
                 in_flight=limiter.in_flight,
-                waiting=limiter.waiting + len(lane.held),
+                waiting=limiter.waiting + lane.held,
             )
             self._emit(state)
         self._looked_at, self._used = now, used

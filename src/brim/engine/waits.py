@@ -55,6 +55,10 @@ class WaitLog:
         if holds:
             self._before[id(request)] = holds
 
+    def dropped(self, request: Request) -> None:
+        """*request*, which was held, will never come."""
+        self._held.pop(id(request), None)
+
     def given_up(self, attempt: Attempt | None) -> None:
         """*attempt* will not go."""
         if attempt is not None:

@@ -195,7 +195,7 @@ def _lane_state(lane: Lane, wait: tuple[float, Failure] | None, opens_at: float 
         opens_at=opens_at,
         in_flight=limiter.in_flight,
         window=limiter.window.size,
-        queued=len(lane.held) + lane.alive - limiter.in_flight,
+        queued=lane.held + lane.alive - limiter.in_flight,
         binding=lane.bound().name,
         limits=limiter.limits,
         gauges=limiter.gauges(),
