@@ -199,12 +199,18 @@ def test_what_says_nothing_is_no_error() -> None:
     [
         {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12},
         {"input_tokens": 5, "output_tokens": 7, "cache_read_input_tokens": 100},
+        {"input_tokens": 2, "output_tokens": 7, "cache_creation_input_tokens": 3, "cache_read_input_tokens": 100},
+        {"prompt_tokens": 5, "completion_tokens": 7, "cache_creation_input_tokens": 3},
         SimpleNamespace(prompt_token_count=5, candidates_token_count=7),
+        SimpleNamespace(prompt_token_count=5, candidates_token_count=None, thoughts_token_count=7),
+        {"promptTokenCount": 2, "toolUsePromptTokenCount": 3, "candidatesTokenCount": 3, "thoughtsTokenCount": 4},
+        {"inputTokens": 2, "cacheWriteInputTokens": 3, "cacheReadInputTokens": 100, "outputTokens": 7},
     ],
 )
 def test_usage_is_read_in_every_spelling(usage: object) -> None:
     """
-    OpenAI's two, Anthropic's (whose cached input is free and stands apart) and Google's; as object or dict.
+    OpenAI's two, Anthropic's (of whose cached input, which stands apart, only what is written counts), Google's (whose
+    thoughts stand apart), Bedrock's, and what a gateway makes of Anthropic's; as object or dict.
     """
     want = Usage(input_tokens=5, output_tokens=7)
 

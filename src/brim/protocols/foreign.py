@@ -24,8 +24,19 @@ __all__ = ["Seen", "failure_of", "headers_of", "look_at", "usage_of"]
 
 _STATUS: Final = ("status_code", "status", "code", "http_status")
 _HEADERS: Final = ("headers",)
-_INPUT: Final = ("input_tokens", "prompt_tokens", "prompt_token_count")
-_OUTPUT: Final = ("output_tokens", "completion_tokens", "candidates_token_count")
+_SPELLINGS: Final = (
+    # OpenAI's Chat Completions, and whoever translates to it: what was written to a cache is inside.
+    (("prompt_tokens",), ("completion_tokens",)),
+    # Anthropic's and OpenAI's Responses. Anthropic's parts of the input are disjoint; what is read from its cache is
+    # free, what is written to it counts.
+    (("input_tokens", "cache_creation_input_tokens"), ("output_tokens",)),
+    # Google's, in its SDK and on the wire: thoughts are no part of the candidates.
+    (("prompt_token_count", "tool_use_prompt_token_count"), ("candidates_token_count", "thoughts_token_count")),
+    (("promptTokenCount", "toolUsePromptTokenCount"), ("candidatesTokenCount", "thoughtsTokenCount")),
+    # Bedrock's Converse.
+    (("inputTokens", "cacheWriteInputTokens"), ("outputTokens",)),
+)
+"""The names under which the parts of input and output stand, by who writes them so."""
 _USAGE: Final = ("usage", "usage_metadata", "usageMetadata")
 _CAUSES: Final = 4
 """How many exceptions deep an error is looked into, itself included."""
@@ -132,10 +143,11 @@ def usage_of(result: object) -> Usage | None:
     usage = next((found for name in _USAGE if (found := _get(result, name)) is not None), None)
     if usage is None:
         return None
-    given, made = _amount(usage, _INPUT), _amount(usage, _OUTPUT)
-    if given is None and made is None:
-        return None
-    return Usage(input_tokens=given or 0, output_tokens=made or 0)
+    for inputs, outputs in _SPELLINGS:
+        given, made = _sum(usage, inputs), _sum(usage, outputs)
+        if given is not None or made is not None:
+            return Usage(input_tokens=given or 0, output_tokens=made or 0)
+    return None
 
 
 def _causes(thing: object) -> Iterator[object]:
@@ -179,9 +191,9 @@ def _is_status(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 100 <= value < 600
 
 
-def _amount(usage: object, names: tuple[str, ...]) -> int | None:
-    values = (_get(usage, name) for name in names)
-    return next((value for value in values if isinstance(value, int) and value >= 0), None)
+def _sum(usage: object, names: tuple[str, ...]) -> int | None:
+    amounts = [value for name in names if isinstance(value := _get(usage, name), int) and value >= 0]
+    return sum(amounts) if amounts else None
 
 
 def _get(thing: object, name: str) -> Any:
