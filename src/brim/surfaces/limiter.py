@@ -3,20 +3,24 @@
 All deciding is the engine's limiter, the very one that holds a lane; here is its face. Calls go first in, first out;
 whatever one raises passes through untouched, and its slot is free again. A limiter lives in one event loop at a time:
 when that is closed, the next one takes it over with all it knows. Threads hand over to its loop, or to one of brim's
-own where there is none.
+own where there is none. A process that is forked off begins anew: the loops and threads of its parent are not its own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Future, wait
+from contextlib import suppress
 from functools import partial, wraps
 from random import Random
 from types import TracebackType
 from typing import Any, Final, ParamSpec, TypeVar, Unpack, cast, overload
+from weakref import WeakSet
 
 from brim.config import Limits
 from brim.engine.limiter import Limiter as Engine
@@ -31,6 +35,9 @@ __all__ = ["Hold", "Limiter"]
 P = ParamSpec("P")
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
+
+_LOOK_S: Final = 0.5
+"""A thread that waits for a loop looks so often whether that still runs."""
 
 
 class Limiter:
@@ -89,6 +96,11 @@ class Limiter:
         self._usual = Usual(self.limits)
         self._on_pause = on_pause or _ignore
         self._rng = Random(seed)
+        self._begin_anew()
+        _limiters.add(self)
+
+    def _begin_anew(self) -> None:
+        """Forget every loop, and what was sent: at the beginning, and in a process that is forked off."""
         self._engine: Engine | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._moving = threading.Lock()
@@ -131,10 +143,14 @@ class Limiter:
 
         Raises:
             CallFailed: see `call`.
-            RuntimeError: an event loop runs in this thread, and would stand still.
+            RuntimeError: an event loop runs in this thread, and would stand still; or the limiter's loop does.
+            TypeError: *fn* is a coroutine function, whose work begins when it is awaited.
         """
         with self.hold(**as_spend(cost)) as permit:
             result = fn(*args, **kwargs)
+            if inspect.iscoroutine(result):
+                result.close()
+                raise TypeError(f"{_name_of(fn)} gives a coroutine, whose work begins later; await limiter.call")
             permit.take(result)
         return result
 
@@ -162,7 +178,7 @@ class Limiter:
 
         Raises:
             ConfigError: the cost is none.
-            TypeError: it is a generator, whose work begins after the call; use `hold` in it.
+            TypeError: it is a generator, whose work begins after the call; use `hold` in it. Or it is no function.
         """
         if not callable(cost):
             try:
@@ -178,10 +194,13 @@ class Limiter:
         return None if self._engine is None else self._engine.binding()
 
     def _limited(self, fn: F, *, cost: SpendLike | Callable[..., SpendLike] | None) -> F:
+        if isinstance(fn, staticmethod | classmethod):
+            raise TypeError(f"{_name_of(fn)}: write @limiter.limit below @{type(fn).__name__}, next to the function")
+        if not callable(fn):
+            raise TypeError(f"limiter.limit decorates functions; {fn!r} is none")
         work = _work_of(fn)
         if inspect.isasyncgenfunction(work) or inspect.isgeneratorfunction(work):
-            name = getattr(fn, "__name__", repr(fn))
-            raise TypeError(f"{name} is a generator: its work begins after the call; use limiter.hold in it")
+            raise TypeError(f"{_name_of(fn)} is a generator: its work begins after the call; use limiter.hold in it")
 
         def cost_of(*args: Any, **kwargs: Any) -> Spend:
             return as_spend(cost(*args, **kwargs) if callable(cost) else cost)
@@ -258,28 +277,40 @@ class Hold:
             raise RuntimeError("an event loop runs in this thread and would stand still; use `async with` or `call`")
         self._loop = self._limiter._home()  # noqa: SLF001 - one face, two classes
         if not self._loop.is_running():
-            raise RuntimeError("the event loop of this limiter stands still, so no thread can wait for its turn there")
+            raise RuntimeError(_STANDS_STILL)
         waiting = asyncio.run_coroutine_threadsafe(self.__aenter__(), self._loop)
         try:
+            _wait_for(waiting, self._loop)
             return waiting.result()
         except BaseException as error:
             # Interrupted: whoever waits stops waiting, and a permit already on its way goes back.
-            waiting.cancel()
-            self._loop.call_soon_threadsafe(self._leave, error)
+            if not self._loop.is_closed():
+                waiting.cancel()
+                with suppress(RuntimeError):  # closed in this moment
+                    self._loop.call_soon_threadsafe(self._leave, error)
             raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._loop is not None, "entered before"
-        if not self._loop.is_running():  # it ended meanwhile
+        left: Future[None] = Future()
+
+        def leave() -> None:
+            try:
+                self._leave(error)
+                left.set_result(None)
+            except BaseException as mistake:  # noqa: BLE001 - whatever it is belongs to the thread
+                left.set_exception(mistake)
+
+        try:
+            # No task: those are cancelled when a loop ends.
+            self._loop.call_soon_threadsafe(leave)
+            _wait_for(left, self._loop)
+        except RuntimeError:  # it ended meanwhile
             self._leave(error)
             return
-
-        async def leave() -> None:
-            self._leave(error)
-
-        asyncio.run_coroutine_threadsafe(leave(), self._loop).result()
+        left.result()
 
     def _leave(self, error: BaseException | None) -> None:
         permit, self._permit = self._permit, None
@@ -295,6 +326,20 @@ def _work_of(fn: Any) -> Any:
     return fn.__call__ if is_object else fn
 
 
+def _name_of(fn: Any) -> str:
+    return str(getattr(fn, "__name__", repr(fn)))
+
+
+_STANDS_STILL: Final = "the event loop of this limiter stands still, so no thread can wait for its turn there"
+
+
+def _wait_for(told: Future[Any], loop: asyncio.AbstractEventLoop) -> None:
+    """Wait until *loop*, in another thread, has told. Raises `RuntimeError` if it stands still meanwhile."""
+    while not wait((told,), _LOOK_S).done:
+        if not loop.is_running():
+            raise RuntimeError(_STANDS_STILL)
+
+
 def _is_in_loop() -> bool:
     try:
         asyncio.get_running_loop()
@@ -307,6 +352,10 @@ class _Thread:
     """An event loop in a thread of its own, for programs that have none. It ends with the program."""
 
     def __init__(self) -> None:
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """There is no such thread: at the beginning, and in a process that is forked off."""
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -322,6 +371,18 @@ class _Thread:
 
 
 _thread: Final = _Thread()
+_limiters: Final[WeakSet[Limiter]] = WeakSet()
+
+
+def _forget_parent() -> None:
+    """This process was forked off: it has its parent's objects, and none of its threads."""
+    _thread.begin_anew()
+    for limiter in tuple(_limiters):
+        limiter._begin_anew()  # noqa: SLF001 - of this very module
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_parent)
 
 
 def _ignore(_seconds: float, _failure: Failure) -> None:

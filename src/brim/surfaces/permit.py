@@ -49,6 +49,7 @@ class Permit:
         "_ended_at",
         "_failure",
         "_held",
+        "_is_over",
         "_known",
         "_levels",
         "_loop",
@@ -69,14 +70,16 @@ class Permit:
         self._used: Amounts | None = None
         self._failure: Failure | None = None
         self._levels: Sequence[LimitLevel] = ()
+        self._is_over = False
 
     def settle(self, **spent: Unpack[Spend]) -> None:
         """Say what the call took in truth, once. What is left out stays as it was reserved.
 
         Raises:
-            RuntimeError: it was said before.
+            RuntimeError: it was said before, or the turn is over.
             ValueError: an amount is none.
         """
+        self._check_open()
         if self._used is not None:
             raise RuntimeError("this permit is settled already; say all that the call took at once")
         _check(spent)
@@ -91,26 +94,46 @@ class Permit:
         self._ended_at = self._loop.time()
 
     def saw(self, response: object) -> None:
-        """Show it what came back: a response, or its headers alone. Limits and a refusal in it are learnt from."""
+        """Show it what came back: a response, or its headers alone. Limits and a refusal in it are learnt from.
+
+        Raises:
+            RuntimeError: the turn is over.
+        """
+        self._check_open()
         thing = response if look_at(response).headers else _Headers(response)
         failure, self._levels = self._reader.outcome(thing)
         self._failure = failure or self._failure
         self._ended_at = self._loop.time()
 
     def refused(self, retry_after: float | None = None) -> None:
-        """Say that the call was refused as too fast, and for how many seconds, where nothing else shows it."""
+        """Say that the call was refused as too fast, and for how many seconds, where nothing else shows it.
+
+        Raises:
+            RuntimeError: the turn is over.
+        """
+        self._check_open()
         self._failure = Failure(kind=FailureKind.THROTTLED, message="the call was refused", retry_after=retry_after)
 
     def take(self, result: object) -> None:
-        """Read what can be read from a call's *result*: usage, headers, a bad status. `Limiter.call` does it."""
+        """Read what can be read from a call's *result*: usage, headers, a bad status. `Limiter.call` does it.
+
+        Raises:
+            RuntimeError: the turn is over.
+        """
+        self._check_open()
         spent = self._reader.spent(result)
         if spent and self._used is None:
             self.settle(**spent)
         if look_at(result).headers:
             self.saw(result)
 
+    def _check_open(self) -> None:
+        if self._is_over:
+            raise RuntimeError("the turn is over and what it took is counted; say what you know before `hold` is left")
+
     def _close(self, error: BaseException | None) -> None:
         """The call is over: tell the engine, and give the slot back."""
+        self._is_over = True
         try:
             outcome = self._outcome(error)
             # What was refused took nothing, whatever was said before.
