@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import Final
+from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
@@ -88,9 +88,10 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
     def __post_init__(self) -> None:
-        if self.requests < 1 or not 0 < self.seconds < float("inf"):
+        if not _is_count(self.requests) or not _is_amount(self.seconds):
             raise ConfigError(
-                f"limit {self.requests}/{self.seconds:g}s can't be kept; it needs 1 request or more and a time above 0"
+                f"limit {self.requests}/{self.seconds}s can't be kept; it needs 1 request or more, a whole number, "
+                "and a time above 0"
             )
 
 
@@ -119,12 +120,15 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
-            value, is_count = getattr(self, name), name == "concurrency"
-            if name == "windows" or (value is None and not is_count):
-                continue
-            is_number = isinstance(value, Integral if is_count else Real) and not isinstance(value, bool)
-            if not is_number or not 0 < value < float("inf"):
-                raise ConfigError(f"limit {name} is {value!r}; it must be a {'whole ' * is_count}number above 0")
+            value = getattr(self, name)
+            if name == "windows":
+                if not isinstance(value, tuple | list) or not all(isinstance(each, Window) for each in value):
+                    raise ConfigError(f"limit windows is {value!r}; it must be a tuple of brim.Window")
+            elif name == "concurrency":
+                if not _is_count(value):
+                    raise ConfigError(f"limit concurrency is {value!r}; it must be a whole number above 0")
+            elif value is not None and not _is_amount(value):
+                raise ConfigError(f"limit {name} is {value!r}; it must be a number above 0")
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,5 +150,14 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for name in ("connect", "first", "silence", "total"):
             value = getattr(self, name)
-            if value is not None and not 0 < value < float("inf"):
-                raise ConfigError(f"timeout {name} is {value}; it must be a number of seconds above 0")
+            if value is not None and not _is_amount(value):
+                raise ConfigError(f"timeout {name} is {value!r}; it must be a number of seconds above 0")
+
+
+def _is_amount(value: Any) -> bool:
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    return is_number and 0 < value < float("inf")
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, Integral) and _is_amount(value)

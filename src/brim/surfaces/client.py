@@ -11,7 +11,7 @@ import os
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, TypeGuard, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, Unpack
 
 import msgspec
 
@@ -26,17 +26,17 @@ from brim.errors import CallFailed, ConfigError, InputError
 from brim.events import Event
 from brim.policies.prices import Price, price_of
 from brim.policies.retry import MAX_ATTEMPTS
-from brim.protocols import fingerprint
 from brim.storage.trace import TraceFile
 from brim.storage.use import Ledger
-from brim.surfaces.client_options import Options, check_names
+from brim.surfaces.client_options import Options, check_kinds, check_names
 from brim.surfaces.costs import Costs
 from brim.surfaces.endpoints import LOCAL, resolve, split_model
 from brim.surfaces.files import most_connections
 from brim.surfaces.lane_limits import limits_of
 from brim.surfaces.loops import run_loop
+from brim.surfaces.prompts import Prompt, as_request, check_prompts, numbered, unsendable
 from brim.surfaces.streaming import AnswerStream, Inbox
-from brim.values import Failure, FailureKind, Message, Reply, Request, Result, Sent
+from brim.values import Failure, Reply, Request, Result
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -45,9 +45,6 @@ if TYPE_CHECKING:
     from brim.transport import Transport
 
 __all__ = ["Client", "Options", "Prompt", "complete", "complete_many"]
-
-Prompt: TypeAlias = str | Sequence[Message] | Request
-"""What may be asked: a text, a conversation, or a whole request."""
 
 _UNREAD: Final = 1_000
 """Results that wait to be taken before `complete_each` stops reading its source."""
@@ -83,6 +80,7 @@ class Client:
 
     async def __aenter__(self) -> Self:
         options = self._options
+        check_kinds(self._spec, options)
         environ = options.get("environ", os.environ)
         spec, base_url = self._spec, options.get("base_url")
         if split_model(spec)[0] == LOCAL:
@@ -179,7 +177,7 @@ class Client:
 
     async def _fulfil(self, prompt: Prompt, path_of: Callable[[Lane], Path]) -> Result:
         """Carry one prompt to its result, over one of its lane's paths."""
-        sendable = self.prepare(_as_request(prompt, 0))
+        sendable = self.prepare(as_request(prompt, 0))
         if isinstance(sendable, Result):
             return sendable
         lane, prepared = sendable
@@ -193,7 +191,11 @@ class Client:
 
         A failed request is a result too. `result.request.position` is the prompt's place in *prompts*. Prompts are
         read as there is room, and no faster than results are taken. Leaving the loop early stops everything.
+
+        Raises:
+            InputError: *prompts* are none, or a single one.
         """
+        check_prompts(prompts)
         results: deque[Result] = deque()
         changed, taken = asyncio.Event(), asyncio.Event()
 
@@ -202,14 +204,14 @@ class Client:
             changed.set()
 
         async def source() -> AsyncIterator[tuple[Lane, Prepared]]:
-            async for position, prompt in _numbered(prompts):
+            async for position, prompt in numbered(prompts):
                 while len(results) >= _UNREAD:
                     taken.clear()
                     await taken.wait()
                 try:
-                    sendable = self.prepare(_as_request(prompt, position))
+                    sendable = self.prepare(as_request(prompt, position))
                 except InputError as error:
-                    sendable = _unsendable(Request(position=position, messages=()), error)
+                    sendable = unsendable(prompt, position, error)
                 if isinstance(sendable, Result):
                     add([sendable])
                 else:
@@ -235,12 +237,12 @@ class Client:
         """Find the lane of *request* and encode it there; what can't be sent is a failed result at once."""
         name = request.model or self._endpoint.model
         if name is None:
-            return _unsendable(request, _NO_MODEL)
+            return unsendable(request, request.position, _NO_MODEL)
         try:
             lane = self._lanes.get(name) or self._open_lane(name)
             return lane, lane.prepare(self._with_defaults(request) if self._has_defaults else request)
         except InputError as error:
-            return _unsendable(request, error)
+            return unsendable(request, request.position, error)
 
     def _open_lane(self, model: str) -> Lane:
         lane = self._lanes[model] = Lane(
@@ -332,6 +334,9 @@ def complete_many(prompts: Iterable[Prompt], *, model: str | None = None, **opti
     """Answer every prompt and wait for all: one result each, in their order. Failures are values.
 
     See `Client` for the settings. All results are held in memory; for more than that, `Client.complete_each`.
+
+    Raises:
+        InputError: *prompts* are none, or a single one.
     """
 
     async def main() -> list[Result]:
@@ -346,45 +351,6 @@ def _http_transport(ca: str | None, environ: Mapping[str, str]) -> Transport:
     from brim.transport.routes import Routes  # noqa: PLC0415 - `brim --help` needs no network
 
     return Routes(ca=ca, environ=environ)
-
-
-async def _numbered(prompts: Iterable[Prompt] | AsyncIterable[Prompt]) -> AsyncIterator[tuple[int, Prompt]]:
-    position = 0
-    if isinstance(prompts, AsyncIterable):
-        async for prompt in prompts:
-            yield position, prompt
-            position += 1
-        return
-    for prompt in prompts:
-        yield position, prompt
-        position += 1
-
-
-def _as_request(prompt: Prompt, position: int) -> Request:
-    if isinstance(prompt, Request):
-        return msgspec.structs.replace(prompt, position=position)
-    if isinstance(prompt, str):
-        return Request(position=position, messages=[{"role": "user", "content": prompt}])
-    if _is_conversation(prompt):
-        return Request(position=position, messages=prompt)
-    raise InputError(
-        f"prompt {position} is of type {type(prompt).__name__}; it must be a str, a list of messages or a brim.Request"
-    )
-
-
-def _is_conversation(prompt: object) -> TypeGuard[Sequence[Message]]:
-    if not isinstance(prompt, Sequence) or isinstance(prompt, str | bytes) or not prompt:
-        return False
-    return all(isinstance(message, Mapping) for message in prompt)
-
-
-def _unsendable(request: Request, error: InputError) -> Result:
-    return Result(
-        request=request,
-        outcome=Failure(kind=FailureKind.INVALID, message=str(error), sent=Sent.NO),
-        # What JSON can't carry is just what stands here.
-        fingerprint=fingerprint("unsendable", repr((request.messages, request.params)).encode(errors="replace")),
-    )
 
 
 def _ignore(event: Event) -> None:

@@ -1,13 +1,15 @@
 """The settings of a `Client`, by name.
 
-They are keywords, so a word that is none of them would be lost without a sound: `check_names` says it.
+They are keywords, so a word that is none of them would be lost without a sound: `check_names` says it. `check_kinds`
+says what is none of its kind before anything else stumbles over it.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypedDict
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from brim.config import Limits, Timeouts
 from brim.errors import ConfigError
@@ -20,7 +22,7 @@ from brim.transport import Transport
 if TYPE_CHECKING:
     from brim.engine.strategies import RetryState
 
-__all__ = ["Options", "check_names"]
+__all__ = ["Options", "check_kinds", "check_names"]
 
 
 class Options(TypedDict, total=False):
@@ -95,3 +97,49 @@ def check_names(options: Iterable[str]) -> None:
         if name in FIGURES:
             hint = "limits are given as limits=brim.Limits(...)"
         raise ConfigError(f"a client has no option {name!r}; {hint}")
+
+
+def check_kinds(model: object, options: Mapping[str, Any]) -> None:
+    """Raise `ConfigError` if one of *options*, or *model*, is not of its kind. What it is is not told of a key."""
+    for name, value in (("model", model), *options.items()):
+        kinds, words = _KINDS.get(name, _ANY)
+        if isinstance(value, kinds) and not (isinstance(value, bool) and bool not in kinds):
+            continue
+        if callable(value) and Callable in kinds:
+            continue
+        shown = f"of type {type(value).__name__}" if name in _SECRET else repr(value)
+        raise ConfigError(f"the option {name} is {shown}; it should be {words}")
+
+
+_NONE: Final = type(None)
+_TEXT: Final = ((str, _NONE), "a text")
+_FUNCTION: Final = ((Callable, _NONE), "a function")
+_MAPPING: Final = ((Mapping,), "a dict")
+_ANY: Final = ((object, bool), "")
+_SECRET: Final = frozenset({"api_key", "base_url", "environ"})
+_KINDS: Final[Mapping[str, tuple[tuple[Any, ...], str]]] = {
+    "model": _TEXT,
+    "base_url": _TEXT,
+    "api_key": _TEXT,
+    "api": ((str,), "a text"),
+    "api_settings": ((Mapping, _NONE), "a dict"),
+    "system": _TEXT,
+    "max_tokens": ((Integral, _NONE), "a whole number"),
+    "params": ((Mapping, _NONE), "a dict of fields of the body"),
+    "limits": ((Limits, str, Callable), "a brim.Limits, the name of a preset, or a function of the lane's name"),
+    "lanes": ((Mapping,), "a dict from models to brim.Limits, or to names of presets"),
+    "budget_usd": ((Real, _NONE), "a number of US dollars"),
+    "price": ((str, _NONE), "a text such as '0.25/2'"),
+    "prices": ((Mapping,), "a dict from models to texts such as '0.25/2'"),
+    "timeouts": ((Timeouts,), "a brim.Timeouts"),
+    "max_attempts": ((Integral,), "a whole number"),
+    "wait": _FUNCTION,
+    "stop": _FUNCTION,
+    "retry": _FUNCTION,
+    "before_sleep": _FUNCTION,
+    "stream": ((bool,), "True or False"),
+    "ca": ((str, os.PathLike, _NONE), "the name of a file"),
+    "on_event": _FUNCTION,
+    "trace": ((str, os.PathLike, bool), "True, False or the name of a file"),
+    "environ": _MAPPING,
+}

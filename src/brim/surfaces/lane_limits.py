@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import reduce
-from typing import TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import msgspec
 
 from brim.config import Limits
+from brim.errors import ConfigError
 from brim.surfaces.endpoints import split_model
 from brim.surfaces.figures import Figures
 from brim.surfaces.presets import find_preset, preset
@@ -75,20 +76,31 @@ def limits_of(stated: Limits | str | LimitsOf, lanes: Mapping[str, Limits | str]
     """Give each lane those of *lanes* that are its own, else *stated*; a text is the name of a preset.
 
     Raises:
-        ConfigError: there is no preset of such a name.
+        ConfigError: there is no preset of such a name, or what stands in *lanes* is none.
     """
     for name in (stated, *lanes.values()):
         if isinstance(name, str):
             find_preset(name)
+    for name, own in lanes.items():
+        if not isinstance(own, Limits | str):
+            raise ConfigError(f"the limits of lane {name!r} are {own!r}; {_WANTED}")
 
     def of(lane: str) -> Limits:
         own = of_lane(lanes, lane)
         chosen = stated if own is None else own
         if isinstance(chosen, Limits):
             return chosen
-        return preset(chosen, lane) if isinstance(chosen, str) else chosen(lane)
+        if isinstance(chosen, str):
+            return preset(chosen, lane)
+        given: object = chosen(lane)
+        if not isinstance(given, Limits):
+            raise ConfigError(f"the limits of lane {lane!r} are {given!r}; the function should give a brim.Limits")
+        return given
 
     return of
+
+
+_WANTED: Final = "they should be a brim.Limits, or the name of a preset"
 
 
 def of_lane(lanes: Mapping[str, T], lane: str) -> T | None:
