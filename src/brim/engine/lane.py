@@ -290,6 +290,11 @@ class Lane:
         """Requests of runs that wait until there is room."""
         return sum(len(crew.held) for crew in self._crews)
 
+    @property
+    def is_busy(self) -> bool:
+        """Is anything under way, whoever asked for it?"""
+        return bool(self.limiter.in_flight or self.limiter.waiting or self._resting or self._crews)
+
     def _has_room(self) -> None:
         for crew in tuple(self._crews):
             crew.start(crew)

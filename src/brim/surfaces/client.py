@@ -36,7 +36,7 @@ from brim.surfaces.lane_limits import limits_of
 from brim.surfaces.loops import run_loop
 from brim.surfaces.prompts import Prompt, as_request, check_prompts, numbered, unsendable
 from brim.surfaces.streaming import AnswerStream, Inbox
-from brim.values import Failure, Reply, Request, Result
+from brim.values import Failure, FailureKind, Reply, Request, Result
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -55,7 +55,7 @@ T = TypeVar("T")
 class Client:
     """Sends requests to one endpoint, a lane for each model.
 
-    Use it as an async context manager, in one event loop.
+    Use it as an async context manager. What is under way when that is left ends with a failure (`stopped`).
 
     Args:
         model: `[openai:|anthropic:|local:]NAME`; None where every request names its own.
@@ -71,6 +71,7 @@ class Client:
         self._options = options
         self._defaults = (options.get("system"), options.get("max_tokens"), options.get("params"))
         self._has_defaults = self._defaults[:2] != (None, None) or bool(self._defaults[2])
+        self._is_open = False
         self._lanes: dict[str, Lane] = {}
         self.ledger: Ledger | None = None  # a run's, so that limits go on where an earlier process left them
         self._local: LocalModel | None = None
@@ -80,6 +81,8 @@ class Client:
 
     async def __aenter__(self) -> Self:
         options = self._options
+        if self._is_open:
+            raise RuntimeError("the client is entered already; leave it first, or make another one")
         check_kinds(self._spec, options)
         environ = options.get("environ", os.environ)
         spec, base_url = self._spec, options.get("base_url")
@@ -128,6 +131,7 @@ class Client:
             await asyncio.to_thread(price_of, "", self._endpoint.dialect)  # the price data take a second to load
         self._check_budget()
         self._watch(on_event=options.get("on_event"), trace=options.get("trace", False))
+        self._is_open = True
         return self
 
     def _check_budget(self) -> None:
@@ -151,9 +155,14 @@ class Client:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._is_open = False
         for call in self._streams:
             call.cancel()
         await asyncio.gather(*self._streams, return_exceptions=True)
+        for lane in self._lanes.values():
+            if lane.is_busy:  # what breaks now is not to be sent again
+                lane.park(_CLOSED)
+        self._lanes.clear()
         await self._transport.aclose()
         if self._trace is not None:
             self._trace.close()
@@ -196,6 +205,7 @@ class Client:
             InputError: *prompts* are none, or a single one.
         """
         check_prompts(prompts)
+        self._check_open()
         results: deque[Result] = deque()
         changed, taken = asyncio.Event(), asyncio.Event()
 
@@ -234,7 +244,12 @@ class Client:
             await asyncio.gather(running, return_exceptions=True)
 
     def prepare(self, request: Request) -> tuple[Lane, Prepared] | Result:
-        """Find the lane of *request* and encode it there; what can't be sent is a failed result at once."""
+        """Find the lane of *request* and encode it there; what can't be sent is a failed result at once.
+
+        Raises:
+            RuntimeError: the client is not entered, or left.
+        """
+        self._check_open()
         name = request.model or self._endpoint.model
         if name is None:
             return unsendable(request, request.position, _NO_MODEL)
@@ -243,6 +258,10 @@ class Client:
             return lane, lane.prepare(self._with_defaults(request) if self._has_defaults else request)
         except InputError as error:
             return unsendable(request, request.position, error)
+
+    def _check_open(self) -> None:
+        if not self._is_open:
+            raise RuntimeError("the client is closed; use it within `async with brim.Client(...) as client:`")
 
     def _open_lane(self, model: str) -> Lane:
         lane = self._lanes[model] = Lane(
@@ -316,6 +335,7 @@ class Client:
         )
 
 
+_CLOSED: Final = Failure(kind=FailureKind.STOPPED, message="the client was closed meanwhile")
 _NO_MODEL: Final = InputError("the request names no model and there is no default; name one for it or for all")
 _SYSTEM_ROLES: Final = frozenset({"system", "developer"})
 

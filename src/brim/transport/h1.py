@@ -57,6 +57,7 @@ class H1Transport:
         self._by_url: dict[str, _Origin] = {}
         self._heads: dict[tuple[str, int, bool], tuple[Mapping[str, str], bytes]] = {}
         self._sweeper: asyncio.TimerHandle | None = None
+        self._is_closed = False
 
     async def exchange(self, request: WireRequest, phases: Phases) -> WireResponse:
         """Send *request* once and read the whole answer. Raises `TransportError` if the exchange breaks."""
@@ -92,7 +93,8 @@ class H1Transport:
             self._give_back(connection, origin)
 
     async def aclose(self) -> None:
-        """Close every connection. What is still under way breaks."""
+        """Close every connection, and keep none from now on. What is still under way breaks."""
+        self._is_closed = True
         self._addresses.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
@@ -141,9 +143,10 @@ class H1Transport:
             self._addresses.forget(host, port)
             text = no_connection(error, origin.target)
         else:
-            if not connection.is_closing:
+            if not connection.is_closing and not self._is_closed:
                 origin.all.add(connection)
                 return connection
+            connection.abort()
             text = break_at(Phase.CONNECTING, None, origin.target)
         # Raised outside of the handler, so that not even __context__ leads to an error with words of others.
         raise TransportError(text, sent=Sent.NO)
@@ -156,7 +159,7 @@ class H1Transport:
 
     def _give_back(self, connection: Connection, origin: _Origin) -> None:
         """An exchange is over: keep its connection, or close it."""
-        if not connection.is_reusable:
+        if not connection.is_reusable or self._is_closed:
             connection.abort()
             return
         origin.keep(connection)
