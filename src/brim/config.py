@@ -90,7 +90,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not _is_count(self.requests) or not _is_amount(self.seconds):
             raise ConfigError(
-                f"limit {self.requests}/{self.seconds}s can't be kept; it needs 1 request or more, a whole number, "
+                f"limit {self.requests}/{str(self.seconds).removesuffix('.0')}s can't be kept; it needs 1 request or more, a whole number, "
                 "and a time above 0"
             )
 
