@@ -89,9 +89,10 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if not _is_count(self.requests) or not _is_amount(self.seconds):
+            seconds = str(self.seconds).removesuffix(".0")
             raise ConfigError(
-                f"limit {self.requests}/{str(self.seconds).removesuffix('.0')}s can't be kept; it needs 1 request or more, a whole number, "
-                "and a time above 0"
+                f"limit {self.requests}/{seconds}s can't be kept; it needs 1 request or more, a whole number, and a "
+                "time above 0"
             )
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import brim
-from brim.simulator.clock import run_virtual
+from brim.simulator.clock import VirtualLoop, run_virtual
 from brim.values import FailureKind
 from surfaces.limiter_support import TooFast, at, now
 
@@ -333,3 +333,23 @@ def test_cancelled_at_any_point_it_gives_its_slot_back(turns: int) -> None:
             return await limiter.call(at)
 
     assert run_virtual(main()) == 0.0
+
+
+def test_a_window_holds_where_calls_begin_late() -> None:
+    """
+    In a loop that is held up by other work, calls begin after they were let go: a window counts when they begin.
+    """
+    limiter = brim.Limiter(limit="3/2s")
+    starts: list[float] = []
+
+    async def fetch(held_up_s: float) -> None:
+        starts.append(now())
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        loop.elapse(held_up_s)
+
+    async def main() -> None:
+        await asyncio.gather(*(limiter.call(fetch, 0.3 if 3 <= number < 6 else 0.0) for number in range(12)))
+
+    run_virtual(main())
+    assert min(late - early for early, late in zip(starts, starts[3:], strict=False)) >= 2.0

@@ -216,9 +216,14 @@ class Limiter:
         return cast("F", wait_and_call if inspect.iscoroutinefunction(work) else block_and_call)
 
     async def _admit(self, known: Spend, cost: Cost) -> Permit:
-        admitted = await self._here().admit_cost(cost)
+        engine = self._here()
+        admitted = await engine.admit_cost(cost)
         if isinstance(admitted, Failure):
             raise CallFailed.of(admitted)
+        if self.limits.windows:  # the call goes now, and a task may be woken late
+            now = asyncio.get_running_loop().time()
+            engine.arrivals.woke(admitted, now)
+            engine.arrivals.wrote(0.0, now)
         return Permit(admitted, known, self._reader, self._usual)
 
     def _here(self) -> Engine:
