@@ -60,6 +60,7 @@ SAYS_SEVEN: list[Exception] = [
     aiohttp_error(429),
     urllib_error(429),
     Botocore(),
+    ExceptionGroup("of a task group", [KeyError("mine"), aiohttp_error(429)]),
 ]
 
 
@@ -131,6 +132,7 @@ BREAKS: list[tuple[Exception, FailureKind]] = [
     (openai.APIConnectionError(request=httpx2.Request("POST", "http://far")), FailureKind.CONNECTION),
     (anthropic.APITimeoutError(httpx2.Request("POST", "http://far")), FailureKind.TIMEOUT),
     (caused(ValueError("mine"), httpx2.ReadTimeout("slow")), FailureKind.TIMEOUT),
+    (ExceptionGroup("of a task group", [KeyError("mine"), httpx2.ReadTimeout("slow")]), FailureKind.TIMEOUT),
 ]
 
 
@@ -156,6 +158,7 @@ def test_a_far_end_that_is_not_reached_is_known(error: Exception, kind: FailureK
         httpx2.UnsupportedProtocol("far://"),
         caused(httpx2.PoolTimeout("full"), TimeoutError()),
         caused(KeyError("mine"), ValueError("mine too")),
+        ExceptionGroup("of a task group", [KeyError("mine"), ValueError("mine too")]),
     ],
     ids=lambda error: type(error).__name__,
 )

@@ -150,14 +150,18 @@ def usage_of(result: object) -> Usage | None:
     return None
 
 
-def _causes(thing: object) -> Iterator[object]:
-    """*thing*, what caused it, what caused that, and so on."""
-    for _ in range(_CAUSES):
-        yield thing
-        reason = _get(thing, "reason")  # where urllib and urllib3 keep it
-        thing = reason if isinstance(reason, BaseException) else _get(thing, "__cause__")
-        if thing is None:
-            return
+def _causes(thing: object, depth: int = _CAUSES) -> Iterator[object]:
+    """*thing*, what caused it, what caused that, and so on; of a group of exceptions each of them."""
+    yield thing
+    if depth == 1:
+        return
+    reason = _get(thing, "reason")  # where urllib and urllib3 keep it
+    causes = [reason if isinstance(reason, BaseException) else _get(thing, "__cause__")]
+    if isinstance(thing, BaseExceptionGroup):
+        causes = [*thing.exceptions, *causes]
+    for cause in causes:
+        if cause is not None:
+            yield from _causes(cause, depth - 1)
 
 
 def _break_of(error: object) -> Failure | None:
