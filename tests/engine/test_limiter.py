@@ -421,6 +421,48 @@ def test_a_stated_day_parks_the_lane_when_it_is_used_up() -> None:
     virtual(test)
 
 
+def test_a_day_that_is_only_reserved_parks_nothing() -> None:
+    """
+    What is on the wire may take less than was reserved for it: who needs the rest waits until it is home. A lane parks
+    for what was used in truth.
+    """
+
+    async def test() -> None:
+        lane = Lane(Limits(tokens_per_day=600))
+        used = Reply(text="", usage=Usage(input_tokens=100, output_tokens=100))
+        first, second = await lane.enter(), await lane.enter()
+        third = asyncio.create_task(lane.enter())
+        await asyncio.sleep(1.0)
+        assert not third.done()
+        assert lane.limiter.binding() == "a limit per day is used up"
+        settle(first, used)
+        settle(second, used)
+        assert not lane.parked
+        settle(await third, used)
+        failure = await lane.limiter.admit(attempt())
+        await asyncio.sleep(0)
+        assert lane.parked == [failure]
+
+    virtual(test)
+
+
+def test_a_day_of_requests_that_is_used_up_parks_though_some_are_on_the_wire() -> None:
+    """
+    A request counts whatever becomes of it, so there is nothing to wait for.
+    """
+
+    async def test() -> None:
+        lane = Lane(Limits(requests_per_day=2, tokens_per_day=10_000))
+        permits = [await lane.enter(), await lane.enter()]
+        failure = await lane.limiter.admit(attempt())
+        await asyncio.sleep(0)
+        assert lane.parked == [failure]
+        for permit in permits:
+            permit.release()
+
+    virtual(test)
+
+
 def test_input_and_output_tokens_bind_on_their_own() -> None:
     """
     Whichever limit is tighter for a request holds it up, and is named.

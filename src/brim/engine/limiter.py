@@ -320,9 +320,9 @@ class Limiter:
             delay = self._admission.ready_in(cost, now, is_paced=False)
         if cap.gap_s:
             delay = max(delay, cap.ready_in(now))
-        opens_at, probes_at = self._gate.opens_at, self.health.opens_at
-        if opens_at > now or probes_at > now:
-            return max(delay, opens_at - now, probes_at - now)
+        delay = max(delay, self._gate.opens_at - now, self.health.opens_at - now)
+        if delay == 0.0 and self.in_flight and self._admission.is_day_reserved(cost, now):
+            return None
         return delay
 
     def _grant(self, cost: Cost, max_tokens: int | None, now: float) -> Permit | Failure:

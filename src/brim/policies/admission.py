@@ -128,11 +128,12 @@ class Admission:
 
     def day_over(self, cost: Cost, now: float) -> Failure | None:
         """Why nothing more may go today; None if it may."""
-        for each in self._days:
-            wait = each.gauge.ready_in(cost.amounts[each.place], now)
-            if wait > 0.0:
-                return day_used_up(each, wait)
-        return None
+        waits = ((each, each.gauge.ready_in(cost.amounts[each.place], now)) for each in self._days)
+        return next((day_used_up(each, wait) for each, wait in waits if wait > 0.0), None)
+
+    def is_day_reserved(self, cost: Cost, now: float) -> bool:
+        """Is a day's limit used up for *cost* that may have room again when calls come home? Requests never do."""
+        return any(each.place and each.gauge.ready_in(cost.amounts[each.place], now) > 0.0 for each in self._days)
 
     def ready_in(self, cost: Cost, now: float, *, is_paced: bool = True) -> float:
         """Seconds until an attempt of *cost* may go; 0 if it may now. *is_paced*: do learnt rates count?"""
