@@ -6,11 +6,16 @@ import asyncio
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import Future
+from itertools import pairwise
+from typing import Any
 
 import pytest
 
 import brim
+import brim.surfaces.limiter as limiter_module
 from brim.simulator.clock import run_virtual
 from brim.surfaces.permit import Permit
 from surfaces.limiter_support import Response, at
@@ -96,6 +101,25 @@ def test_a_turn_of_a_thread_ends_with_the_loop_or_after_it() -> None:
     assert not thread.is_alive()
     assert limiter._engine is not None
     assert limiter._engine.in_flight == 0
+
+
+def test_a_window_holds_where_a_thread_is_woken_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A window counts calls when their threads begin them, not when they were let go.
+    """
+    wait_for = limiter_module._wait_for
+    late = [0.3, 0.0, 0.0]
+
+    def wait_late(told: Future[Any], loop: asyncio.AbstractEventLoop) -> None:
+        wait_for(told, loop)
+        if told.done() and told.result() is not None:
+            time.sleep(late.pop(0))
+
+    monkeypatch.setattr(limiter_module, "_wait_for", wait_late)
+    limiter = brim.Limiter(limit="1/0.5s")
+    starts = [limiter.call_sync(time.monotonic) for _ in range(3)]
+
+    assert min(later - early for early, later in pairwise(starts)) >= 0.5
 
 
 FORKED = """

@@ -216,15 +216,17 @@ class Limiter:
         return cast("F", wait_and_call if inspect.iscoroutinefunction(work) else block_and_call)
 
     async def _admit(self, known: Spend, cost: Cost) -> Permit:
-        engine = self._here()
-        admitted = await engine.admit_cost(cost)
+        admitted = await self._here().admit_cost(cost)
         if isinstance(admitted, Failure):
             raise CallFailed.of(admitted)
-        if self.limits.windows:  # the call goes now, and a task may be woken late
-            now = asyncio.get_running_loop().time()
-            engine.arrivals.woke(admitted, now)
-            engine.arrivals.wrote(0.0, now)
-        return Permit(admitted, known, self._reader, self._usual)
+        permit = Permit(admitted, known, self._reader, self._usual)
+        self._began(permit)
+        return permit
+
+    def _began(self, permit: Permit) -> None:
+        """A call goes that was admitted before: a task, or a thread, may have been woken late."""
+        if self.limits.windows and self._engine is not None:
+            permit._tell_start(self._engine.arrivals)  # noqa: SLF001 - one face, several classes
 
     def _here(self) -> Engine:
         """The engine's limiter in the running loop."""
@@ -286,7 +288,7 @@ class Hold:
         waiting = asyncio.run_coroutine_threadsafe(self.__aenter__(), self._loop)
         try:
             _wait_for(waiting, self._loop)
-            return waiting.result()
+            permit = waiting.result()
         except BaseException as error:
             # Interrupted: whoever waits stops waiting, and a permit already on its way goes back.
             if not self._loop.is_closed():
@@ -294,6 +296,10 @@ class Hold:
                 with suppress(RuntimeError):  # closed in this moment
                     self._loop.call_soon_threadsafe(self._leave, error)
             raise
+        permit._start()  # noqa: SLF001 - one face, several classes
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._limiter._began, permit)  # noqa: SLF001
+        return permit
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

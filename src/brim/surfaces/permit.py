@@ -12,6 +12,7 @@ from numbers import Real
 from typing import Any, Final, TypeAlias, TypedDict, Unpack
 
 from brim.config import Limits
+from brim.engine.arrivals import Arrivals
 from brim.engine.limiter import Permit as EnginePermit
 from brim.errors import ConfigError
 from brim.policies.stated import ceilings
@@ -65,12 +66,21 @@ class Permit:
         self._reader = reader
         self._usual = usual
         self._loop = asyncio.get_running_loop()
-        self._sent_at = self._loop.time()
+        self._start()
         self._ended_at: float | None = None
         self._used: Amounts | None = None
         self._failure: Failure | None = None
         self._levels: Sequence[LimitLevel] = ()
         self._is_over = False
+
+    def _start(self) -> None:
+        """The call goes now."""
+        self._sent_at = self._loop.time()
+
+    def _tell_start(self, arrivals: Arrivals) -> None:
+        """Tell *arrivals* how late the call went."""
+        arrivals.woke(self._held, self._sent_at)
+        arrivals.wrote(0.0, self._sent_at)
 
     def settle(self, **spent: Unpack[Spend]) -> None:
         """Say what the call took in truth, once. What is left out stays as it was reserved.
