@@ -9,6 +9,7 @@ from math import inf
 import pytest
 
 from brim.policies.level import ServerLevel
+from brim.policies.moment import Course
 from brim.simulator.buckets import WeightedWindow
 from brim.values import Dimension, LimitLevel
 
@@ -68,7 +69,9 @@ class Server:
             self._pass(min(wait, max(due, 0.0)))
             if due <= wait:
                 _, sent_at, sent, shown, is_refused = self.answers.popleft()
-                self.level.observe(shown, sent_at=sent_at, sent=sent, now=self.now, cost=1.0, is_refused=is_refused)
+                self.level.observe(
+                    shown, Course(sent_at, sent, self.now, self.level.totals[0]), cost=1.0, is_refused=is_refused
+                )
                 if is_refused:
                     self.level.overran(sent_at=sent_at, now=self.now)
             else:
@@ -207,7 +210,7 @@ def test_the_first_answer_of_a_window_counts() -> None:
             if level.is_known:
                 level.take(1.0, at)
             shown = LimitLevel(Dimension.REQUESTS, 60.0, 59.0 - number, None, 60.0)
-            level.observe(shown, sent_at=at, sent=totals[0], now=at + 0.05, cost=1.0)
+            level.observe(shown, Course(at, totals[0], at + 0.05, level.totals[0]), cost=1.0)
 
     assert level.ready_in(1.0, 121.1) == 0.0
     assert level.level(121.1) == 59.0
@@ -298,7 +301,7 @@ def test_a_limit_for_hours_sets_no_pace() -> None:
     """
     level = ServerLevel([1.0], 0)
     shown = LimitLevel(Dimension.REQUESTS, 1_000.0, 999.0, None, 3_600.0)
-    level.observe(shown, sent_at=0.0, sent=1.0, now=0.5, cost=1.0)
+    level.observe(shown, Course(0.0, 1.0, 0.5, level.totals[0]), cost=1.0)
 
     assert not level.is_known
 
@@ -393,7 +396,7 @@ def test_a_limit_per_day_sets_no_pace() -> None:
     """
     level = ServerLevel([1.0], 0)
     shown = LimitLevel(Dimension.REQUESTS, 14_400.0, 14_370.0, 179.56)
-    level.observe(shown, sent_at=0.0, sent=1.0, now=0.5, cost=1.0)
+    level.observe(shown, Course(0.0, 1.0, 0.5, level.totals[0]), cost=1.0)
 
     assert not level.is_known
     assert level.ready_in(1.0, 0.5) == 0.0
@@ -409,10 +412,10 @@ def test_what_was_looked_at_earlier_is_no_news() -> None:
     A refusal shows the halved limit at once; an answer to an older attempt, which shows the old one, changes nothing.
     """
     level = ServerLevel([100.0], 0)
-    level.observe(shown(400.0), sent_at=0.0, sent=1.0, now=1.0, cost=1.0)
-    level.observe(shown(0.0, limit=300.0), sent_at=30.0, sent=100.0, now=30.1, cost=0.0, is_refused=True)
+    level.observe(shown(400.0), Course(0.0, 1.0, 1.0, level.totals[0]), cost=1.0)
+    level.observe(shown(0.0, limit=300.0), Course(30.0, 100.0, 30.1, level.totals[0]), cost=0.0, is_refused=True)
     left = level.level(30.2)
-    level.observe(shown(350.0), sent_at=10.0, sent=50.0, now=30.2, cost=1.0)
+    level.observe(shown(350.0), Course(10.0, 50.0, 30.2, level.totals[0]), cost=1.0)
 
     assert level.limit == 300.0
     assert level.level(30.2) == left < 2.0
@@ -424,7 +427,7 @@ def test_a_refusal_shows_that_less_is_left() -> None:
     """
     level = ServerLevel([0.0, 0.0], 1)
     limit = LimitLevel(Dimension.TOKENS, 60_000.0, 900.0, None, 60.0)
-    level.observe(limit, sent_at=0.0, sent=0.0, now=0.1, cost=500.0)
+    level.observe(limit, Course(0.0, 0.0, 0.1, level.totals[0]), cost=500.0)
     assert level.ready_in(500.0, 1.0) == 0.0
     level.refused(500.0, 1.0)
 
@@ -436,7 +439,7 @@ def test_a_refusal_out_of_all_reason_is_not_the_level_s() -> None:
     Where a hundred calls are left, something else refused one.
     """
     level = ServerLevel([0.0], 0)
-    level.observe(shown(100.0), sent_at=0.0, sent=0.0, now=0.1, cost=1.0)
+    level.observe(shown(100.0), Course(0.0, 0.0, 0.1, level.totals[0]), cost=1.0)
     level.refused(1.0, 1.0)
 
     assert level.level(1.0) > 90.0
@@ -452,10 +455,10 @@ def test_what_an_answer_let_through_was_there() -> None:
     shown = LimitLevel(Dimension.REQUESTS, 600.0, 90.0, None)
     for _ in range(8):
         totals[0] += 100.0
-    level.observe(shown, sent_at=0.0, sent=100.0, now=0.5, cost=100.0)
+    level.observe(shown, Course(0.0, 100.0, 0.5, level.totals[0]), cost=100.0)
     assert level.level(0.5) < -500.0
 
-    level.observe(shown, sent_at=0.1, sent=800.0, now=0.6, cost=100.0)
+    level.observe(shown, Course(0.1, 800.0, 0.6, level.totals[0]), cost=100.0)
     assert level.level(0.6) >= 40.0
 
 

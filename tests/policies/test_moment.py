@@ -102,3 +102,19 @@ def test_answers_out_of_order_say_nothing() -> None:
         weigh(moment, Course(sent_at, 0.0, now, total), 100.0)
 
     assert not moment.is_late
+
+
+def test_what_counts_when_it_is_over_is_told_from_what_counts_when_it_is_sent() -> None:
+    """
+    Calls of very different lengths: only without those that are under way does all add up.
+    """
+    rng, moment = Random(2), Moment(may_lag=False)
+    calls = sorted((step + 0.5 + rng.expovariate(0.2), float(step), 10.0) for step in range(300))
+
+    for number, (end, begin, tokens) in enumerate(calls[:250]):
+        ended = tokens * (number + 1)
+        course = Course(begin, tokens * (begin + 1), end, tokens * int(end + 1), ended)
+        weigh(moment, course, 500.0 + RATE * end - ended)
+
+    assert moment.is_late
+    assert moment.is_over

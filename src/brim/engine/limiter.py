@@ -385,9 +385,11 @@ class Limiter:
             self.on_room()  # what was refused may have told so, and nobody comes home for long
         return answer
 
-    def released(self) -> None:
+    def released(self, lost: Charge | None) -> None:
         """Take back the slot of an attempt. For its permit alone."""
         self.in_flight -= 1
+        if lost is not None:
+            self._admission.lost(lost)
         if self._queue:
             self._pump()
 

@@ -27,8 +27,8 @@ class Issuer(Protocol):
     def settled(self, answer: Answer, charge: Charge, used: Amounts | None, *, attempt: Attempt | None) -> Answer:
         """Learn what came of *attempt*, which was charged *charge* and took *used*, if that is known."""
 
-    def released(self) -> None:
-        """Take back a slot."""
+    def released(self, lost: Charge | None) -> None:
+        """Take back a slot. *lost*: what its attempt was charged, if nobody heard what became of it."""
 
 
 class Permit(msgspec.Struct, eq=False, gc=False):
@@ -39,6 +39,7 @@ class Permit(msgspec.Struct, eq=False, gc=False):
 
     _limiter: Issuer | None
     _charge: Charge
+    _is_settled: bool = False
 
     @property
     def amounts(self) -> Amounts:
@@ -57,13 +58,14 @@ class Permit(msgspec.Struct, eq=False, gc=False):
         it, it was the first of its request. Returns the answer as it counts for that request.
         """
         assert self._limiter is not None, "a permit is settled while it is held"
+        self._is_settled = True
         return self._limiter.settled(answer, self._charge, used, attempt=attempt)
 
     def release(self) -> None:
         """Give the slot back. Only the first call counts."""
         limiter, self._limiter = self._limiter, None
         if limiter is not None:
-            limiter.released()
+            limiter.released(None if self._is_settled else self._charge)
 
     def __enter__(self) -> Self:
         return self

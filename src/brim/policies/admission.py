@@ -17,6 +17,7 @@ from brim.policies.charges import Charge, LearntCosts, Verdict
 from brim.policies.fit import outgrown, too_large
 from brim.policies.growth import RAMP_CODES, Growth
 from brim.policies.level import ServerLevel
+from brim.policies.moment import Course
 from brim.policies.pace import Pace
 from brim.policies.past import Past
 from brim.policies.refusal import Refusal
@@ -50,6 +51,7 @@ class Admission:
         self._totals = [0.0, 0.0, 0.0, 0.0]
         self._past = Past(self._totals, now)
         self._costs = LearntCosts(charging)
+        self.lost = self._costs.lost
         self._levels: dict[tuple[Dimension, float | None], ServerLevel] = {}
         self._known: list[ServerLevel] = []
         self._spans = ShownSpans()
@@ -207,7 +209,7 @@ class Admission:
         if is_refused:
             # A refused call took no tokens; whether it took a request is the server's secret, so that stays.
             self._settle(charge.cost.amounts, _NOTHING, now)
-        self._costs.came_back(charge.stake, answer, now)
+        self._costs.came_back(charge, answer, now)
         usage = answer.outcome.usage
         if used is None and usage is not None:
             used = self._costs.settle(charge, usage)
@@ -233,9 +235,9 @@ class Admission:
             cost = charge.cost.amounts[place]
             sent = charge.totals[place] - (cost if is_refused and place else 0.0)
             before, slid = level.rate, level.slides
-            level.observe(
-                shown, sent_at=charge.at, sent=sent, now=now, cost=0.0 if failed else cost, is_refused=is_refused
-            )
+            total = self._totals[place]
+            course = Course(charge.at, sent, now, total, total - self._costs.under_way)
+            level.observe(shown, course, cost=0.0 if failed else cost, is_refused=is_refused)
             if place == 1 and not failed and shown.remaining is not None and level.is_known:
                 self._weigh_charging(charge, shown.remaining, level, now)
             if level.slides and not slid:  # what was refused before that was known taught a rate that is none

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["Charge", "LearntCosts", "Verdict"]
 
 _TOKENS: Final = 1
-"""Where among the amounts of a cost the tokens stand."""
+_OUTPUT: Final = 3
+"""Where among the amounts of a cost the tokens stand, and those of the output alone."""
 
 
 class Charge(msgspec.Struct, frozen=True, gc=False):
@@ -56,24 +57,36 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
 
 
 class LearntCosts(TokenCosts):
-    """Costs of attempts by a way of charging that may turn out to be another."""
+    """Costs of attempts by a way of charging that may turn out to be another.
 
-    __slots__ = ("_tariff", "_thrift", "_trial")
+    Attributes:
+        under_way: the output that is held for attempts on the wire.
+    """
+
+    __slots__ = ("_tariff", "_thrift", "_trial", "under_way")
 
     def __init__(self, charging: Charging) -> None:
         super().__init__(charging)
         self._tariff: Tariff | None = None
         self._thrift = Thrift()
+        self.under_way = 0.0
         self._trial = Trial() if charging is Charging.RESERVES_CAP else None
 
     def stake(self, cost: Cost, max_tokens: int | None, now: float) -> Stake | None:
         """An attempt goes: what it is thought to take in every way; None if nothing is to be learnt of that."""
+        self.under_way += cost.amounts[_OUTPUT]
         if self._tariff is None or not self._tariff.is_open:
             return None
         return self._tariff.took(cost.amounts[2], self.output, max_tokens, now)
 
-    def came_back(self, stake: Stake | None, answer: Answer, now: float) -> None:
+    def lost(self, charge: Charge) -> None:
+        """It is over, and nobody hears what became of it."""
+        self.under_way = max(0.0, self.under_way - charge.cost.amounts[_OUTPUT])
+
+    def came_back(self, charge: Charge, answer: Answer, now: float) -> None:
         """It came back, and may tell what it took."""
+        self.lost(charge)
+        stake = charge.stake
         if stake is None or self._tariff is None:
             return
         outcome = answer.outcome

@@ -41,6 +41,8 @@ _SLACK: Final = 1e-9
 _SHORT_S: Final = 4.0
 """A limit that is used up sooner leaves no burst worth having, and is as good as one paced evenly."""
 _SLIDING_SETTLE_S: Final = 2.5
+_UNDER_WAY: Final = 0.6
+"""A reserve and what is under way may keep so much of a limit: what is full takes nothing more in."""
 _AT_REST: Final = 0.5
 _NEAR: Final = 8.0
 """A refused call that asked for less than this part of what is shown says that something else is wrong."""
@@ -242,20 +244,16 @@ class ServerLevel:
         """
         return self._refill.shyness.refused(sent_at=sent_at, now=now) and self.is_short
 
-    def observe(
-        self, shown: LimitLevel, *, sent_at: float, sent: float, now: float, cost: float, is_refused: bool = False
-    ) -> None:
+    def observe(self, shown: LimitLevel, course: Course, *, cost: float, is_refused: bool = False) -> None:
         """An answer showed the limit.
 
         Args:
             shown: what it said.
-            sent_at: when the attempt that it answers went.
-            sent: what had been sent by then, that attempt included.
-            now: when the answer came.
-            cost: what that attempt took of this limit.
-            is_refused: was it refused? Then *sent* is without its tokens.
+            course: when the attempt that it answers went and came back, and what had been sent of this limit.
+            cost: what that attempt took of it.
+            is_refused: was it refused?
         """
-        course = Course(sent_at, sent, now, self.totals[self.place])
+        sent_at, sent, now = course[:3]
         seen_at = self._moment.of(course)
         is_overtaken = seen_at < self._seen_at
         shown = self._far.believed(shown)
@@ -293,7 +291,8 @@ class ServerLevel:
             if shown.reset_in is not None:
                 self._refill.saw_reset(seen_at + shown.reset_in, seen_at)
                 self._shorten(shown.reset_in, look, cost, is_refused=is_refused)
-            self._follow(look, now, cost, is_refused=is_refused)
+            covered = self._moment.covered(course, self.rate, most=_UNDER_WAY * self._cap - self._kept)
+            self._follow(look, now, cost, covered=covered, is_refused=is_refused)
             self._observed_at = now
         self._reckon()
 
@@ -346,7 +345,7 @@ class ServerLevel:
         self._moment.forget()
         self._tempo.hurry(now)
 
-    def _follow(self, look: Look, now: float, cost: float, *, is_refused: bool) -> None:
+    def _follow(self, look: Look, now: float, cost: float, *, covered: float, is_refused: bool) -> None:
         self._has_windows = not self.is_short and self._cap >= _FEW_CALLS * max(cost, 1.0)
         is_new = False
         if self._has_windows:
@@ -359,14 +358,14 @@ class ServerLevel:
                 self._inflow.forget()
         manner = self._refill.counted(now)
         if manner is Manner.EVENLY:
-            self._observe_bucket(look, now, cost, is_refused=is_refused)
+            self._observe_bucket(look, now, cost, covered=covered, is_refused=is_refused)
             return
         if manner is Manner.AT_ONCE and self._refill.is_over(look, now, is_first=is_new):
             return
         back = 0.0 if is_new else self._refill.back(look.at, now, full=self._cap)
         self._level, self._at = min(self._cap, look.remaining + back - (self.totals[self.place] - look.sent)), now
 
-    def _observe_bucket(self, look: Look, now: float, cost: float, *, is_refused: bool) -> None:
+    def _observe_bucket(self, look: Look, now: float, cost: float, *, covered: float, is_refused: bool) -> None:
         # What was refused took nothing, or emptied what was empty.
         self._inflow.saw(
             look.offset - self._missed - float(is_refused and not self.place) - self.rate * look.at,
@@ -380,7 +379,7 @@ class ServerLevel:
             is_short=self.is_short,
         )
         self._reckon()
-        since, ours = self.totals[self.place] - look.sent, self.level(now)
+        since, ours = self.totals[self.place] - look.sent - covered, self.level(now)
         level = min(self._cap, look.remaining + (now - look.at) * self._even - since)
         if not is_refused:
             ours = max(ours, min(level, -since))  # what it let through, it had

@@ -1,5 +1,6 @@
 """The moment that a shown level belongs to: when the call was admitted, or when its answer began, or some time before.
 
+Of what is counted when it is made, as output tokens may be, only the calls that were over by then are in it.
 Under the right one what is shown can be foretold from what was sent between two answers. So each is kept as a
 hypothesis, and the one under which answers surprise least, in the order of sending, is believed. How the limit comes
 back may not be known yet, so each is granted the manner that suits it best.
@@ -23,9 +24,14 @@ _LONGEST: Final = 0.6
 """What is shown can't be older than so many times the seconds in which all of the limit comes back."""
 _LAGS: Final = (0.0, 1.0, 2.0, 3.0, 5.0, 10.0, 15.0)
 """What is shown may be so many seconds old."""
-_HYPOTHESES: Final = tuple((is_late, lag) for lag in _LAGS for is_late in (False, True))
+_HYPOTHESES: Final = tuple((is_late, lag, False) for lag in _LAGS for is_late in (False, True))
+_WHEN_MADE: Final = (*((is_late, lag, False) for is_late, lag, _ in _HYPOTHESES if not lag), (True, 0.0, True))
+"""Does the server look when the answer begins, how many seconds earlier, and does it count only what is over? What is
+counted later than it is sent looks old without being so."""
 _EACH_S: Final = 0.4
 """Answers so far apart are compared: how fast we sent must have had time to change."""
+_USUAL: Final = 1 / 64
+"""How much one answer says of how long they take."""
 _NEARLY_FULL: Final = 0.9
 """What is nearly full hides what comes back..."""
 _JUMP: Final = 0.25
@@ -33,19 +39,28 @@ _JUMP: Final = 0.25
 
 
 class Course(NamedTuple):
-    """When an attempt went and what had been sent by then, when its answer came and what has been sent by then."""
+    """When an attempt went and what had been sent by then, when its answer came and what has been sent by then.
+
+    Both with the attempt itself, *sent* without its tokens if it was refused. *ended* is what calls took by then that
+    are over.
+    """
 
     sent_at: float
     sent: float
     now: float
     total: float
+    ended: float = 0.0
 
     def looked(self, *, is_late: bool, lag: float) -> float:
         """When the server looked, if that was *lag* seconds before the answer (or else the admission)."""
         return (self.now if is_late else self.sent_at) - lag
 
-    def sent_then(self, sent_by: Callable[[float], float], *, is_late: bool, lag: float) -> float:
-        """What had been sent by then; *sent_by* tells it of any time."""
+    def sent_then(
+        self, sent_by: Callable[[float], float], *, is_late: bool, lag: float, is_over: bool = False
+    ) -> float:
+        """What had been sent by then; *sent_by* tells it of any time. *is_over*: does only that count which is over?"""
+        if is_over:
+            return self.ended
         if lag:
             return sent_by(self.looked(is_late=is_late, lag=lag))
         return self.total if is_late else self.sent
@@ -55,22 +70,34 @@ class Moment:
     """Learns which moment answers show.
 
     Args:
-        may_lag: may what is shown be old? Not where it is counted later than it is sent, for that looks alike.
+        may_lag: may what is shown be old, as it is not where things are counted when they are made?
 
     Attributes:
         is_late: is it the one at which an answer began?
         lag: so many seconds before that the server looked.
+        is_over: does it count only the calls that are over?
     """
 
-    __slots__ = ("_errors", "_last", "_longest", "_remaining", "_weighed_at", "_weighed_now", "is_late", "lag")
+    __slots__ = (
+        "_errors",
+        "_hypotheses",
+        "_last",
+        "_remaining",
+        "_trip_s",
+        "_weighed_at",
+        "_weighed_now",
+        "is_late",
+        "is_over",
+        "lag",
+    )
 
     def __init__(self, *, may_lag: bool = True) -> None:
-        self._longest = _LONGEST if may_lag else 0.0
-        self.is_late = False
+        self._hypotheses = _HYPOTHESES if may_lag else _WHEN_MADE
+        self.is_late = self.is_over = False
         self.lag = 0.0
         self._last: list[tuple[float, float]] | None = None
-        self._errors = [[0.0, 0.0] for _ in _HYPOTHESES]
-        self._remaining = 0.0
+        self._errors = [[0.0, 0.0] for _ in self._hypotheses]
+        self._remaining = self._trip_s = 0.0
         self._weighed_at = self._weighed_now = float("-inf")
 
     def forget(self) -> None:
@@ -83,7 +110,11 @@ class Moment:
 
     def sent(self, course: Course, sent_by: Callable[[float], float]) -> float:
         """What had been sent when the server looked; *sent_by* tells it of any time."""
-        return course.sent_then(sent_by, is_late=self.is_late, lag=self.lag)
+        return course.sent_then(sent_by, is_late=self.is_late, lag=self.lag, is_over=self.is_over)
+
+    def covered(self, course: Course, rate: float, *, most: float) -> float:
+        """What of that which is not counted yet needs no room, as it comes back at *rate* before: all beyond *most*."""
+        return min(course.total - course.ended, max(0.0, rate * self._trip_s - most)) if self.is_over else 0.0
 
     def weigh(
         self,
@@ -107,11 +138,12 @@ class Moment:
             cap: what there is at most.
             rate: what comes back a second.
         """
-        sent_at, _, now, _ = course
+        sent_at, now = course.sent_at, course.now
+        self._trip_s += (now - sent_at - self._trip_s) * (_USUAL if self._trip_s else 1.0)
         if sent_at <= self._weighed_at or now < self._weighed_now + _EACH_S:
             return False
         self._weighed_at, self._weighed_now = sent_at, now
-        last, self._last = self._last, _offsets(remaining, course, sent_by, given_back)
+        last, self._last = self._last, self._offsets(remaining, course, sent_by, given_back)
         before, self._remaining = self._remaining, remaining
         if last is None or max(remaining, before) >= _NEARLY_FULL * cap or remaining - before > _JUMP * cap:
             return False
@@ -119,25 +151,24 @@ class Moment:
             change = offset - offset0
             errors[0] = errors[0] * _KEPT + abs(change - (back - back0))
             errors[1] = errors[1] * _KEPT + abs(change)
-        return self._choose(_CLEAR * least, self._longest * cap / rate)
+        return self._choose(_CLEAR * least, _LONGEST * cap / rate)
 
     def _choose(self, least: float, longest: float) -> bool:
-        places = zip(_HYPOTHESES, self._errors, strict=True)
-        noises = [min(errors) if lag <= longest else float("inf") for (_, lag), errors in places]
-        present = noises[_HYPOTHESES.index((self.is_late, self.lag))]
+        places = zip(self._hypotheses, self._errors, strict=True)
+        noises = [min(errors) if lag <= longest else float("inf") for (_, lag, _), errors in places]
+        present = noises[self._hypotheses.index((self.is_late, self.lag, self.is_over))]
         best = min(noises)
         if best < _STEADIER * present and best < present - least:
-            self.is_late, self.lag = _HYPOTHESES[noises.index(best)]
+            self.is_late, self.lag, self.is_over = self._hypotheses[noises.index(best)]
             return True
         return False
 
-
-def _offsets(
-    remaining: float, course: Course, sent_by: Callable[[float], float], given_back: Callable[[float], float]
-) -> list[tuple[float, float]]:
-    """Under each hypothesis, what remained and what had been sent, together, and what had come back by then."""
-    offsets = []
-    for is_late, lag in _HYPOTHESES:
-        sent = course.sent_then(sent_by, is_late=is_late, lag=lag)
-        offsets.append((remaining + sent, given_back(course.looked(is_late=is_late, lag=lag))))
-    return offsets
+    def _offsets(
+        self, remaining: float, course: Course, sent_by: Callable[[float], float], given_back: Callable[[float], float]
+    ) -> list[tuple[float, float]]:
+        """Under each hypothesis, what remained and what had been sent, together, and what had come back by then."""
+        offsets = []
+        for is_late, lag, is_over in self._hypotheses:
+            sent = course.sent_then(sent_by, is_late=is_late, lag=lag, is_over=is_over)
+            offsets.append((remaining + sent, given_back(course.looked(is_late=is_late, lag=lag))))
+        return offsets
