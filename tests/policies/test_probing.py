@@ -8,7 +8,7 @@ import pytest
 
 from brim.policies.dwell import Dwell
 from brim.policies.evidence import Evidence
-from brim.policies.probing import RAISED, crossing, cruising, searching, setting_out
+from brim.policies.probing import RAISED, between, crossing, cruising, searching, setting_out
 from brim.policies.refusal import Refusal
 
 
@@ -126,3 +126,13 @@ def test_a_window_that_allows_next_to_nothing_does_not_slow_the_search() -> None
     assert evidence.blocks.rate == 0.0
 
     assert searching(evidence, 1.0, 1.0, 20.0, rate=1.0, mean=1.0) >= 1.3
+
+
+@pytest.mark.parametrize(("sends", "wait", "share"), [(0, 1.0, 0.3), (64, 1.0, 0.5), (640, 0.0, 0.5), (640, 1.0, 0.7)])
+def test_what_got_through_is_less_than_the_limit_where_refusals_cost_a_wait(
+    sends: int, wait: float, share: float
+) -> None:
+    """
+    Refused soon, what got through is the rate; late and without a wait it lies in the middle; else further up.
+    """
+    assert between(sends, wait=wait) == pytest.approx(share)

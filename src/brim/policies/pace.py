@@ -57,11 +57,7 @@ _BELOW_CEILING: Final = 0.95
 """Refused once in so many attempts or less, a stated rate is kept to this share."""
 _SOME_WAIT_S: Final = 0.5
 """A wait shorter than this tells no more than none at all."""
-_SOON: Final = 64
-_MIDDLE: Final = 0.5
-_LOWER: Final = 0.3
-"""Where between the bounds the rate is believed to be, and where if what was refused last is less than so many attempts
-ago."""
+_HALF: Final = 0.5
 _TESTED: Final = 1.25
 """So many times what is believed is sent to see whether it is a limit that refuses."""
 
@@ -189,7 +185,7 @@ class Pace:
         blocks = self._evidence.blocks
         is_too_small = self._base > _RELIEVED * blocks.rate  # the server shows far more than was measured
         if blocks.rate and self.mode is Mode.CRUISING and not is_too_small:
-            budget = max(blocks.amount * self.rate / self._base, blocks.amount - _MIDDLE * amount)
+            budget = max(blocks.amount * self.rate / self._base, blocks.amount - _HALF * amount)
             self._turn.wait_until(blocks.hold_until(amount, budget, now))
 
     def relieved(self, *, shown: float, most: float) -> None:
@@ -348,7 +344,7 @@ class Pace:
             if share < 1.0:
                 self._evidence.fell(share)
             if is_new or share < 1.0:
-                self._measured(pace)
+                self._measured(pace, refusal.wait)
             else:
                 self._search = max(_SLOWEST_SEARCH, self._search / 2)
             told = self._countdown.tells(latest, units, self._evidence, pace=pace, mean=self._mean)
@@ -376,13 +372,11 @@ class Pace:
         self._base = min(max(self._base, _LEAST_RATE), self._ceiling)
         self.rate = self._base * probing.BELOW
 
-    def _measured(self, pace: float) -> None:
+    def _measured(self, pace: float, wait: float) -> None:
         """There is a new interval to believe in, since what went at *pace* was refused."""
         evidence = self._evidence
         noise = self._strays.share  # what strays took away is none of the limit's doing
-        # Refused again so soon, the limit held all the time: what got through is the rate.
-        share = _LOWER + (_MIDDLE - _LOWER) * min(1.0, self._sends_since / _SOON)
-        base = evidence.between(share) / (1.0 - noise)
+        base = evidence.between(probing.between(self._sends_since, wait=wait)) / (1.0 - noise)
         if self._sends_since > _SELDOM and pace > _BELOW_CEILING * probing.BELOW * self._ceiling:
             base = max(base, (_NEAR_CEILING if self._sends_since > _RARE else _BELOW_CEILING) * self._ceiling)
         self._dwell.learnt(evidence, base / max(self._base, _LEAST_RATE))

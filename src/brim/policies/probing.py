@@ -18,6 +18,7 @@ __all__ = [
     "BELOW",
     "LONGEST_GAP_S",
     "RAISED",
+    "between",
     "crossing",
     "cruising",
     "pause",
@@ -69,6 +70,27 @@ _A_MINUTE_S: Final = 62.0
 """After a block that no window of a minute explains, and so many refusals, one pause in so many is a minute long."""
 _PAUSE_SHARE: Final = 1 / 8
 """After a block of minutes, so much of it may be waited before it is asked again."""
+_SOON: Final = 64.0
+_LOWER: Final = 0.3
+_MIDDLE: Final = 0.5
+_UPPER: Final = 0.7
+_SOME_WAIT_S: Final = 0.5
+_LATE: Final = 3.0
+"""Where between the bounds the rate is believed to be, if what was refused last is so many attempts ago or fewer, or
+so many times as many and who is refused has to wait as long."""
+
+
+def between(sends: float, *, wait: float) -> float:
+    """Where between its bounds a rate is believed to be that was refused after so many *sends*: 0 is the lower one.
+
+    Refused again so soon, the limit held all the time: what got through is the rate. Where a refusal costs a *wait* in
+    seconds, what got through may be less: a bucket saves up what comes meanwhile, a window of a second does not.
+    """
+    late = sends / _SOON
+    share = _LOWER + (_MIDDLE - _LOWER) * min(1.0, late)
+    if wait < _SOME_WAIT_S:
+        return share
+    return share + (_UPPER - _MIDDLE) * min(1.0, max(0.0, (late - 1.0) / (_LATE - 1.0)))
 
 
 def pause(blocks: Blocks, gap: float) -> float:
