@@ -354,6 +354,30 @@ def test_a_cancelled_waiter_leaves_no_trace() -> None:
     virtual(test)
 
 
+@pytest.mark.parametrize("is_answered", [True, False])
+def test_what_is_given_back_is_no_longer_under_way(*, is_answered: bool) -> None:
+    """
+    An attempt that was cancelled keeps its charge, but its output is not to come any more, no more than that of one
+    that was answered.
+    """
+
+    async def test() -> None:
+        lane = Lane()
+        costs = lane.limiter._admission._costs
+        permit, other = await lane.enter(), await lane.enter()
+        held = costs.under_way / 2
+        assert held > 0.0
+        if is_answered:
+            settle(permit, Reply(text=""))
+        else:
+            permit.release()
+        assert costs.under_way == held
+        other.release()
+        assert costs.under_way == 0.0
+
+    virtual(test)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     plan=st.lists(

@@ -10,6 +10,7 @@ import pytest
 
 from brim.config import Limits
 from brim.policies.admission import Admission
+from brim.policies.charges import Charge
 from brim.policies.tokens import Charging
 from brim.values import Answer, Failure, FailureKind, FinishReason, Outcome, Reply, Usage
 
@@ -26,7 +27,7 @@ def test_a_second_that_is_waited_out_does_not_pass_for_a_lower_limit(limit: int,
     now, opens_at, window = 0.0, 0.0, 8
     seconds = Counter[int]()
     back = list[tuple[float, int]]()
-    charges, outcomes = [], list[Outcome]()
+    charges, outcomes = list[Charge](), list[Outcome]()
     while now < 100.0:
         cost = admission.cost(b"x" * 200, None)
         may = max(now + admission.ready_in(cost, now), opens_at) if len(back) < window else inf
