@@ -168,3 +168,19 @@ def test_a_connection_that_hung_does_not_close_a_window_for_as_long() -> None:
     admission.wrote(30.0, 30.0)
 
     assert admission.ready_in(ONE, 30.0) == pytest.approx(2.0, abs=0.01)
+
+
+def test_a_call_that_was_written_late_puts_off_the_next() -> None:
+    """
+    The first call had to wait for its connection: the next one keeps as much further apart, and half as much again. Who
+    is as late as the one before, or hardly later, puts off nobody; one that hung no more than a gap.
+    """
+    admission = Admission(Limits(requests_per_minute=60), charging=Charging.RESERVES_CAP, now=0.0)
+    gap = 1.0 / 0.997
+    waits = []
+    for at, late_s in ((0.0, 0.1), (2.0, 0.1), (4.0, 0.102), (6.0, 30.0)):
+        admission.take(ONE, at, among=1, max_tokens=None)
+        admission.wrote(late_s, at)
+        waits.append(admission.ready_in(ONE, at) - gap)
+
+    assert waits == pytest.approx([0.15, 0.0, 0.0, gap], abs=0.001)

@@ -337,8 +337,8 @@ class Lane:
             self._emit(LaneRetuned(self.name, changed))
 
     def _watch_windows(self) -> None:
-        """Windows count what was written, and when; of other limits that says nothing."""
-        self._line.clocks.on_written = self.limiter.arrivals.wrote if self.limiter.limits.windows else None
+        """Windows count what was written, and when, and so do limits of few calls; of others that says nothing."""
+        self._line.clocks.on_written = self.limiter.arrivals.listener(self.limiter.limits)
 
     async def _rest(self, seconds: float) -> None:
         """Wait out a backoff, or less if the lane parks meanwhile."""

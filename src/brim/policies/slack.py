@@ -24,6 +24,10 @@ _LASTS: Final = 400.0
 _AT_ONCE: Final = 4.0
 """Refused again within so many calls a step was not enough."""
 _TRIES: Final = 3
+_MUCH_S: Final = 0.003
+"""A call that was written later than the one before by so much puts off the next one..."""
+_LATER: Final = 1.5
+"""... for so many times as long: a new connection is new for the server too."""
 
 
 class Slack:
@@ -33,14 +37,14 @@ class Slack:
         gap_s: seconds between two calls as the limit promises, above 0.
     """
 
-    __slots__ = ("_apart_s", "_at", "_gap_s", "_most_s", "_step_s", "_struck_at", "_tries")
+    __slots__ = ("_apart_s", "_at", "_gap_s", "_late_s", "_most_s", "_step_s", "_struck_at", "_tries")
 
     def __init__(self, gap_s: float) -> None:
         self._gap_s = gap_s
         self._step_s = min(_STEP_S, _STEP * gap_s)
         self._most_s = _MOST_STEPS * self._step_s
         self._apart_s = 0.0
-        self._at = 0.0
+        self._at = self._late_s = 0.0
         self._struck_at = float("-inf")
         self._tries = 0
 
@@ -55,6 +59,14 @@ class Slack:
         self._apart_s = max(0.0, self._apart_s - self._step_s * calls / _LASTS)
         self._at = now
         return self._gap_s + self._apart_s
+
+    def wrote(self, late_s: float) -> float:
+        """A call was written so many seconds after it might go. By how many does the next have to come later?
+
+        By as much as this one is later than the one before, or it arrives too early if nothing holds it up as well.
+        """
+        later_s, self._late_s = late_s - self._late_s, late_s
+        return min(_LATER * later_s, self._gap_s) if later_s > _MUCH_S else 0.0
 
     def refused(self, *, sent_at: float, now: float) -> bool:
         """A call was refused that should have been in time. Returns whether that may be all there is to it."""

@@ -120,7 +120,9 @@ class Stated:
             self.gauge.restate(rate=1.0 / gap, burst=self.gauge.burst, now=now)
 
     def wrote(self, late_s: float, now: float) -> None:
-        """A request was written so many seconds after it was admitted: a window counts it no sooner."""
+        """A request was written so many seconds after it was admitted: the server counts it no sooner."""
+        if self._slack is not None and isinstance(self.gauge, Bucket):
+            self.gauge.take(self._slack.wrote(late_s) * self.gauge.rate, now)
         before = self._lateness.most_s
         self._lateness.saw(late_s, now)
         if self._lateness.most_s > before:
