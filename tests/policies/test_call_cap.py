@@ -463,3 +463,24 @@ def test_a_number_that_a_volley_made_too_high_is_moved_once() -> None:
 
     cap.refused(85, 6.0)
     assert cap.size == 1_000, "it is no number at all"
+
+
+def test_what_came_back_while_the_lane_was_closed_makes_no_volley() -> None:
+    """
+    Refused as the ninth of those that are tried, told to wait two seconds, and all others are answered meanwhile: one
+    goes then, and two for each that gets through.
+    """
+    cap = CallCap(CEILING)
+    cap.refused(9, 0.0)
+    for number in range(1, 9):
+        cap.granted(number, 1.0)
+    cap.refused(9, 1.1)
+    cap.closed(2.0, 1.1)
+    for number in range(1, 9):
+        cap.replied(number, sent_at=1.0, now=1.5)
+
+    assert cap.lets(0, 3.2)
+    cap.granted(1, 3.2)
+    assert not cap.lets(1, 3.2)
+    cap.replied(1, sent_at=3.2, now=3.3)
+    assert [cap.lets(0, 3.3), cap.lets(1, 3.3)] == [True, True]

@@ -63,6 +63,8 @@ _MISCOUNTED: Final = 2.0
 _A_LITTLE_FASTER: Final = 1.1
 _HURRIES: Final = 0.1
 """In the time of an answer the gap between two attempts shrinks by so much: how long answers take may be misjudged."""
+_LONG_S: Final = 0.5
+"""Where a lane is closed as long, many are back when it opens, and what they left is not taken at once."""
 _USUAL: Final = 1 / 16
 _RECENT: Final = 64
 _BURST: Final = 256
@@ -95,6 +97,7 @@ class CallCap:
         "_against",
         "_anchor",
         "_below",
+        "_closed_at",
         "_credit",
         "_full",
         "_good",
@@ -135,7 +138,7 @@ class CallCap:
         self._under_way: deque[tuple[float, bool]] = deque()
         self._below: deque[tuple[int, float]] = deque(maxlen=_LOWERED)
         self._open_since = 0.0
-        self._rests_until = float("-inf")
+        self._rests_until = self._closed_at = float("-inf")
         self._typical_s = self._refusal_s = 0.0
         self._free()
 
@@ -157,8 +160,10 @@ class CallCap:
         self._free()
 
     def closed(self, pause: float, now: float) -> None:
-        """A refusal closed the lane for so many seconds."""
+        """A refusal closed the lane for so many seconds: who is back meanwhile makes no room for a volley then."""
         self._rests_until = now + _RESTS * pause
+        if pause >= _LONG_S:
+            self._credit, self._closed_at = min(self._credit, 1), now
 
     def restate(self, ceiling: int) -> None:
         """Another number is never passed anyway."""
@@ -237,9 +242,10 @@ class CallCap:
         return next((one for one in self._under_way if one[0] == sent_at), None)
 
     def _got_through(self, one: tuple[float, bool]) -> None:
+        sent_at, is_near = one
         self._under_way.remove(one)
-        self._credit += 2
-        self._through += one[1]
+        self._credit = self._credit + 2 if sent_at > self._closed_at else max(self._credit, 1)
+        self._through += is_near
         if self._through >= max(_LEAST_PROOF, _PROVES * self.size):
             self._good, self._through = self.size, 0
             self._raise()
