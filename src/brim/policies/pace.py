@@ -298,6 +298,7 @@ class Pace:
         is_searching = self.mode is Mode.SEARCHING
         is_safe = self.mode is Mode.CRUISING and self._is_safe(refusal)
         is_low = noise > 0.0 and not self._evidence.is_fresh and self.rate < self._evidence.middle
+        is_low = is_low and self._strays.explains(self._doubt.recent)
         if refusal.wait >= _SOME_WAIT_S and not (is_safe or is_low or self._strays.is_testing):
             return False  # who says when to come again is believed, where a limit may be
         if self._doubt.goes_on(sent[0]):

@@ -31,6 +31,8 @@ _AGAIN: Final = 400
 """After so many attempts the question may be asked again."""
 _MORE: Final = 0.02
 """Refused so much more than strays explain, it is."""
+_MUCH_MORE: Final = 0.04
+"""So much more is no chance either: it is a limit besides."""
 _REFUTED: Final = 2
 _FOLLOWING: Final = 16
 _CLEARLY: Final = 1.1
@@ -120,6 +122,10 @@ class Strays:
             self._missed *= not is_safe
             return self._since > _AGAIN and recent > self.share + _MORE
         return self._hits >= _SUSPICIOUS
+
+    def explains(self, recent: float) -> bool:
+        """Of the recent attempts the share *recent* was refused: may strays, as they are known, be all that it is?"""
+        return recent <= self.share + _MUCH_MORE
 
     def test(self, trip_s: float) -> None:
         """Begin a test. A refusal is back after *trip_s*."""
