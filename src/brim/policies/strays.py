@@ -31,7 +31,7 @@ _AGAIN: Final = 400
 """After so many attempts the question may be asked again."""
 _MORE: Final = 0.02
 """Refused so much more than strays explain, it is."""
-_MUCH_MORE: Final = 0.04
+_MUCH_MORE: Final = 0.05
 """So much more is no chance either: it is a limit besides."""
 _REFUTED: Final = 2
 _FOLLOWING: Final = 16
