@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from brim.policies.adaptive import AdaptiveWindow
     from brim.policies.admission import Admission
-    from brim.policies.charges import Charge
+    from brim.policies.charges import Charge, Verdict
     from brim.policies.lone import Lone
     from brim.policies.tokens import Amounts
     from brim.values import Attempt, Outcome
@@ -149,7 +149,7 @@ class Learner:
         if outcome.kind.parks_lane and self._lane.can_park:
             return self._denied(outcome, answer, charge, now, is_first=is_first)
         if outcome.kind is FailureKind.THROTTLED:
-            self._throttled(outcome, answer, charge, now, number=number)
+            answer = self._throttled(outcome, answer, charge, now, number=number)
         elif outcome.kind is FailureKind.OVERLOADED:
             self._window.overloaded(now, among=self._lane.in_flight)
             self._push_back(outcome, answer, now)
@@ -259,7 +259,8 @@ class Learner:
             self._held_for = None
             self._lane.on_room()
 
-    def _throttled(self, failure: Failure, answer: Answer, charge: Charge, now: float, *, number: int) -> None:
+    def _throttled(self, failure: Failure, answer: Answer, charge: Charge, now: float, *, number: int) -> Answer:
+        """Learn from a refusal. Returns it as it counts for its request: a stray one makes that wait, and no other."""
         if failure.is_reset:
             failure = self._not_whole(failure, answer, now)
         is_named = blames_crowd(failure)
@@ -288,8 +289,14 @@ class Learner:
             self._window.refused(self._fewest, now)
         else:
             self._window.echoed(number, sent_at=charge.at, now=now)
+        return self._closed(verdict, failure, answer, now)
+
+    def _closed(self, verdict: Verdict, failure: Failure, answer: Answer, now: float) -> Answer:
+        if verdict.is_stray:
+            return msgspec.structs.replace(answer, rest_s=failure.retry_after or 0.0)
         if verdict.is_strike or failure.retry_after is not None:
             self._push_back(failure, answer, now)
+        return answer
 
     def _not_whole(self, failure: Failure, answer: Answer, now: float) -> Failure:
         """A wait until a limit is whole again is longer than one call needs, and may be wrong: what is it worth?

@@ -321,9 +321,8 @@ class Limiter:
         if cap.gap_s:
             delay = max(delay, cap.ready_in(now))
         delay = max(delay, self._gate.opens_at - now, self.health.opens_at - now)
-        if delay == 0.0 and self.in_flight and self._admission.is_day_reserved(cost, now):
-            return None
-        return delay
+        is_reserved = delay == 0.0 and self.in_flight > 0 and self._admission.is_day_reserved(cost, now)
+        return None if is_reserved else delay
 
     def _grant(self, cost: Cost, max_tokens: int | None, now: float) -> Permit | Failure:
         over = self._admission.day_over(cost, now)

@@ -309,7 +309,7 @@ class Admission:
         if shown and not explained:
             for level in self._known:
                 level.contradicted()
-        return Verdict(is_strike=self._strikes(place, charge, failure, now), is_explained=False)
+        return self._unexplained(place, charge, failure, now)
 
     def missed(self, now: float) -> None:
         """An attempt did not get through."""
@@ -324,20 +324,19 @@ class Admission:
         paced = min((pace.rate for pace in self._paces if pace.place == place and pace.holds), default=float("inf"))
         return any(level.place == place and paced < level.rate for level in self._known)
 
-    def _strikes(self, place: int, charge: Charge, failure: Failure, now: float) -> bool:
+    def _unexplained(self, place: int, charge: Charge, failure: Failure, now: float) -> Verdict:
         """Does a refusal that no level explains say anything about the rate?"""
         if self._is_overdrawn(place, charge, now) or self._is_early(place, charge, failure, now):
-            return False
+            return Verdict(is_strike=False, is_explained=False)
         if place < 2 and self._costs.reserved_too_little(charge, self._stated, now):
-            return False
+            return Verdict(is_strike=False, is_explained=False)
         if self._is_by_the_minute(place, charge, now):
-            return True
-        pace = self._blamed(failure)
+            return Verdict(is_strike=True, is_explained=False)
+        pace, wait = self._blamed(failure), failure.retry_after or 0.0
         pace.told(named_rate(failure), now)
-        refusal = Refusal(
-            charge.cost.amounts[pace.place], charge.at, now, failure.retry_after or 0.0, failure.exact_wait
-        )
-        return pace.refused(refusal, sent=charge.totals)
+        refusal = Refusal(charge.cost.amounts[pace.place], charge.at, now, wait, failure.exact_wait)
+        is_strike = pace.refused(refusal, sent=charge.totals)
+        return Verdict(is_strike=is_strike, is_explained=False, is_stray=not is_strike and pace.strays.share > 0.0)
 
     def _is_overdrawn(self, place: int, charge: Charge, now: float) -> bool:
         """Had more been saved for this call than the server allows?"""

@@ -50,10 +50,17 @@ class Charge(msgspec.Struct, frozen=True, gc=False):
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):
-    """What a refusal means: is it news about our speed, and is it explained by a level that was used up?"""
+    """What a refusal means.
+
+    Attributes:
+        is_strike: is it news about our speed?
+        is_explained: is it explained by a level that was used up?
+        is_stray: is it one of those that chance refuses, as is proven, and no news for any other call?
+    """
 
     is_strike: bool
     is_explained: bool
+    is_stray: bool = False
 
 
 class LearntCosts(TokenCosts):

@@ -111,6 +111,7 @@ class Doubt:
         Those sent between two that were refused came through, as far as is known.
         """
         strays = max(_STRAYS, noise)
+        share += (1.0 - share) * (strays - _STRAYS)  # chance refuses its part of the rest, too
         more, less = log(share / strays), log((1.0 - strays) / (1.0 - share))
         odds, most, before = 0.0, 0.0, self._doubted[0].number
         first = found = self._doubted[0]

@@ -29,6 +29,7 @@ from typing import Final
 from brim.policies import probing
 from brim.policies.blocks import NO_TRAIL, Trail
 from brim.policies.countdown import Countdown
+from brim.policies.dash import Belief
 from brim.policies.doubt import Doubt, Fall
 from brim.policies.dwell import Dwell
 from brim.policies.evidence import Evidence
@@ -58,8 +59,6 @@ _BELOW_CEILING: Final = 0.95
 _SOME_WAIT_S: Final = 0.5
 """A wait shorter than this tells no more than none at all."""
 _HALF: Final = 0.5
-_TESTED: Final = 1.25
-"""So many times what is believed is sent to see whether it is a limit that refuses."""
 
 
 class Mode(Enum):
@@ -100,13 +99,13 @@ class Pace:
         "_relief",
         "_search",
         "_sends_since",
-        "_strays",
         "_struck_at",
         "_turn",
         "_word",
         "mode",
         "place",
         "rate",
+        "strays",
     )
 
     def __init__(
@@ -136,7 +135,7 @@ class Pace:
         self._relief = Relief()
         self._search = _CAREFUL
         self._sends_since = 0
-        self._strays = Strays()
+        self.strays = Strays()
         self._struck_at = float("-inf")
         self._turn = Turn(saves=hint is not None)
         self._word = Word()
@@ -155,6 +154,11 @@ class Pace:
     def is_promised(self) -> bool:
         """Is all that is known the window that the first refusal told?"""
         return self._evidence.is_promised
+
+    @property
+    def _belief(self) -> Belief:
+        is_plain = self._evidence.blocks.count > 1 or self._word.rate  # nothing gets through, or the limit is named
+        return Belief(0.0 if is_plain else self._base / self._mean, self._evidence.blocks.amount / self._mean)
 
     def ready_in(self, amount: float, now: float) -> float:
         """Seconds until an attempt of *amount* may go: until the rate has brought as much."""
@@ -177,7 +181,7 @@ class Pace:
         self._evidence.saw(amount, self._passed[self.place], now)
         self._wait_for_room(amount, now)
         is_safe = self.mode is Mode.CRUISING and self.rate < self._base
-        if self._strays.sent(now, is_safe=is_safe):
+        if self.strays.sent(now, is_safe=is_safe):
             self._tested()
 
     def _wait_for_room(self, amount: float, now: float) -> None:
@@ -236,8 +240,8 @@ class Pace:
             self._turn.since += amount / self.rate
 
     def _grow(self, amount: float, now: float) -> None:
-        if self._strays.is_testing:
-            self.rate = self._base * (_TESTED if self._strays.is_trying else probing.BELOW)
+        if self.strays.is_testing:
+            self.rate = self._base * (self.strays.speed if self.strays.is_trying else probing.BELOW)
             return
         evidence, mean = self._evidence, self._mean
         if self.mode is Mode.SEARCHING:
@@ -253,7 +257,7 @@ class Pace:
     def _tested(self) -> None:
         # The bounds may come from some that were taken for a limit.
         self.mode, self._search = Mode.SEARCHING, probing.setting_out()
-        if self._strays.share:
+        if self.strays.share:
             self._evidence.unbind()
         self._proven = 0.0
         self._dwell.begin()
@@ -277,10 +281,9 @@ class Pace:
             return True  # of the same burst as the last strike
         if self._may_be_stray(refusal, sent):
             return False
-        first, pace = self._doubt.first(self._strays.share)
+        first, pace = self._doubt.first(self.strays.share)
         self._strike(first._replace(wait=wait, exact=exact), refusal, sent[self.place] - amount - self._refused, pace)
-        if self._strays.is_testing:
-            self._strays.forget()
+        self.strays.believed(sent[0], refusal, pace=pace / self._mean, belief=self._belief)
         self._doubt.believed(sent[0])
         self._hurry(wait)
         gap = self._mean / self.rate
@@ -293,27 +296,29 @@ class Pace:
         units = sent[self.place] - self._refused
         if self.mode is Mode.FREE:
             pace = units / max(LATE_S, refusal.sent_at - self._began)  # however much it held, it refills no faster
-        self._strays.weigh(sent[0], units, refusal, pace)
-        noise = self._strays.share
+        self.strays.weigh(sent[0], units, refusal, pace)
+        noise = self.strays.share
         is_searching = self.mode is Mode.SEARCHING
         is_safe = self.mode is Mode.CRUISING and self._is_safe(refusal)
         is_low = noise > 0.0 and not self._evidence.is_fresh and self.rate < self._evidence.middle
-        is_low = is_low and self._strays.explains(self._doubt.recent)
-        if refusal.wait >= _SOME_WAIT_S and not (is_safe or is_low or self._strays.is_testing):
+        is_low = is_low and self.strays.explains(self._doubt.recent)
+        is_named = refusal.wait >= _SOME_WAIT_S and not self.strays.names_waits
+        if is_named and not (is_safe or is_low or self.strays.is_testing):
             return False  # who says when to come again is believed, where a limit may be
         if self._doubt.goes_on(sent[0]):
             return False
         if self.mode is Mode.FREE:
             return self._doubt.is_scattered(noise)
         is_open = self._doubt.is_open(noise)
-        if self._strays.is_testing:
-            self._strays.refused()
-            return is_open
+        if self.strays.is_testing:
+            return self.strays.refused(is_open=is_open)
         if is_searching and not noise and self.rate > self._evidence.middle:
             return False
-        if is_alone and not is_searching and self._strays.is_suspicious(self._doubt.recent, is_safe=is_safe):
-            self._strays.test(refusal.now - refusal.sent_at)
-            self.rate = self._base * _TESTED  # a limit that refuses now will refuse much then
+        if not is_searching:
+            self.strays.kept(sent[0], refusal, recent=self._doubt.recent, belief=self._belief)
+        if is_alone and not is_searching and self.strays.is_suspicious(self._doubt.recent, is_safe=is_safe):
+            self.strays.test(refusal.now - refusal.sent_at)
+            self.rate = self._base * self.strays.speed  # a limit that refuses now will refuse much then
         return (is_searching or is_safe or noise > 0.0) and is_open
 
     def _is_safe(self, refusal: Refusal) -> bool:
@@ -340,7 +345,7 @@ class Pace:
             is_new = self._evidence.refused(refusal, passed, mean=self._mean, base=self._base, pace=pace)
             self._is_unproven = self._is_unproven and not is_new
             share = 1.0
-            if not self._evidence.blocks.rate and self._evidence.blocks.count == 1:
+            if not (self.strays.share or self._evidence.blocks.rate) and self._evidence.blocks.count == 1:
                 share = self._fall.refused_after(self._sends_since, is_known=self.mode is Mode.CRUISING)
             if share < 1.0:
                 self._evidence.fell(share)
@@ -376,7 +381,7 @@ class Pace:
     def _measured(self, pace: float, wait: float) -> None:
         """There is a new interval to believe in, since what went at *pace* was refused."""
         evidence = self._evidence
-        noise = self._strays.share  # what strays took away is none of the limit's doing
+        noise = self.strays.share  # what strays took away is none of the limit's doing
         base = evidence.between(probing.between(self._sends_since, wait=wait)) / (1.0 - noise)
         if self._sends_since > _SELDOM and pace > _BELOW_CEILING * probing.BELOW * self._ceiling:
             base = max(base, (_NEAR_CEILING if self._sends_since > _RARE else _BELOW_CEILING) * self._ceiling)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from brim.policies.dash import SPEED, Belief, Dash
 from brim.policies.refusal import Refusal
 
 __all__ = ["Strays"]
@@ -18,7 +19,9 @@ __all__ = ["Strays"]
 _SUSPICIOUS: Final = 2
 """So many where a limit can't refuse are reason enough for a test."""
 _TRIED: Final = 24
-"""So many attempts go faster in a test."""
+"""So many attempts go faster in a test..."""
+_FASTER: Final = 1.25
+"""... by so many times what is believed."""
 _USUAL: Final = (1.0, 33.0)
 """Strays, and attempts, that are added to what was counted: few tell little of the share."""
 _LATE: Final = 100
@@ -26,13 +29,19 @@ _LATE: Final = 100
 _LATELY: Final = 1_000
 """So many attempts it takes to forget one that was refuted: a limit that was raised refutes some as well."""
 _RARELY: Final = 0.01
-_MOST: Final = 0.08
+_MOST: Final = 0.5
+_LIGHT: Final = 0.08
+"""More than this share at a rate that is only a little faster tells nothing."""
+_LARGEST: Final = 64.0
+"""A window that lets more through at once can't be told by a dash."""
 _AGAIN: Final = 400
 """After so many attempts the question may be asked again."""
 _MORE: Final = 0.02
 """Refused so much more than strays explain, it is."""
 _MUCH_MORE: Final = 0.05
 """So much more is no chance either: it is a limit besides."""
+_CLEARLY_MORE: Final = 1.5
+"""So many times as much besides, and chance may refuse more than is known."""
 _REFUTED: Final = 2
 _FOLLOWING: Final = 16
 _CLEARLY: Final = 1.1
@@ -57,11 +66,14 @@ class Strays:
     Attributes:
         share: as measured; 0 while none are proven.
         is_testing: is a test running?
+        names_waits: do they say when to come again, as limits do?
     """
 
     __slots__ = (
         "_asked",
+        "_dash",
         "_hits",
+        "_is_named",
         "_missed",
         "_odd",
         "_over_at",
@@ -71,6 +83,7 @@ class Strays:
         "_tried",
         "_trip_s",
         "is_testing",
+        "names_waits",
         "share",
     )
 
@@ -85,6 +98,8 @@ class Strays:
         self._odd: list[_Odd] = []
         self._refuted: list[float] = []
         self._missed = 0.0
+        self._dash = Dash()
+        self._is_named = self.names_waits = False
 
     def weigh(self, number: float, units: float, refusal: Refusal, bound: float) -> None:
         """The attempt with that *number* was refused. Were those before it of a limit?
@@ -120,7 +135,7 @@ class Strays:
         self._hits += is_safe
         if self.share:
             self._missed *= not is_safe
-            return self._since > _AGAIN and recent > self.share + _MORE
+            return self.share <= _LIGHT and self._since > _AGAIN and recent > self.share + _MORE
         return self._hits >= _SUSPICIOUS
 
     def explains(self, recent: float) -> bool:
@@ -143,6 +158,8 @@ class Strays:
         self._asked += 1
         if not self.is_testing:
             return False
+        if self._dash.is_running:
+            return self._dashed(self._dash.sent(now))
         self._tried += 1
         if self._tried == _TRIED:
             self._over_at = now + self._trip_s
@@ -153,18 +170,60 @@ class Strays:
         self._hits = self._refused = self._asked = self._since = 0
         return True
 
+    def _dashed(self, share: float | None) -> bool:
+        if share is None:
+            return False
+        self.is_testing = False
+        if share > 0.0:
+            self.share = min(_MOST, max(_RARELY, share))
+            self._hits = self._refused = self._asked = self._since = 0
+            self.names_waits = self._is_named
+        return share > 0.0
+
+    def believed(self, number: float, refusal: Refusal, *, pace: float, belief: Belief) -> None:
+        """The attempt with that *number*, which went at *pace* a second, was refused by a limit, it seems.
+
+        *belief*: what is believed of that limit now.
+        """
+        if self._dash.is_running:
+            self.is_testing = self._dash.is_running = False  # what lets nothing through is no chance
+        elif self.is_testing:
+            self.forget()
+        self._missed /= 2.0  # it may have been one of them all the same
+        self._weigh_dash(number, refusal, pace, belief)
+
+    def kept(self, number: float, refusal: Refusal, *, recent: float, belief: Belief) -> None:
+        """It was refused by chance, it seems, as the share *recent* was lately. Is that more than is known of?"""
+        if recent > _CLEARLY_MORE * self.share + _MORE:
+            self._weigh_dash(number, refusal, belief.rate, belief)
+
+    def _weigh_dash(self, number: float, refusal: Refusal, pace: float, belief: Belief) -> None:
+        if belief.held <= _LARGEST and not self.is_testing and self._dash.struck(number, pace=pace, rate=belief.rate):
+            self.is_testing = True
+            self._is_named = refusal.wait > 0.0
+            self._dash.begin(belief, trip_s=refusal.now - refusal.sent_at, now=refusal.now)
+
     @property
     def is_trying(self) -> bool:
         """Is the next attempt one of those that go faster?"""
-        return self.is_testing and self._tried < _TRIED
+        return self.is_testing and (self._dash.is_trying if self._dash.is_running else self._tried < _TRIED)
 
-    def refused(self) -> None:
-        """One was refused while the test is running."""
+    @property
+    def speed(self) -> float:
+        """Times the rate that is believed, while they do."""
+        return SPEED if self._dash.is_running else _FASTER
+
+    def refused(self, *, is_open: bool) -> bool:
+        """One was refused while the test is running. May it be a stray one? *is_open*: by the odds."""
         self._refused += 1
+        if not self._dash.is_running:
+            return is_open
+        self.is_testing = self._dash.refused()
+        return self.is_testing
 
     def forget(self) -> None:
         """It is the limit, without a doubt."""
-        self.share, self.is_testing, self._hits = 0.0, False, 0
+        self.share, self.is_testing, self._hits, self.names_waits = 0.0, False, 0, False
         self._missed = 0.0
 
 

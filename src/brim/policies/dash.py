@@ -1,0 +1,154 @@
+"""A dash: a few attempts several times as fast as a rate that is believed, to see whether it is a limit that refuses.
+
+What chance lets through between two refusals looks like what a limit brings, at any pace: each refusal that is believed
+makes the learnt rate sink a little, and nothing shows that it was none. So where several came one by one, a few
+attempts go several times as fast. A limit refuses nearly all of them, and no more gets through than before; chance
+refuses as it did, and far more gets through.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+__all__ = ["SPEED", "Belief", "Dash"]
+
+SPEED: Final = 4.0
+"""Times the rate that is believed."""
+_SENDS: Final = 24
+"""So many attempts go faster."""
+_STRIKES: Final = 4
+"""After so many refusals that were believed, one by one..."""
+_WITHIN: Final = 32.0
+"""... the last so many attempts for each of them; and after twice as many when a dash has shown that it is a limit."""
+_APART: Final = 3.0
+"""What lets nothing through in between is no chance: so many attempts lie between two that count."""
+_FALLEN: Final = 0.8
+"""What is believed has to have fallen to this share of what it was..."""
+_OFTEN: Final = 10.0
+"""... or half as many more were refused, one of so many attempts."""
+_SLOW: Final = 2.0
+_SLOW_ONES: Final = 3
+"""So many of them went at so many times what is believed, or slower."""
+_LEAST_RATE: Final = 0.25
+_MANY: Final = 256
+"""Where fewer go in a second a dash takes minutes: it is worth that only after so many."""
+_SUNK: Final = 0.7
+_SURELY: Final = 4
+_NEARLY_ALL: Final = 0.65
+"""So many refusals, and this share of what was sent, are a limit's."""
+_DOUBT: Final = 2.0
+"""So many refusals more may have been luck: a share that is thought too small lets chance pass for a limit again."""
+_MORE: Final = 1.25
+_SPARE: Final = 2.0
+"""Chance lets through so many times what the limit would, and so many attempts besides..."""
+_REFUTED: Final = 2
+"""... and more than the pace at which so many were refused."""
+
+
+class Belief(NamedTuple):
+    """What is believed of a limit.
+
+    Attributes:
+        rate: attempts a second; 0 while nothing at all gets through.
+        held: attempts that it lets through at once, if it is counted in windows.
+    """
+
+    rate: float
+    held: float
+
+
+class Dash:
+    """Says when to dash, and what it showed.
+
+    Attributes:
+        is_running: is one under way?
+    """
+
+    __slots__ = (
+        "_began_at",
+        "_held",
+        "_highest",
+        "_needed",
+        "_over_at",
+        "_rate",
+        "_refused",
+        "_sent",
+        "_strikes",
+        "_trip_s",
+        "is_running",
+    )
+
+    def __init__(self) -> None:
+        self.is_running = False
+        self._needed = _STRIKES
+        self._strikes: list[tuple[float, float]] = []
+        self._rate = self._trip_s = self._began_at = self._over_at = 0.0
+        self._highest = 0.0
+        self._held = self._sent = self._refused = 0
+
+    @property
+    def is_trying(self) -> bool:
+        """Is the next attempt one of those that go faster?"""
+        return self.is_running and self._sent < _SENDS + self._held
+
+    def struck(self, number: float, *, pace: float, rate: float) -> bool:
+        """An attempt was refused that went at *pace*, and *rate* is believed since then. Is it time for a dash?
+
+        *number*: as which of all it was sent.
+        """
+        strikes = self._strikes
+        self._highest = max(self._highest, rate)
+        if rate < _SUNK * self._rate:
+            self._needed = _STRIKES  # that it was a limit then says nothing now
+        if strikes and number - strikes[-1][0] < _APART:
+            return False
+        strikes.append((number, pace))
+        del strikes[: -2 * self._needed]
+        is_worth_it = rate >= _LEAST_RATE or number >= _MANY
+        is_sunk = rate < _FALLEN * self._highest and self._come(self._needed, _WITHIN)
+        is_slow = sum(each <= _SLOW * rate for _, each in strikes) >= _SLOW_ONES
+        return rate > 0.0 and is_worth_it and is_slow and (is_sunk or self._come(3 * self._needed // 2, _OFTEN))
+
+    def _come(self, count: int, within: float) -> bool:
+        """Were the latest so many refusals one of *within* attempts each, or more?"""
+        strikes = self._strikes[-count:]
+        return len(strikes) == count and strikes[-1][0] - strikes[0][0] <= within * count
+
+    def begin(self, belief: Belief, *, trip_s: float, now: float) -> None:
+        """Put *belief* to the test. A refusal is back after *trip_s* seconds."""
+        self.is_running = True
+        self._rate = self._highest = belief.rate
+        self._held, self._trip_s, self._began_at = int(belief.held), trip_s, now
+        self._sent = self._refused = 0
+
+    def sent(self, now: float) -> float | None:
+        """An attempt goes. Returns None while it goes on; in the end the share that chance refuses, 0 if none does."""
+        self._sent += 1
+        sends = _SENDS + self._held
+        if self._sent == sends:
+            self._over_at = now
+        if self._sent < sends or now <= self._over_at + self._trip_s:
+            return None
+        seconds = max(self._over_at - self._began_at, sends / (SPEED * self._rate) / 2.0)
+        passed = sends - self._held - self._refused
+        slower = [number for number, pace in self._strikes if _MORE * pace * seconds <= passed - _SPARE]
+        is_chance = passed > _MORE * self._rate * seconds + _SPARE and len(slower) >= _REFUTED
+        if not is_chance:
+            self._stop()
+            return 0.0
+        span = self._strikes[-1][0] - self._strikes[0][0] + 1.0
+        self._strikes, self.is_running = [], False
+        return (min(self._refused / sends, len(slower) / span) * sends + _DOUBT) / sends
+
+    def refused(self) -> bool:
+        """One was refused meanwhile. Returns whether it may still be chance."""
+        self._refused += 1
+        if self._refused < _SURELY or self._refused < _NEARLY_ALL * self._sent:
+            return True
+        self._stop()
+        return False
+
+    def _stop(self) -> None:
+        self.is_running = False
+        self._needed *= 2
+        self._strikes.clear()
