@@ -196,3 +196,15 @@ def test_ends_that_are_shown_in_turns_are_believed_by_nobody() -> None:
             look(period, now, end - now, left=20.0, back=5.0 * now)
 
     assert period.seconds == 60.0
+
+
+def test_what_was_made_of_a_wrong_count_is_forgotten() -> None:
+    """
+    More than a minute could give seemed to come back, since less was counted than was thought: it is a minute's again.
+    """
+    period = Period()
+    for number in range(20):
+        look(period, number / 2, 1.5, left=_LIMIT, back=_LIMIT * number / 2)
+    assert period.seconds < 60.0
+    period.recounted()
+    assert period.seconds == 60.0

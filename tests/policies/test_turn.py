@@ -57,3 +57,21 @@ def test_where_the_first_call_was_refused_too_it_was_too_early_for_any() -> None
     turn.took(0.2, 20.0, most=0.2)
 
     assert turn.since == 19.8
+
+
+def test_what_is_owed_is_paid_back_within_some_steps() -> None:
+    """
+    A hundred calls come home that each took ten seconds of the rate more than was thought: the next one goes all the
+    same, since the rate may be wrong. What took less is given back.
+    """
+    turn = Turn(saves=False)
+    turn.took(1.0, 10.0, most=1.0)
+    for _ in range(100):
+        turn.owe(10.0, step=1.0)
+    assert turn.since == 30.0
+    turn.owe(-5.0, step=1.0)
+    assert turn.since == 25.0
+
+    turn.took(1.0, 26.0, most=1.0)
+    turn.owe(100.0, step=9.0)
+    assert turn.since == 26.0 + 36.0

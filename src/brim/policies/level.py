@@ -230,6 +230,7 @@ class ServerLevel:
     def recounted(self, now: float) -> None:
         """What calls took was counted wrongly up to *now*: what was made of it is worth nothing."""
         self._recounted_at = now
+        self._period.recounted()
         self._inflow.forget()
         self._changed(now)
 
@@ -329,7 +330,7 @@ class ServerLevel:
         self._period.read(shown.period_s, shown.reset_in, limit=limit, left=left)
         if self._period.seconds != before:
             self._refill.edges.guess(self._period.seconds)
-        elif limit == self.limit:
+        elif limit == self.limit and self.rate == limit / self._period.seconds:
             return
         if self.limit is not None:
             # A limit that changes takes what was saved up beyond it along, and has a refill of its own.

@@ -237,7 +237,7 @@ class Pace:
     def trued_up(self, amount: float) -> None:
         """What was sent turned out to be *amount* more, or less."""
         if self.mode is not Mode.FREE:
-            self._turn.since += amount / self.rate
+            self._turn.owe(amount / self.rate, step=self._mean / self.rate)
 
     def _grow(self, amount: float, now: float) -> None:
         if self.strays.is_testing:

@@ -69,6 +69,7 @@ class Period:
         "_ends",
         "_first",
         "_is_peeking",
+        "_is_plain",
         "_is_read",
         "_is_whole",
         "_longest",
@@ -83,7 +84,7 @@ class Period:
         self.seconds = MINUTE_S
         self.peek_at = _NEVER
         self._most = _NEVER
-        self._is_read = False
+        self._is_read = self._is_plain = False
         self._ends = _Ends()
         self._anchor: tuple[float, float, float, float] | None = None
         self._first: tuple[float, float, float, float] | None = None
@@ -91,6 +92,13 @@ class Period:
         self._began_at = _NEVER
         self._longest = 0.0
         self._times = self._vain = 0
+
+    def recounted(self) -> None:
+        """What calls took was counted wrongly: how much came back tells nothing."""
+        if self._most < _NEVER and not self._is_plain:
+            self.seconds, self._most = MINUTE_S, _NEVER
+        self._anchor = self._first = None
+        self._times = 0
 
     def took(self, now: float) -> None:
         """An attempt goes."""
@@ -185,6 +193,7 @@ class Period:
         """How long windows are at most if it shows plainly that they are less than was thought; None if not."""
         is_known = reset_in > 0.0 and self._ends.saw(at, reset_in)
         if is_known and self._longest <= self._ends.apart_s + _OFF_S:
+            self._is_plain = True
             return self._ends.apart_s
         is_more = self._longest < _HALF * self.seconds and self._gives_more(at, offset, limit=limit, cost=cost)
         return self._longest if is_more else None

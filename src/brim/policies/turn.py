@@ -18,6 +18,9 @@ _EARLY_S: Final = 1e-4
 """What is sent by so much too early is sent whatever the rate says."""
 _SOON: Final = 0.5
 """A call that came as much of a step after the pause, or less, went from what was saved up."""
+_OWED_S: Final = 20.0
+_OWED_STEPS: Final = 4.0
+"""What calls took more than was thought is paid back for so long at most, or so many steps, before the next goes."""
 
 
 class Went(Enum):
@@ -38,10 +41,11 @@ class Turn:
         since: the rate has brought nothing yet by then.
     """
 
-    __slots__ = ("_paused_at", "_refused", "_saves", "since")
+    __slots__ = ("_owed", "_paused_at", "_refused", "_saves", "since")
 
     def __init__(self, *, saves: bool) -> None:
         self._saves = saves
+        self._owed = 0.0
         self._paused_at = float("-inf")
         self._refused = 0
         self.since = 0.0
@@ -51,6 +55,7 @@ class Turn:
         due = self.since + step
         if due - now > _EARLY_S:
             return Went.EARLY
+        self._owed = 0.0
         if now - due < LATE_S:
             self.since = due
             return Went.IN_TURN
@@ -59,6 +64,17 @@ class Turn:
         self._paused_at, self._refused = now, 0
         self.since = max(due, now - most) if self._saves else now
         return Went.LATE
+
+    def owe(self, seconds: float, *, step: float) -> None:
+        """What went took so many *seconds* more than was thought; less than none if it took less.
+
+        A rate may be wrong, and while nothing goes nothing shows that: however many come home that took more, the next
+        one goes some steps of the usual length later.
+        """
+        most = max(_OWED_S, _OWED_STEPS * step)
+        before = self._owed
+        self._owed = min(max(0.0, before + seconds), max(before, most))
+        self.since += self._owed - before if seconds > 0.0 else seconds
 
     def wait_until(self, at: float) -> None:
         """Nothing is brought before."""
