@@ -152,6 +152,34 @@ def test_who_was_turned_away_keeps_its_turn() -> None:
     virtual(test)
 
 
+def test_who_fails_while_nothing_gets_through_asks_others_first() -> None:
+    """
+    At a call a second two rows that fail would use up all of their attempts before it is known that all would: from
+    the third attempt on others go first, and the eighth row that fails shows that the endpoint is down.
+    """
+
+    async def test() -> None:
+        lane = Lane(Limits(requests_per_minute=60))
+        settle(await lane.enter(), Reply(text=""))
+        failed: list[int] = []
+
+        async def go(position: int) -> None:
+            for number in range(1, 8):
+                permit = await lane.enter(position=position, number=number)
+                if not lane.limiter.health.is_down:
+                    failed.append(position)
+                settle(permit, Failure(kind=FailureKind.SERVER, message="down"))
+
+        tasks = [asyncio.create_task(go(position)) for position in range(20)]
+        await asyncio.sleep(60.0)
+        assert lane.limiter.health.is_down
+        assert max(map(failed.count, failed)) <= 3
+        for task in tasks:
+            task.cancel()
+
+    virtual(test)
+
+
 def test_tokens_are_trued_up_by_the_answer() -> None:
     """
     What an answer did not use is available again, what it used in excess is paid back by waiting.
@@ -580,6 +608,72 @@ def test_a_lane_that_is_down_lets_one_go_at_a_time() -> None:
         assert now() == 7.0
         assert lane.limiter.window.size == 8
         assert lane.pauses == [1.0, 2.0, 4.0, 0.0]
+
+    virtual(test)
+
+
+def test_an_endpoint_without_capacity_is_probed_as_one_that_is_down() -> None:
+    """
+    503s that name no wait: while the lane is held anyway they close it for no longer than until the next probe.
+    """
+
+    async def test() -> None:
+        lane = Lane()
+        for _ in range(8):
+            settle(await lane.enter(), Failure(kind=FailureKind.OVERLOADED, message="down", status=503))
+        assert lane.limiter.binding() == "the endpoint seems down"
+        gaps = []
+        for _ in range(8):
+            before = asyncio.get_running_loop().time()
+            permit = await lane.enter()
+            gaps.append(asyncio.get_running_loop().time() - before)
+            settle(permit, Failure(kind=FailureKind.OVERLOADED, message="down", status=503))
+        assert max(gaps[1:]) <= 5.0
+
+    virtual(test)
+
+
+def test_an_endpoint_that_hangs_is_sent_single_calls() -> None:
+    """
+    Told five calls a second, and nothing comes back for ten seconds: sixty are on the wire, and not two hundred.
+    """
+
+    async def test() -> None:
+        lane = Lane(Limits(requests_per_minute=300))
+        for _ in range(20):
+            settle(await lane.enter(), Reply(text=""), took=1.0)
+        hung: list[Permit] = []
+
+        async def go() -> None:
+            while True:
+                hung.append(await lane.enter())
+
+        task = asyncio.create_task(go())
+        await asyncio.sleep(40.0)
+        assert lane.limiter.binding() == "the endpoint seems down"
+        assert 50 < len(hung) < 70
+        settle(hung[0], Reply(text=""), took=40.0)
+        before = len(hung)
+        await asyncio.sleep(2.0)
+        assert len(hung) > before + 5
+        task.cancel()
+
+    virtual(test)
+
+
+def test_errors_of_the_callers_own_are_no_silence() -> None:
+    """
+    Calls that end, and of which nobody says how, hold nothing up.
+    """
+
+    async def test() -> None:
+        lane = Lane(Limits(requests_per_minute=300))
+        for _ in range(20):
+            settle(await lane.enter(), Reply(text=""), took=1.0)
+        for _ in range(200):
+            (await lane.enter()).release()
+        assert lane.limiter.binding() != "the endpoint seems down"
+        assert asyncio.get_running_loop().time() < 46.0
 
     virtual(test)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -20,12 +21,12 @@ def fail(
     *,
     kind: FailureKind = K.SERVER,
     sent: Sent = Sent.YES,
-    is_first: bool = True,
+    row: int | None = None,
     in_flight: int = 1,
     took: float = 0.1,
 ) -> bool:
     failure = Failure(kind=kind, message="no", sent=sent)
-    return health.failed(failure, sent_at=now - took, now=now, is_first=is_first, in_flight=in_flight)
+    return health.failed(failure, sent_at=now - took, now=now, in_flight=in_flight, row=row)
 
 
 def down(now: float = 10.0) -> Health:
@@ -73,8 +74,8 @@ def test_a_request_that_fails_again_and_again_may_be_bad_itself() -> None:
     Repeated attempts are no evidence, unless the request never even left.
     """
     health = Health()
-    assert not any(fail(health, float(n), is_first=False) for n in range(100))
-    assert [fail(health, 200.0, is_first=False, sent=Sent.NO) for _ in range(8)][-1]
+    assert not any(fail(health, float(n), row=1) for n in range(100))
+    assert [fail(health, 200.0, row=1, sent=Sent.NO) for _ in range(8)][-1]
 
 
 def test_a_lane_of_one_call_at_a_time_needs_fewer() -> None:
@@ -97,15 +98,87 @@ def test_what_was_sent_before_something_that_got_through_is_old_news() -> None:
 
 def test_probes_come_ever_rarer_up_to_half_a_minute() -> None:
     """
-    After 1, 2, 4, 8, 16 and then every 30 seconds.
+    After 1, 2, 4 and then every 5 seconds, after a tenth of the outage where that is more, up to 30 seconds: what an
+    outage of a minute or two costs beyond its end is a few seconds.
     """
     health, now = down(10.0), 10.0
     gaps = []
-    for _ in range(7):
+    for _ in range(40):
         gaps.append(health.opens_at - now)
         now = health.opens_at
         health.went(now)
-    assert gaps == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+        fail(health, now + 0.1)
+    assert gaps[:8] == [1.0, 2.0, 4.0, 5.0, 5.0, 5.0, 5.0, 5.0]
+    assert all(later >= gap - 1e-9 for gap, later in pairwise(gaps))
+    assert gaps[-1] == pytest.approx(30.0)
+    assert gaps[20] < 16.0
+
+
+def test_an_answer_says_nothing_about_what_was_sent_later() -> None:
+    """
+    Calls that had been on the wire for long when an endpoint went down come home; what is sent fails all the same.
+    """
+    health = Health()
+    health.replied(sent_at=0.0, now=1.0)
+    for n in range(40):
+        now = 10.0 + n / 4
+        fail(health, now, row=n)
+        health.replied(sent_at=now - 5.5, now=now)
+    assert health.is_down
+    assert not health.replied(sent_at=12.0, now=20.0)
+    assert health.is_down
+    assert health.replied(sent_at=20.0, now=21.0)
+
+
+def test_a_request_that_was_refused_before_counts_when_it_fails() -> None:
+    """
+    Where all that goes was turned away once, an outage is seen all the same: each counts once.
+    """
+    health = Health()
+    assert [fail(health, n / 10, row=n % 8) for n in range(8)] == [False] * 7 + [True]
+
+
+def test_a_probe_that_is_not_refused_at_once_lets_others_follow() -> None:
+    """
+    Failures come at once and answers take long: what is on its way for seconds was taken in. One more failure, and
+    probes are as rare as before.
+    """
+    health, now = down(10.0), 10.0
+    for _ in range(5):
+        now = health.opens_at
+        health.went(now)
+        fail(health, now + 0.1)
+    gaps = []
+    for _ in range(6):
+        now = health.opens_at
+        health.went(now)
+        gaps.append(health.opens_at - now)
+    assert gaps == [2.0, 1.0, 0.5, 0.25, 0.125, 0.0625]
+    fail(health, now + 0.1)
+    assert health.opens_at > now + 1.0
+
+
+def test_nothing_comes_back_for_far_longer_than_answers_take() -> None:
+    """
+    An endpoint that hangs is sent single calls. Something that comes back for what was sent before is no news; an
+    answer ends it, and the next silence may be as long.
+    """
+    health = Health()
+    for n in range(16):
+        health.replied(sent_at=n / 4, now=n / 4 + 1.0)
+        health.heard()
+    for n in range(48):
+        health.went(5.0 + n / 4)
+    assert not health.is_held
+    health.went(17.0)
+    assert health.is_down
+    assert health.opens_at == 18.0
+    assert not health.replied(sent_at=4.9, now=18.0)
+    assert health.replied(sent_at=5.0, now=45.0)
+    health.heard()
+    for n in range(4 * 60):
+        health.went(50.0 + n / 4)
+    assert not health.is_held
 
 
 def test_a_wait_that_the_server_names_is_kept() -> None:
@@ -114,7 +187,7 @@ def test_a_wait_that_the_server_names_is_kept() -> None:
     """
     health = down(10.0)
     failure = Failure(kind=K.SERVER, message="maintenance", retry_after=120.0)
-    health.failed(failure, sent_at=11.0, now=11.1, is_first=True, in_flight=1)
+    health.failed(failure, sent_at=11.0, now=11.1, in_flight=1)
     assert health.opens_at == 131.1
 
 
@@ -265,7 +338,7 @@ def test_a_held_lane_always_gets_its_chance(events: list[tuple[str, float, float
             if health.is_held:
                 health.went(max(now, health.opens_at))
         else:
-            fail(health, now, kind=K(what), is_first=is_first, in_flight=in_flight, took=took)
+            fail(health, now, kind=K(what), row=int(is_first), in_flight=in_flight, took=took)
         now = max(now, health.opens_at - 30.0)
         assert health.is_held == (health.opens_at > float("-inf"))
         assert health.is_held or not health.is_down

@@ -207,7 +207,7 @@ def test_a_sick_endpoint_is_given_time() -> None:
     health = well(0.1)
     for number in range(100):
         failure = fail(FailureKind.SERVER)
-        health.failed(failure, sent_at=0.0, now=float(number), is_first=True, in_flight=1_000)
+        health.failed(failure, sent_at=0.0, now=float(number), in_flight=1_000)
     policy = StandardRetry(rng=Random(1), health=health)
 
     assert max(policy.backoff(1) for _ in range(500)) > 0.9

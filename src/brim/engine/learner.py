@@ -153,7 +153,7 @@ class Learner:
         elif outcome.kind is FailureKind.OVERLOADED:
             self._window.overloaded(now, among=self._lane.in_flight)
             self._push_back(outcome, answer, now)
-        return self._failed(outcome, answer, charge, now, is_first=is_first)
+        return self._failed(outcome, answer, charge, now, attempt=attempt)
 
     def _own(
         self, failure: Failure, answer: Answer, charge: Charge, now: float, *, attempt: Attempt | None
@@ -217,12 +217,13 @@ class Learner:
         window.cap.give_up()
         window.restate(window.ceiling, is_open=is_open, in_flight=self._lane.in_flight)
 
-    def _failed(self, failure: Failure, answer: Answer, charge: Charge, now: float, *, is_first: bool) -> Answer:
+    def _failed(
+        self, failure: Failure, answer: Answer, charge: Charge, now: float, *, attempt: Attempt | None
+    ) -> Answer:
         """Weigh a failure against what gets through: is it the request's, or the whole endpoint's?"""
         health = self._health
-        is_excused = health.failed(
-            failure, sent_at=charge.at, now=now, is_first=is_first, in_flight=self._lane.in_flight
-        )
+        row = None if attempt is None else id(attempt.request)
+        is_excused = health.failed(failure, sent_at=charge.at, now=now, in_flight=self._lane.in_flight, row=row)
         if is_excused:
             self._tell_hold(failure, "the endpoint seems down", now)
         elif self._held_for is not None:
@@ -320,6 +321,8 @@ class Learner:
 
     def _push_back(self, failure: Failure, answer: Answer, now: float) -> None:
         wait = failure.retry_after
+        if wait is None and self._health.is_down:
+            return  # nothing goes but a probe now and then
         is_alive = self._stalled_since is None or now - self._stalled_since < _ALIVE_S
         longest = _BLIND_PAUSE_S if is_alive else LONGEST_PAUSE
         if wait is not None and wait > STALL_SECONDS and self._lane.can_park:

@@ -103,7 +103,7 @@ class Limiter:
         )
         self._on_park = on_park
         self.waits = None if on_admitted is None else WaitLog(on_admitted)
-        self._queue = Queue(self._lone)
+        self._queue = Queue(self._lone, self.health)
         self.arrivals = Arrivals(self._admission)
         self._timer: asyncio.TimerHandle | None = None
         self._growth: asyncio.TimerHandle | None = None
@@ -332,8 +332,7 @@ class Limiter:
         self.in_flight += 1
         self._lone.went += 1
         self._gate.went(now)
-        if self.health.is_held:
-            self.health.went(now)
+        self.health.went(now)
         charge = self._admission.take(cost, now, among=self.in_flight, max_tokens=max_tokens)
         self.window.granted(self.in_flight, now)
         self._watch_growth()
@@ -386,6 +385,7 @@ class Limiter:
 
     def released(self, lost: Charge | None) -> None:
         """Take back the slot of an attempt. For its permit alone."""
+        self.health.heard()
         self.in_flight -= 1
         if lost is not None:
             self._admission.lost(lost)

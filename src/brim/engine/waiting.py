@@ -1,7 +1,8 @@
 """Who waits for a permit, in the order in which they go: first in, first out, and who was there before goes before.
 
-A request that was turned away keeps its turn: for a few attempts it goes before those that were never sent. One that is
-turned away again and again lets a few of them go first.
+A request that was turned away keeps its turn: it goes before those that were never sent. One that is turned away again
+and again lets a few of them go first, and so does one that fails while nothing gets through: only others can tell
+whether it is bad, or the endpoint down.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from brim.engine.permits import Waiter
+    from brim.policies.health import Health
     from brim.policies.lone import Lone
     from brim.values import Attempt
 
@@ -22,15 +24,20 @@ _KEEPS_ITS_TURN: Final = 8
 """Up to this attempt a request keeps the turn that it had."""
 _LETS_GO: Final = 4
 """So many go before one that was turned away again and again."""
+_SURE_OF_ITSELF: Final = 2
+_ASKED: Final = 8
+"""From the next attempt on a request that fails while nothing gets through lets so many go first: as many as show that
+the endpoint is down. It would have used up all of its attempts otherwise, where calls leave seldom."""
 
 
 class Queue:
-    """A queue of waiters. *lone* knows which of their rows were refused lately."""
+    """A queue of waiters. *lone* knows which of their rows were refused lately, *health* how the endpoint is."""
 
-    __slots__ = ("_lone", "_waiters")
+    __slots__ = ("_health", "_lone", "_waiters")
 
-    def __init__(self, lone: Lone) -> None:
+    def __init__(self, lone: Lone, health: Health) -> None:
         self._lone = lone
+        self._health = health
         self._waiters: deque[Waiter] = deque()
 
     def __len__(self) -> int:
@@ -53,9 +60,11 @@ class Queue:
         if attempt is None or attempt.number == 1:
             return None
         row = self._lone.row(attempt)
-        if row is None:
-            return 0 if attempt.number <= _KEEPS_ITS_TURN else None
-        return 0 if row.goes_first else _LETS_GO
+        if row is not None:
+            return 0 if row.goes_first else _LETS_GO
+        if attempt.number > _KEEPS_ITS_TURN:
+            return None
+        return _ASKED if attempt.number > _SURE_OF_ITSELF and self._health.is_in_doubt else 0
 
     def line_up(self, waiter: Waiter) -> None:
         """*waiter* waits from now on."""

@@ -1,0 +1,36 @@
+"""Which requests failed since something got through that was sent later."""
+
+from __future__ import annotations
+
+from itertools import count
+
+__all__ = ["Failing"]
+
+
+class Failing:
+    """Requests that failed, each counted once, and when the latest failed attempt of each was sent."""
+
+    __slots__ = ("_names", "_sent_at")
+
+    def __init__(self) -> None:
+        self._sent_at: dict[int, float] = {}
+        self._names = count(-1, -1)
+
+    def __len__(self) -> int:
+        return len(self._sent_at)
+
+    @property
+    def first_at(self) -> float:
+        """Nothing that was sent before says anything about them; infinite if there are none."""
+        return min(self._sent_at.values(), default=float("inf"))
+
+    def add(self, row: int | None, sent_at: float) -> None:
+        """An attempt of *row*, which was sent at *sent_at*, failed. None: of one that did not fail before."""
+        if row is None:
+            row = next(self._names)
+        self._sent_at[row] = max(sent_at, self._sent_at.get(row, sent_at))
+
+    def forget(self, sent_at: float) -> None:
+        """Something that was sent at *sent_at* got through: what failed and had been sent by then is old news."""
+        if self._sent_at:
+            self._sent_at = {row: at for row, at in self._sent_at.items() if at > sent_at}
