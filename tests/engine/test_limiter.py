@@ -152,6 +152,30 @@ def test_who_was_turned_away_keeps_its_turn() -> None:
     virtual(test)
 
 
+def test_who_asks_whether_the_endpoint_is_back_keeps_about_its_turn() -> None:
+    """
+    A row that was a probe eight times lets four others go first, and not all that wait.
+    """
+
+    async def test() -> None:
+        lane = Lane()
+        for _ in range(8):
+            settle(await lane.enter(), Failure(kind=FailureKind.OVERLOADED, message="down", status=529))
+        order: list[int] = []
+
+        async def go(position: int, number: int = 1) -> None:
+            settle(await lane.enter(position=position, number=number), Reply(text=""))
+            order.append(position)
+
+        async with asyncio.TaskGroup() as tasks:
+            for position in range(1, 40):
+                tasks.create_task(go(position))
+            tasks.create_task(go(0, 9))
+        assert order.index(0) == 4
+
+    virtual(test)
+
+
 def test_who_fails_while_nothing_gets_through_asks_others_first() -> None:
     """
     At a call a second two rows that fail would use up all of their attempts before it is known that all would: from

@@ -63,7 +63,7 @@ class Queue:
         if row is not None:
             return 0 if row.goes_first else _LETS_GO
         if attempt.number > _KEEPS_ITS_TURN:
-            return None
+            return _LETS_GO if self._health.is_held else None  # who asks whether the endpoint is back goes on soon
         return _ASKED if attempt.number > _SURE_OF_ITSELF and self._health.is_in_doubt else 0
 
     def line_up(self, waiter: Waiter) -> None:
