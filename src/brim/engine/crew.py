@@ -20,6 +20,8 @@ __all__ = ["Crew"]
 
 _MOST_RESTING: Final = 16
 """So many requests may rest out a backoff beside those on the wire, or as many again where that is more."""
+_FRESH: Final = 16
+"""While an endpoint seems down so many more come alive: one that never failed asks best whether it is back."""
 
 
 class Crew:
@@ -51,9 +53,12 @@ class Crew:
         As many as may be on the wire, so that hardly any has to queue; those that rest out a backoff leave their
         place to others, within bounds.
         """
+        size = self._limiter.window.size
+        if self._limiter.health.is_held:
+            size += _FRESH
         if not self._resting:
-            return self._limiter.window.size - self.alive
-        return min(self._limiter.window.size + len(self._resting), self._most_alive) - self.alive
+            return size - self.alive
+        return min(size + len(self._resting), self._most_alive) - self.alive
 
     def hold(self, prepared: Prepared) -> None:
         """Keep *prepared* until there is room for it."""

@@ -256,7 +256,8 @@ class Limiter:
         self.parked = failure
         self._on_park(failure)
         while self._queue:
-            self._queue.pop().tell(failure)
+            waiter = self._queue.pop()
+            waiter.tell(self._turned_off(failure, waiter.attempt))
         self._disarm()
 
     def _turned_off(self, failure: Failure, attempt: Attempt | None) -> Failure:
@@ -321,8 +322,7 @@ class Limiter:
         if cap.gap_s:
             delay = max(delay, cap.ready_in(now))
         delay = max(delay, self._gate.opens_at - now, self.health.opens_at - now)
-        is_reserved = delay == 0.0 and self.in_flight > 0 and self._admission.is_day_reserved(cost, now)
-        return None if is_reserved else delay
+        return None if not delay and self.in_flight and self._admission.is_day_reserved(cost, now) else delay
 
     def _grant(self, cost: Cost, max_tokens: int | None, now: float) -> Permit | Failure:
         over = self._admission.day_over(cost, now)

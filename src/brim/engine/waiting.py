@@ -62,8 +62,10 @@ class Queue:
         row = self._lone.row(attempt)
         if row is not None:
             return 0 if row.goes_first else _LETS_GO
+        if self._health.is_held:  # who failed may be bad itself: a fresh one asks better whether the endpoint is back
+            return _LETS_GO if attempt.number > _KEEPS_ITS_TURN else 1
         if attempt.number > _KEEPS_ITS_TURN:
-            return _LETS_GO if self._health.is_held else None  # who asks whether the endpoint is back goes on soon
+            return None
         return _ASKED if attempt.number > _SURE_OF_ITSELF and self._health.is_in_doubt else 0
 
     def line_up(self, waiter: Waiter) -> None:
