@@ -35,6 +35,8 @@ _LET_THROUGH_S: Final = (0.1, 1.0)
 """What was not refused within so many seconds has been let through, answered or not: the least and the most..."""
 _TRIPS: Final = 3.0
 """... of so many times as long as a refusal took lately."""
+_FEW: Final = 4
+"""A smaller number is more often what a second lets through than what may be there at once."""
 _QUICKER: Final = 0.9
 """A refusal that was slow is remembered so well after one more that was quick."""
 _PROVES: Final = 2
@@ -231,7 +233,7 @@ class CallCap:
     @property
     def _let_through_s(self) -> float:
         least, most = _LET_THROUGH_S
-        return min(max(least, _TRIPS * self._refusal_s), most)
+        return most if self.size < _FEW else min(max(least, _TRIPS * self._refusal_s), most)
 
     def _gone(self, sent_at: float) -> int:
         """How many of those that were on the wire at *sent_at* were refused?"""

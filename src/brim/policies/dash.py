@@ -25,7 +25,8 @@ _APART: Final = 3.0
 _FALLEN: Final = 0.8
 """What is believed has to have fallen to this share of what it was..."""
 _OFTEN: Final = 10.0
-"""... or half as many more were refused, one of so many attempts."""
+_SOME: Final = 128
+"""... or half as many more were refused, one of so many attempts, although so many are over."""
 _SLOW: Final = 2.0
 _SLOW_ONES: Final = 3
 """So many of them went at so many times what is believed, or slower."""
@@ -106,8 +107,9 @@ class Dash:
         del strikes[: -2 * self._needed]
         is_worth_it = rate >= _LEAST_RATE or number >= _MANY
         is_sunk = rate < _FALLEN * self._highest and self._come(self._needed, _WITHIN)
+        is_often = number >= _SOME and self._come(3 * self._needed // 2, _OFTEN)
         is_slow = sum(each <= _SLOW * rate for _, each in strikes) >= _SLOW_ONES
-        return rate > 0.0 and is_worth_it and is_slow and (is_sunk or self._come(3 * self._needed // 2, _OFTEN))
+        return rate > 0.0 and is_worth_it and is_slow and (is_sunk or is_often)
 
     def _come(self, count: int, within: float) -> bool:
         """Were the latest so many refusals one of *within* attempts each, or more?"""
