@@ -64,6 +64,18 @@ def test_a_limit_ends_it_after_a_few() -> None:
     assert due == [False] * 7 + [True]
 
 
+def test_what_sank_far_below_a_limit_that_a_dash_has_shown_is_asked_about_soon_again() -> None:
+    """
+    That it was a limit then says nothing of a rate of a third. But a block, in which nothing gets through, is no rate.
+    """
+    dash, _ = suspicious()
+    assert go(dash, 20) is None
+    assert not dash.struck(100.0, pace=RATE, rate=0.0)
+
+    due = [dash.struck(110.0 + 20.0 * number, pace=0.3 * RATE, rate=0.2 * RATE) for number in range(4)]
+    assert due == [False] * 2 + [True, True]
+
+
 def test_what_was_refused_at_a_faster_pace_may_have_been_a_limits() -> None:
     """
     The rate was thought too low: more gets through than at it, but no more than at the pace that was refused.

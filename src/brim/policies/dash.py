@@ -33,7 +33,8 @@ _SLOW_ONES: Final = 3
 _LEAST_RATE: Final = 0.25
 _MANY: Final = 256
 """Where fewer go in a second a dash takes minutes: it is worth that only after so many."""
-_SUNK: Final = 0.7
+_SUNK: Final = 0.4
+"""Where a rate has sunk to this share of the least of which a dash has shown that it was a limit, that says nothing."""
 _SURELY: Final = 4
 _NEARLY_ALL: Final = 0.65
 """So many refusals, and this share of what was sent, are a limit's."""
@@ -69,6 +70,7 @@ class Dash:
         "_began_at",
         "_held",
         "_highest",
+        "_least",
         "_needed",
         "_over_at",
         "_rate",
@@ -84,6 +86,7 @@ class Dash:
         self._needed = _STRIKES
         self._strikes: list[tuple[float, float]] = []
         self._rate = self._trip_s = self._began_at = self._over_at = 0.0
+        self._least = float("inf")
         self._highest = 0.0
         self._held = self._sent = self._refused = 0
 
@@ -99,8 +102,8 @@ class Dash:
         """
         strikes = self._strikes
         self._highest = max(self._highest, rate)
-        if rate < _SUNK * self._rate:
-            self._needed = _STRIKES  # that it was a limit then says nothing now
+        if 0.0 < rate < _SUNK * self._least:
+            self._needed = _STRIKES  # that it was a limit above says nothing here
         if strikes and number - strikes[-1][0] < _APART:
             return False
         strikes.append((number, pace))
@@ -136,7 +139,7 @@ class Dash:
         slower = [number for number, pace in self._strikes if _MORE * pace * seconds <= passed - _SPARE]
         is_chance = passed > _MORE * self._rate * seconds + _SPARE and len(slower) >= _REFUTED
         if not is_chance:
-            self._stop()
+            self.stop()
             return 0.0
         span = self._strikes[-1][0] - self._strikes[0][0] + 1.0
         self._strikes, self.is_running = [], False
@@ -147,10 +150,12 @@ class Dash:
         self._refused += 1
         if self._refused < _SURELY or self._refused < _NEARLY_ALL * self._sent:
             return True
-        self._stop()
+        self.stop()
         return False
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """It is over: a limit refuses."""
         self.is_running = False
+        self._least = min(self._least, self._rate)
         self._needed *= 2
         self._strikes.clear()

@@ -345,7 +345,7 @@ class Pace:
             is_new = self._evidence.refused(refusal, passed, mean=self._mean, base=self._base, pace=pace)
             self._is_unproven = self._is_unproven and not is_new
             share = 1.0
-            if not (self.strays.share or self._evidence.blocks.rate) and self._evidence.blocks.count == 1:
+            if not (self.strays.is_heavy or self._evidence.blocks.rate) and self._evidence.blocks.count == 1:
                 share = self._fall.refused_after(self._sends_since, is_known=self.mode is Mode.CRUISING)
             if share < 1.0:
                 self._evidence.fell(share)

@@ -135,7 +135,7 @@ class Strays:
         self._hits += is_safe
         if self.share:
             self._missed *= not is_safe
-            return self.share <= _LIGHT and self._since > _AGAIN and recent > self.share + _MORE
+            return not self.is_heavy and self._since > _AGAIN and recent > self.share + _MORE
         return self._hits >= _SUSPICIOUS
 
     def explains(self, recent: float) -> bool:
@@ -186,7 +186,8 @@ class Strays:
         *belief*: what is believed of that limit now.
         """
         if self._dash.is_running:
-            self.is_testing = self._dash.is_running = False  # what lets nothing through is no chance
+            self.is_testing = False
+            self._dash.stop()  # what lets nothing through is no chance
         elif self.is_testing:
             self.forget()
         self._missed /= 2.0  # it may have been one of them all the same
@@ -202,6 +203,11 @@ class Strays:
             self.is_testing = True
             self._is_named = refusal.wait > 0.0
             self._dash.begin(belief, trip_s=refusal.now - refusal.sent_at, now=refusal.now)
+
+    @property
+    def is_heavy(self) -> bool:
+        """Are so many refused by chance that what is refused soon after another says nothing of a limit?"""
+        return self.share > _LIGHT
 
     @property
     def is_trying(self) -> bool:
