@@ -231,6 +231,7 @@ class Strays:
         """It is the limit, without a doubt."""
         self.share, self.is_testing, self._hits, self.names_waits = 0.0, False, 0, False
         self._missed = 0.0
+        self._dash.is_running = False
 
 
 def _share(refused: int, sent: float) -> float:
