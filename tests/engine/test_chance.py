@@ -20,10 +20,10 @@ RATE = 20.0
     ("share", "wait_s", "rate", "within_s"),
     [
         (0.1, 0.001, None, 30.0),
-        (0.2, 0.001, None, 1_500.0),
+        (0.15, 0.001, None, 3_000.0),
         (0.1, 1.0, None, 900.0),
-        (0.2, 0.001, RATE, 2.0 * COUNT / RATE),
-        (0.05, 1.0, RATE, 2.5 * COUNT / RATE),
+        (0.1, 0.001, RATE, 4.0 * COUNT / RATE),
+        (0.05, 1.0, RATE, 3.0 * COUNT / RATE),
     ],
 )
 def test_chance_does_not_make_a_lane_sink(share: float, wait_s: float, rate: float | None, within_s: float) -> None:

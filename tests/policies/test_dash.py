@@ -10,9 +10,9 @@ RATE = 10.0
 
 
 def suspicious(*, pace: float = RATE, each: int = 20, rate: float = 0.7 * RATE) -> tuple[Dash, bool]:
-    """Four refusals that were believed, so many attempts apart. Is it time for a dash?"""
+    """Six refusals that were believed, so many attempts apart. Is it time for a dash?"""
     dash, is_due = Dash(), False
-    for number in range(1, 5):
+    for number in range(1, 7):
         is_due = dash.struck(float(number * each), pace=pace, rate=RATE if number < 3 else rate)
     return dash, is_due
 
@@ -60,8 +60,8 @@ def test_a_limit_ends_it_after_a_few() -> None:
     assert go(dash, 20) is None
     assert not dash.is_running
 
-    due = [dash.struck(100.0 + 20.0 * number, pace=RATE, rate=0.5 * RATE) for number in range(8)]
-    assert due == [False] * 7 + [True]
+    due = [dash.struck(200.0 + 20.0 * number, pace=RATE, rate=0.5 * RATE) for number in range(12)]
+    assert due == [False] * 11 + [True]
 
 
 def test_what_sank_far_below_a_limit_that_a_dash_has_shown_is_asked_about_soon_again() -> None:
@@ -70,10 +70,10 @@ def test_what_sank_far_below_a_limit_that_a_dash_has_shown_is_asked_about_soon_a
     """
     dash, _ = suspicious()
     assert go(dash, 20) is None
-    assert not dash.struck(100.0, pace=RATE, rate=0.0)
+    assert not dash.struck(200.0, pace=RATE, rate=0.0)
 
-    due = [dash.struck(110.0 + 20.0 * number, pace=0.3 * RATE, rate=0.2 * RATE) for number in range(4)]
-    assert due == [False] * 2 + [True, True]
+    due = [dash.struck(210.0 + 20.0 * number, pace=0.3 * RATE, rate=0.2 * RATE) for number in range(6)]
+    assert due == [False] * 5 + [True]
 
 
 def test_what_was_refused_at_a_faster_pace_may_have_been_a_limits() -> None:

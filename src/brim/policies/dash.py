@@ -16,7 +16,7 @@ SPEED: Final = 4.0
 """Times the rate that is believed."""
 _SENDS: Final = 24
 """So many attempts go faster."""
-_STRIKES: Final = 4
+_STRIKES: Final = 6
 """After so many refusals that were believed, one by one..."""
 _WITHIN: Final = 32.0
 """... the last so many attempts for each of them; and after twice as many when a dash has shown that it is a limit."""
@@ -28,7 +28,7 @@ _OFTEN: Final = 10.0
 _SOME: Final = 128
 """... or half as many more were refused, one of so many attempts, although so many are over."""
 _SLOW: Final = 2.0
-_SLOW_ONES: Final = 3
+_SLOW_ONES: Final = 4
 """So many of them went at so many times what is believed, or slower."""
 _LEAST_RATE: Final = 0.25
 _MANY: Final = 256
@@ -40,6 +40,8 @@ _NEARLY_ALL: Final = 0.65
 """So many refusals, and this share of what was sent, are a limit's."""
 _DOUBT: Final = 2.0
 """So many refusals more may have been luck: a share that is thought too small lets chance pass for a limit again."""
+_MOST: Final = 0.4
+"""Chance that refuses more than that can't be told from a limit."""
 _MORE: Final = 1.25
 _SPARE: Final = 2.0
 """Chance lets through so many times what the limit would, and so many attempts besides..."""
@@ -104,7 +106,7 @@ class Dash:
         self._highest = max(self._highest, rate)
         if 0.0 < rate < _SUNK * self._least:
             self._needed = _STRIKES  # that it was a limit above says nothing here
-        if strikes and number - strikes[-1][0] < _APART:
+        if rate <= 0.0 or (strikes and number - strikes[-1][0] < _APART):
             return False
         strikes.append((number, pace))
         del strikes[: -2 * self._needed]
@@ -112,7 +114,7 @@ class Dash:
         is_sunk = rate < _FALLEN * self._highest and self._come(self._needed, _WITHIN)
         is_often = number >= _SOME and self._come(3 * self._needed // 2, _OFTEN)
         is_slow = sum(each <= _SLOW * rate for _, each in strikes) >= _SLOW_ONES
-        return rate > 0.0 and is_worth_it and is_slow and (is_sunk or is_often)
+        return is_worth_it and is_slow and (is_sunk or is_often)
 
     def _come(self, count: int, within: float) -> bool:
         """Were the latest so many refusals one of *within* attempts each, or more?"""
@@ -137,8 +139,8 @@ class Dash:
         seconds = max(self._over_at - self._began_at, sends / (SPEED * self._rate) / 2.0)
         passed = sends - self._held - self._refused
         slower = [number for number, pace in self._strikes if _MORE * pace * seconds <= passed - _SPARE]
-        is_chance = passed > _MORE * self._rate * seconds + _SPARE and len(slower) >= _REFUTED
-        if not is_chance:
+        is_more = passed > _MORE * self._rate * seconds + _SPARE and len(slower) >= _REFUTED
+        if not is_more or self._refused > _MOST * sends:
             self.stop()
             return 0.0
         span = self._strikes[-1][0] - self._strikes[0][0] + 1.0

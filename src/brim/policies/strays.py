@@ -32,6 +32,9 @@ _RARELY: Final = 0.01
 _MOST: Final = 0.5
 _LIGHT: Final = 0.08
 """More than this share at a rate that is only a little faster tells nothing."""
+_RECENT: Final = 1 / 64
+_FAR_MORE: Final = 0.3
+"""So much more is refused of the latest by no chance that is known."""
 _LARGEST: Final = 64.0
 """A window that lets more through at once can't be told by a dash."""
 _AGAIN: Final = 400
@@ -74,6 +77,7 @@ class Strays:
         "_dash",
         "_hits",
         "_is_named",
+        "_load",
         "_missed",
         "_odd",
         "_over_at",
@@ -97,7 +101,7 @@ class Strays:
         self._since = 0
         self._odd: list[_Odd] = []
         self._refuted: list[float] = []
-        self._missed = 0.0
+        self._missed = self._load = 0.0
         self._dash = Dash()
         self._is_named = self.names_waits = False
 
@@ -113,6 +117,7 @@ class Strays:
             refusal: when it was sent, and what it asked for.
             bound: the most that the limit can be if it was a limit that refused it, units a second.
         """
+        self._load += _RECENT
         kept = []
         for odd in (each for each in self._odd if number - each.number < _LATE):
             through, allowed = units - odd.units - odd.amount, odd.bound * (refusal.sent_at - odd.at)
@@ -151,6 +156,7 @@ class Strays:
 
         *is_safe*: at a rate that the limit should allow.
         """
+        self._load -= self._load * _RECENT
         self._missed += is_safe * self.share
         if self._missed > _MISSED:
             self.forget()
@@ -199,6 +205,8 @@ class Strays:
             self._weigh_dash(number, refusal, belief.rate, belief)
 
     def _weigh_dash(self, number: float, refusal: Refusal, pace: float, belief: Belief) -> None:
+        if refusal.exact:
+            return  # a wait to the fraction of a second is reckoned from a limit
         if belief.held <= _LARGEST and not self.is_testing and self._dash.struck(number, pace=pace, rate=belief.rate):
             self.is_testing = True
             self._is_named = refusal.wait > 0.0
@@ -206,8 +214,8 @@ class Strays:
 
     @property
     def is_heavy(self) -> bool:
-        """Are so many refused by chance that what is refused soon after another says nothing of a limit?"""
-        return self.share > _LIGHT
+        """Are so many refused by chance, and no more, that two close to each other say nothing of a limit?"""
+        return self.share > _LIGHT and self._load <= self.share + _FAR_MORE
 
     @property
     def is_trying(self) -> bool:
