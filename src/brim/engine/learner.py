@@ -293,6 +293,7 @@ class Learner:
         return self._closed(verdict, failure, answer, now)
 
     def _closed(self, verdict: Verdict, failure: Failure, answer: Answer, now: float) -> Answer:
+        """Close the lane as far as the refusal asks for it; what is known to be chance closes nothing."""
         if verdict.is_stray:
             return msgspec.structs.replace(answer, rest_s=failure.retry_after or 0.0)
         if verdict.is_strike or failure.retry_after is not None:
