@@ -289,10 +289,10 @@ def test_a_block_of_a_few_seconds_is_of_a_short_window_if_nothing_speaks_for_a_l
     Seconds without a single call are a window of five, if refused calls count. A wait may be the rest of a longer one.
     """
     blocks = Blocks(0.0)
-    for number in range(31):
-        blocks.saw(number * 100.0 / 30.0, number / 10.0)
+    for number in range(11):
+        blocks.saw(number * 10.0, 2.0 + number / 10.0)
     passed = 100.0
-    for now in (3.0, 4.0, 5.5, 7.2):
+    for now in (3.0, 4.0, 5.5, 6.7):
         blocks.refused(Refusal(1.0, now, now, wait), passed=passed, by_then=passed, rate=10.0, pace=10.0)
         passed += let_through
 

@@ -8,7 +8,7 @@ import pytest
 
 from brim.policies.dwell import Dwell
 from brim.policies.evidence import Evidence
-from brim.policies.probing import RAISED, between, crossing, cruising, searching, setting_out
+from brim.policies.probing import RAISED, between, calmer, crossing, cruising, searching, setting_out
 from brim.policies.refusal import Refusal
 
 
@@ -103,6 +103,16 @@ def test_the_bounds_are_crossed_in_some_attempts(base: float, attempts: int) -> 
     seconds = 0.6931 / search
 
     assert seconds * base == pytest.approx(attempts, rel=0.01)
+
+
+@pytest.mark.parametrize(("base", "least"), [(0.1, 0.001), (1.0, 0.01), (20.0, 0.01)])
+def test_a_search_grows_by_the_attempt_where_these_are_few(base: float, least: float) -> None:
+    """
+    One in a hundred, by the second or by the attempt: what takes ten seconds may not be ten times too fast after it.
+    """
+    assert crossing(1.0001 * base, base, 1.0) == pytest.approx(least)
+    assert calmer(0.5 * least, base) == pytest.approx(least)
+    assert calmer(8.0 * least, base) == pytest.approx(4.0 * least)
 
 
 def test_sets_out_the_faster_the_sooner_refusals_are_back() -> None:

@@ -37,6 +37,9 @@ _SHORTEST_SENDS: Final = 4.0
 _TRICKLE: Final = 0.2
 """Less than this share of what was expected, and no more than was refused, is what small attempts find left in a window
 that is used up."""
+_ROUNDED_S: Final = 1.0
+_TRIP_S: Final = 0.5
+"""A wait in whole seconds is so much too long at most, and its refusal as long on its way or less."""
 _REGULAR: Final = 2
 _PUNCTUAL: Final = 0.1
 """Blocks that end so often in a row at the same place of the span, give or take this share, are of fixed windows."""
@@ -100,6 +103,7 @@ class Blocks:
         "_ended",
         "_held",
         "_is_tight",
+        "_is_told",
         "_largest",
         "_level",
         "_level_at",
@@ -125,7 +129,7 @@ class Blocks:
         self._asked = 1.0
         self._largest = 0.0
         self._held = 0
-        self._is_tight = False
+        self._is_tight = self._is_told = False
         self._slides = True
         times, passed = trail
         self._times: list[float] = [now, *times]
@@ -202,12 +206,16 @@ class Blocks:
             self._is_tight = self._is_tight and got <= 0.5 * amount and wait <= _SHORTEST_S
             if self.count >= _SURE or wait > _SHORTEST_S:
                 self._lasted(max(now - self._began, wait), amount, rate)
+            if 0.0 < self.span < MINUTE_S and not self.is_fixed and self._in_span(sent_at) < _LIKELY * self.amount:
+                self._is(next(span for span in _SPANS_S if span > self.span))  # as short as that it would have room
             return False
         if self.span and self.count:
             self._ends(sent_at, is_asked=pace > rate)
-        self.count, self._began, self.block, self._is_tight = 1, sent_at, 0.0, wait <= _SHORTEST_S
+        self.count, self._began, self.block = 1, sent_at, 0.0
+        self._is_told = wait > _SHORTEST_S
+        self._is_tight = not self._is_told
         self._level, self._level_at = passed, now
-        if sent_at > self._times[-1]:
+        if (sent_at, by_then) > (self._times[-1], self._passed[-1]):
             self._note(by_then, sent_at)
         self._lasted(wait, amount, rate)
         if wait > _SHORTEST_S and now + wait < self._room_at(amount, self._in_span(sent_at)) - _SOONER * self.span:
@@ -254,7 +262,17 @@ class Blocks:
         ):
             return
         spans = (_SHORT_S, *_SPANS_S) if self._is_tight else _SPANS_S
-        self.span = next((span for span in spans if _longest_block(span) >= self.block), _SPANS_S[-1])
+        longer = [span for span in spans if _longest_block(span) >= self.block] or [_SPANS_S[-1]]
+        self._is(self._told(longer) if self._is_told and not self.span else longer[0])
+
+    def _told(self, spans: Sequence[float]) -> float:
+        """Which of them the first named wait fits that is told in whole seconds; the first if none."""
+        until = self._began + self.block - self._times[0]  # most begin with the first attempt, or slide
+        return next((span for span in spans if until - _ROUNDED_S <= span <= until + _TRIP_S), spans[0])
+
+    def _is(self, span: float) -> None:
+        """The window is so many seconds long, it seems."""
+        self.span = span
         self.amount = self._in_span(self._began)
         self._edge, self._regular = None, 0
         self._slides = True
@@ -291,7 +309,9 @@ class Blocks:
         """
         ended = self._end()
         got = self._at(until) - self._at(ended)
-        if self.block > _SHORTEST_S and until - ended < _HARDLY * self.span and got < _HARDLY * self.amount:
+        is_odd = until - ended < _HARDLY * self.span and got < _HARDLY * self.amount
+        slides = self._is_told and self._in_span(until) > _LIKELY * self.amount  # it is full again at once
+        if self.block > _SHORTEST_S and is_odd and self.alike < _SAME and not slides:
             # A bucket that refused calls keep empty looks like a window for a while.
             self._shortest_s = 2.0 * self.block
             self.span = self.amount = 0.0
@@ -345,4 +365,5 @@ class Blocks:
         if gap > 2.0 * self._spacing:
             return passed[place - 1]  # nothing was sent in between
         share = (when - times[place - 1]) / gap
-        return passed[place - 1] + share * (passed[place] - passed[place - 1])
+        between = max(0.0, passed[place] - passed[place - 1] - self._asked)  # the last of them went at the end
+        return passed[place - 1] + share * between

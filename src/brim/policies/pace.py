@@ -27,6 +27,7 @@ from enum import Enum
 from typing import Final
 
 from brim.policies import probing
+from brim.policies.agreement import Agreement
 from brim.policies.blocks import NO_TRAIL, Trail
 from brim.policies.countdown import Countdown
 from brim.policies.dash import Belief
@@ -42,7 +43,6 @@ from brim.policies.word import Word
 __all__ = ["Mode", "Pace"]
 
 _CAREFUL: Final = 0.1
-_SLOWEST_SEARCH: Final = 0.01
 _SAFE: Final = 0.995
 _UNDER: Final = 0.99
 """A rate that is named is known this closely."""
@@ -51,11 +51,6 @@ _SUNK: Final = 0.97
 believed, would make it sink and sink."""
 _LEAST_RATE: Final = 1e-3
 _RELIEVED: Final = 1.25
-_RARE: Final = 200
-_NEAR_CEILING: Final = 0.995
-_SELDOM: Final = 30
-_BELOW_CEILING: Final = 0.95
-"""Refused once in so many attempts or less, a stated rate is kept to this share."""
 _SOME_WAIT_S: Final = 0.5
 """A wait shorter than this tells no more than none at all."""
 _HALF: Final = 0.5
@@ -82,6 +77,7 @@ class Pace:
     """
 
     __slots__ = (
+        "_agreement",
         "_base",
         "_began",
         "_ceiling",
@@ -126,6 +122,7 @@ class Pace:
         self._evidence = Evidence(now, hint, trail)
         self._fall = Fall()
         self._base = self._refused = self._proven = 0.0
+        self._agreement = Agreement()
         self._began = now
         self._countdown = Countdown()
         self._doubt = Doubt()
@@ -189,8 +186,8 @@ class Pace:
         blocks = self._evidence.blocks
         is_too_small = self._base > _RELIEVED * blocks.rate  # the server shows far more than was measured
         if blocks.rate and self.mode is Mode.CRUISING and not is_too_small:
-            budget = max(blocks.amount * self.rate / self._base, blocks.amount - _HALF * amount)
-            self._turn.wait_until(blocks.hold_until(amount, budget, now))
+            budget = min(blocks.amount * self.rate / self._base + _HALF * amount, blocks.amount)
+            self._turn.wait_until(blocks.hold_until(amount, budget, now) - self._mean / self.rate)
 
     def relieved(self, *, shown: float, most: float) -> None:
         """The server shows nearly all of the limit left: *shown* comes back a second, *most* uses up what is left."""
@@ -227,7 +224,7 @@ class Pace:
         A pace that was held by the old one says nothing about a higher one.
         """
         before, self._ceiling = self._ceiling, float("inf") if ceiling is None else ceiling
-        if self._ceiling > before and self.rate >= probing.BELOW * _NEAR_CEILING * before:
+        if self._ceiling > before and self.rate >= probing.BELOW * probing.NEAR_CEILING * before:
             return False
         self._base = min(self._base, self._ceiling)
         if self.mode is not Mode.FREE:
@@ -352,7 +349,7 @@ class Pace:
             if is_new or share < 1.0:
                 self._measured(pace, refusal.wait)
             else:
-                self._search = max(_SLOWEST_SEARCH, self._search / 2)
+                self._search = probing.calmer(self._search, self._base / self._mean)
             told = self._countdown.tells(latest, units, self._evidence, pace=pace, mean=self._mean)
             shown = self._relief.tells(self._base, high=self._evidence.high)
             if (told := shown or told) and not self._word.rate:
@@ -382,13 +379,15 @@ class Pace:
         """There is a new interval to believe in, since what went at *pace* was refused."""
         evidence = self._evidence
         noise = self.strays.share  # what strays took away is none of the limit's doing
-        base = evidence.between(probing.between(self._sends_since, wait=wait)) / (1.0 - noise)
-        if self._sends_since > _SELDOM and pace > _BELOW_CEILING * probing.BELOW * self._ceiling:
-            base = max(base, (_NEAR_CEILING if self._sends_since > _RARE else _BELOW_CEILING) * self._ceiling)
+        is_plain = not noise and not evidence.blocks.rate
+        self._agreement.refused(evidence.high, is_asked=is_plain and pace > self._base, waits=wait * pace / self._mean)
+        share = self._agreement.nearer(probing.between(self._sends_since, wait=wait))
+        base = evidence.between(share) / (1.0 - noise)
+        base = probing.near(self._ceiling, base, pace=pace, sends=self._sends_since)
         self._dwell.learnt(evidence, base / max(self._base, _LEAST_RATE))
         self._base = base
         self._search = probing.crossing(evidence.high, base, self._mean)
-        self.mode = Mode.CRUISING if evidence.is_close else Mode.SEARCHING
+        self.mode = Mode.CRUISING if evidence.is_close or self._agreement.is_settled else Mode.SEARCHING
 
     def _hurry(self, wait: float) -> None:
         """No limit is so low that it has to be asked about more seldom than this, or than the server itself says."""

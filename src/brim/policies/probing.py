@@ -17,10 +17,13 @@ from brim.policies.evidence import Evidence
 __all__ = [
     "BELOW",
     "LONGEST_GAP_S",
+    "NEAR_CEILING",
     "RAISED",
     "between",
+    "calmer",
     "crossing",
     "cruising",
+    "near",
     "pause",
     "searching",
     "setting_out",
@@ -28,6 +31,11 @@ __all__ = [
 
 BELOW: Final = 0.985
 """Cruising begins at this share of the measured rate."""
+NEAR_CEILING: Final = 0.995
+_RARE: Final = 200
+_BELOW_CEILING: Final = 0.95
+_SELDOM: Final = 30
+"""Refused once in so many attempts or less, a stated rate is kept to this share."""
 RAISED: Final = 1.1
 """Cruising this far above the measured rate unrefused, the limit must have been raised: search."""
 _OUTRIGHT: Final = 1.4
@@ -56,6 +64,8 @@ _CROSSED_S: Final = 8.0
 _BEYOND: Final = 1.15
 """So far above the upper bound and not refused, there is none: the search is as quick as if nothing was known."""
 _SLOWEST: Final = 0.01
+"""A search grows by no less in a second, or with an attempt where these are fewer: counted in seconds alone a rate of a
+few calls a minute would be far beyond the limit before the next one goes, again and again."""
 LONGEST_GAP_S: Final = 20.0
 _LONGEST_PAUSE_S: Final = 8.0
 _BREATH: Final = 0.005
@@ -91,6 +101,13 @@ def between(sends: float, *, wait: float) -> float:
     if wait < _SOME_WAIT_S:
         return share
     return share + (_UPPER - _MIDDLE) * min(1.0, max(0.0, (late - 1.0) / (_LATE - 1.0)))
+
+
+def near(ceiling: float, base: float, *, pace: float, sends: float) -> float:
+    """The rate to believe in where bounds say *base*, if a *pace* close to a stated *ceiling* was seldom refused."""
+    if sends <= _SELDOM or pace <= _BELOW_CEILING * BELOW * ceiling:
+        return base
+    return max(base, (NEAR_CEILING if sends > _RARE else _BELOW_CEILING) * ceiling)
 
 
 def pause(blocks: Blocks, gap: float) -> float:
@@ -135,4 +152,13 @@ def setting_out(trip_s: float = _A_TRIP / _A_SECOND) -> float:
 
 def crossing(high: float, base: float, mean: float) -> float:
     """By how much a search from *base* on grows in a second so that it is at *high* in time."""
-    return max(_SLOWEST, log(high / base) / max(_CROSSED_S, _CROSSED_SENDS * mean / base))
+    return max(_slowest(base / mean), log(high / base) / max(_CROSSED_S, _CROSSED_SENDS * mean / base))
+
+
+def calmer(search: float, sends: float) -> float:
+    """By how much a search grows in a second that grew by *search* and was refused, at so many *sends* a second."""
+    return max(_slowest(sends), search / 2)
+
+
+def _slowest(sends: float) -> float:
+    return _SLOWEST * min(1.0, sends)

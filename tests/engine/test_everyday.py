@@ -1,0 +1,107 @@
+"""Lanes before limits as people write them down, told nothing: few calls a minute, logs of a minute, whole seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pytest
+
+from brim.engine.lane import Settings
+from brim.simulator import Headers, Latency, Limit, Provider, Scenario, SimTransport
+from engine.support import ask, play
+
+
+@dataclass(frozen=True)
+class World:
+    """One limit, and how its refusals speak."""
+
+    rate: float
+    limit: Limit
+    waits: Sequence[str] = ()
+    latency: float = 2.0
+    seconds: float = 600.0
+
+    def plays(self) -> tuple[float, float, float]:
+        """Times as long as even pacing takes; and of the last three quarters how full and how much refused."""
+        headers = Headers(spelling="none", words="kind", waits=self.waits)  # type: ignore[arg-type]
+        latency = Latency(first=self.latency, spread=0.4)
+        provider = Provider(Scenario(seed=1, limits=[self.limit], headers=headers, latency=latency), keeps_log=True)
+        count = int(self.rate * self.seconds)
+        played = play(SimTransport(provider), (ask(each) for each in range(count)), Settings(seed=1))
+        assert played.positions == list(range(count))
+        accepted = [entry[0] for entry in provider.log if entry[1] == "accept"]
+        since, until = accepted[-1] / 4, accepted[-1]
+        admitted = sum(since < at <= until for at in accepted)
+        refused = sum(since < entry[0] <= until for entry in provider.log if entry[1] == "refuse")
+        fill = admitted / (until - since) / self.rate
+        return played.ended_at / (self.seconds + self.latency), fill, refused / admitted
+
+
+def requests(rate: float, **enforced: object) -> Limit:
+    """So many a second, *enforced* as it is said."""
+    return Limit(of="requests", amount=60.0 * rate, **enforced)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("waits", [(), ("float",)], ids=["no wait", "exact waits"])
+def test_a_few_calls_a_minute_one_at_a_time_are_found_and_kept_to(waits: Sequence[str]) -> None:
+    """
+    Eighteen a minute, never two at once. For as long as a run took a fifth was refused and a fifth left unused: a pace
+    that grows by the second is far beyond such a limit before the next call goes.
+    """
+    _, fill, refused = World(0.3, requests(0.3, burst=1), waits, seconds=1_500.0).plays()
+
+    assert fill >= 0.95
+    assert refused <= 0.03
+
+
+@pytest.mark.parametrize(
+    ("limit", "waits"),
+    [
+        (requests(0.3, window="sliding"), ()),
+        (requests(0.3, window="sliding"), ("float",)),
+        (requests(1.0, window="sliding"), ("float",)),
+        (requests(4.0, window="sliding", span=10.0), ()),
+        (requests(4.0, window="sliding"), ("float",)),
+    ],
+    ids=["18 a minute", "18 a minute, exact waits", "60 a minute, exact waits", "40 in ten", "240 a minute"],
+)
+def test_a_log_is_filled_to_the_last_call(limit: Limit, waits: Sequence[str]) -> None:
+    """
+    A window that slides allows a whole number of calls. One too few was allowed, and the next held a step too long.
+    """
+    _, fill, refused = World(limit.rate, limit, waits, latency=0.3, seconds=1_500.0).plays()
+
+    assert fill >= 0.96
+    assert refused <= 0.013
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        requests(20.0, window="sliding"),
+        requests(20.0, window="sliding", span=30.0),
+        requests(20.0, window="sliding", span=15.0),
+    ],
+    ids=["a minute", "half a minute", "a quarter"],
+)
+def test_a_log_that_names_whole_seconds_is_not_forgotten_when_it_is_full_again(limit: Limit) -> None:
+    """
+    It lets through what went a span ago, which is little where the run was still gathering speed, and refuses again.
+    Taken for a bucket after that, such a log cost two or three times what it had to.
+    """
+    ratio, _, refused = World(20.0, limit, ("seconds",), seconds=120.0).plays()
+
+    assert ratio <= 1.1
+    assert refused <= 0.01
+
+
+@pytest.mark.parametrize("rate", [4.0, 20.0])
+def test_a_log_of_ten_seconds_is_not_taken_for_one_of_five(rate: float) -> None:
+    """
+    No wait is named, and its block is seen for a few seconds only. One of five seconds would have had room by then.
+    """
+    ratio, _, refused = World(rate, requests(rate, window="sliding", span=10.0), latency=0.3, seconds=120.0).plays()
+
+    assert ratio <= 1.15
+    assert refused <= 0.01
