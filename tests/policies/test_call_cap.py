@@ -408,7 +408,8 @@ def test_one_more_is_tried_a_little_faster_and_not_in_a_volley() -> None:
 
     assert cap.gap_s == pytest.approx(0.1 / (5 * 1.1))
     cap.granted(1, server.now)
-    assert cap.ready_in(server.now) == pytest.approx(cap.gap_s)
+    assert cap.ready_in(5, server.now) == pytest.approx(cap.gap_s)
+    assert cap.ready_in(4, server.now) == 0.0, "as many are known to be let through at once"
     cap.refused(6, server.now)
     assert cap.gap_s == 0.0
 
@@ -427,7 +428,7 @@ def test_a_trial_ends_although_answers_were_thought_to_take_longer() -> None:
     back: list[float] = []
     most = 0
     while most < 5 and now < server.now + 1.0:
-        now += cap.ready_in(now)
+        now += cap.ready_in(len(back), now)
         back = [at for at in back if at > now] + [now + 0.05]
         cap.granted(len(back), now)
         most = max(most, len(back))
@@ -484,3 +485,22 @@ def test_what_came_back_while_the_lane_was_closed_makes_no_volley() -> None:
     assert not cap.lets(1, 3.2)
     cap.replied(1, sent_at=3.2, now=3.3)
     assert [cap.lets(0, 3.3), cap.lets(1, 3.3)] == [True, True]
+
+
+@pytest.mark.parametrize(("back_at", "is_tried"), [(12.0, False), (7.5, True)], ids=["long beside it", "just gone"])
+def test_two_that_were_surely_there_at_once_disprove_a_cap_of_one(*, back_at: float, is_tried: bool) -> None:
+    """
+    A bucket of a single call refuses the second of two as well, and lets one through beside the first when it has
+    refilled. An answer that comes back as the next is sent may have been under way.
+    """
+    cap = CallCap(100)
+    cap.granted(1, 0.0)
+    cap.granted(2, 0.0)
+    cap.refused(cap.turned_away(2, among=2, sent_at=0.0, now=0.01), 0.01)
+    assert cap.size == 1
+
+    cap.granted(2, 7.0)
+    cap.replied(1, sent_at=0.0, now=back_at)
+    cap.replied(2, sent_at=7.0, now=19.0)
+
+    assert (cap.size == 1) is is_tried

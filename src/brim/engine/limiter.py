@@ -320,7 +320,7 @@ class Limiter:
         if delay > 0.0 and cap.lets(self.in_flight, now):
             delay = self._admission.ready_in(cost, now, is_paced=False)
         if cap.gap_s:
-            delay = max(delay, cap.ready_in(now))
+            delay = max(delay, cap.ready_in(self.in_flight, now))
         delay = max(delay, self._gate.opens_at - now, self.health.opens_at - now)
         return None if not delay and self.in_flight and self._admission.is_day_reserved(cost, now) else delay
 

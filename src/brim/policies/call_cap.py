@@ -19,6 +19,8 @@ from collections import deque
 from enum import Enum
 from typing import Final
 
+from brim.policies.presence import Presence
+
 __all__ = ["CallCap"]
 
 _LOOSE: Final = 1.25
@@ -42,7 +44,8 @@ _QUICKER: Final = 0.9
 _PROVES: Final = 2
 """Each place has to be taken so many times while half of them are, and get through, before one more is tried..."""
 _LEAST_PROOF: Final = 12
-"""... and so many times in all."""
+_ALONE: Final = 4
+"""... and so many times in all; of one place, as one call of a bucket passes for, so few."""
 _REFUSED_ABOVE: Final = 4
 _REFUSED_ABOVE_S: Final = 3.0
 """Refused above the number so many times, over so many seconds, and never let through there, it holds while it is
@@ -69,7 +72,9 @@ _LONG_S: Final = 0.5
 """Where a lane is closed as long, many are back when it opens, and what they left is not taken at once."""
 _USUAL: Final = 1 / 16
 _RECENT: Final = 64
-_BURST: Final = 256
+_LATE_S: Final = 0.5
+_LATE: Final = 0.25
+"""An answer is on its way back for so long at most, or for so much of the time that it takes."""
 
 
 class _State(Enum):
@@ -112,8 +117,8 @@ class CallCap:
         "_lowest",
         "_needed",
         "_open_since",
+        "_presence",
         "_refusal_s",
-        "_refusals",
         "_rests_until",
         "_sent",
         "_state",
@@ -136,7 +141,7 @@ class CallCap:
         self._latest = (0, 0.0)
         self._needed = 1
         self._sent: deque[float] = deque(maxlen=_RECENT)
-        self._refusals: deque[tuple[float, float]] = deque(maxlen=_BURST)
+        self._presence = Presence()
         self._under_way: deque[tuple[float, bool]] = deque()
         self._below: deque[tuple[int, float]] = deque(maxlen=_LOWERED)
         self._open_since = 0.0
@@ -183,13 +188,14 @@ class CallCap:
             return self._is_sole
         return self._credit > 0 or (bool(self._under_way) and now - self._under_way[0][0] > self._let_through_s)
 
-    def ready_in(self, now: float) -> float:
-        """Seconds until the next attempt may go while one more is tried.
+    def ready_in(self, in_flight: int, now: float) -> float:
+        """Seconds until the next attempt may go beside *in_flight* while one more is tried than is known to be let.
 
         Many at once would drain a small bucket, which looks like a cap as long as answers are quick: a little faster
         than before is enough to find out which it is.
         """
-        return max(0.0, self._sent[-1] + self.gap_s - now) if self._sent else 0.0
+        is_one_more = bool(self._sent) and in_flight >= self._good
+        return max(0.0, self._sent[-1] + self.gap_s - now) if is_one_more else 0.0
 
     def granted(self, in_flight: int, now: float) -> None:
         """One more attempt is on the wire, *in_flight* with it."""
@@ -219,13 +225,17 @@ class CallCap:
         """An attempt that was sent as one of *among* was answered."""
         self._typical_s += (now - sent_at - self._typical_s) * (_USUAL if self._typical_s else 1.0)
         if among > self._accepted:
-            self._accepted = max(self._accepted, among - self._gone(sent_at))
+            self._accepted = max(self._accepted, among - self._presence.gone(sent_at))
+        if self._state is _TRIED and self._lowest <= _FEW:
+            late_s = max(_LATE_S, _LATE * self._typical_s, _TRIPS * self._refusal_s)
+            if self._presence.answered(sent_at, now, late_s=late_s) >= self._lowest:
+                self.give_up()  # so few are not miscounted
         if self._state is _BELIEVED or sent_at < self._open_since:
             return
         if self._state is _TRIED and among <= self.size and (one := self._find(sent_at)):
             self._got_through(one)
         if among > self._lowest and among > self._lowest + _slack(self._lowest):
-            among -= self._gone(sent_at)
+            among -= self._presence.gone(sent_at)
             self._against += among > self._lowest + _slack(self._lowest)
             if self._against > _DOUBTS + self._votes or self._lowest * _LOOSE + _DOUBTS < among:
                 self.give_up()
@@ -234,10 +244,6 @@ class CallCap:
     def _let_through_s(self) -> float:
         least, most = _LET_THROUGH_S
         return most if self.size < _FEW else min(max(least, _TRIPS * self._refusal_s), most)
-
-    def _gone(self, sent_at: float) -> int:
-        """How many of those that were on the wire at *sent_at* were refused?"""
-        return sum(sent <= sent_at < back for sent, back in self._refusals)
 
     def _find(self, sent_at: float) -> tuple[float, bool] | None:
         """What was sent then to try the number, if nothing is known of it."""
@@ -248,7 +254,7 @@ class CallCap:
         self._under_way.remove(one)
         self._credit = self._credit + 2 if sent_at > self._closed_at else max(self._credit, 1)
         self._through += is_near
-        if self._through >= max(_LEAST_PROOF, _PROVES * self.size):
+        if self._through >= max(_LEAST_PROOF if self.size > 1 else _ALONE, _PROVES * self.size):
             self._good, self._through = self.size, 0
             self._raise()
 
@@ -262,28 +268,21 @@ class CallCap:
     def turned_away(self, in_flight: int, *, among: int, sent_at: float, now: float) -> int:
         """An attempt was refused, whatever is to blame. Returns as which of those that were there.
 
-        Args:
-            in_flight: attempts on the wire, itself included.
-            among: attempts on the wire when it was sent, itself included.
-            sent_at: when that was.
-            now: the present time.
+        It counts among those that are *in_flight*, and *among* those that were when it was sent.
         """
         if among == self._latest[0]:
             self._latest = (0, 0.0)
         if refused := self._find(sent_at):
             self._under_way.remove(refused)
         self._refusal_s = max(now - sent_at, _QUICKER * self._refusal_s)
-        then = among - self._gone(sent_at)
-        self._refusals.append((sent_at, now))
+        then = among - self._presence.gone(sent_at)
+        self._presence.refused(sent_at, now)
         arrived = (sent_at + now) / 2.0
         late = sum(sent > arrived for sent in self._sent)
         return max(1, then, in_flight - late) if late < _RECENT else max(1, then)
 
     def blames(self, number: int) -> bool:
-        """Was an attempt refused as the *number*-th because of the cap?
-
-        One that is believed refuses the next after those that it lets through, give or take a miscount among many.
-        """
+        """Was an attempt refused as the *number*-th because of the cap? Among many it may be miscounted."""
         if self._state is _State.TRIED:
             return number > (self._good or (self.size if self._is_binding else self.ceiling))
         return self._state is _State.BELIEVED and number >= max(2.0, self._anchor + 1.0 - _NEARLY * self._anchor)
@@ -390,7 +389,7 @@ class CallCap:
     def _settle_latest(self, now: float) -> None:
         most, at = self._latest
         if most > self._accepted and now - at > self._let_through_s:
-            self._accepted = max(self._accepted, most - self._gone(at))
+            self._accepted = max(self._accepted, most - self._presence.gone(at))
 
     def __repr__(self) -> str:
         return f"CallCap({self.size}, {self._state.value})"
