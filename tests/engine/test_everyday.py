@@ -19,13 +19,14 @@ class World:
     rate: float
     limit: Limit
     waits: Sequence[str] = ()
+    spelling: str = "none"
     latency: float = 2.0
     seconds: float = 600.0
     seed: int = 1
 
     def plays(self) -> tuple[float, float, float]:
         """Times as long as even pacing takes; and of the last three quarters how full and how much refused."""
-        headers = Headers(spelling="none", words="kind", waits=self.waits)  # type: ignore[arg-type]
+        headers = Headers(spelling=self.spelling, words="kind", waits=self.waits)  # type: ignore[arg-type]
         latency = Latency(first=self.latency, spread=0.4)
         provider = Provider(
             Scenario(seed=self.seed, limits=[self.limit], headers=headers, latency=latency), keeps_log=True
@@ -119,3 +120,16 @@ def test_a_bucket_of_one_call_is_no_cap_on_calls_at_once(rate: float, latency: f
     worlds = [World(rate, requests(rate, burst=1), latency=latency, seconds=121.0, seed=seed) for seed in range(1, 5)]
 
     assert max(world.plays()[0] for world in worlds) <= 1.8
+
+
+@pytest.mark.parametrize(("rate", "span"), [(0.2, 60.0), (1.0, 10.0)], ids=["12 a minute", "10 in ten seconds"])
+def test_a_small_log_that_headers_show_is_filled(rate: float, span: float) -> None:
+    """
+    One call of so few was always left alone; and with twelve a minute it took many minutes to see that they slide.
+    """
+    world = World(rate, requests(rate, window="sliding", span=span), spelling="openai", seconds=1_000.0)
+
+    _, fill, refused = world.plays()
+
+    assert fill >= 0.89
+    assert refused <= 0.01

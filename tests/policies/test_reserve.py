@@ -37,7 +37,7 @@ def test_next_to_nothing_is_kept_of_what_is_back_within_seconds(cap: float, kept
 
 def test_a_window_of_calls_needs_nothing_beyond_what_a_call_costs() -> None:
     """
-    Calls are counted exactly, tokens are not, and of a window that slides one can always be wrong by a call.
+    Calls are counted exactly, tokens are not; of a window out of which many slide one can always be wrong by a call.
     """
 
     def beyond(manner: Manner, *, in_calls: bool) -> float:
@@ -46,3 +46,13 @@ def test_a_window_of_calls_needs_nothing_beyond_what_a_call_costs() -> None:
     assert beyond(Manner.EVENLY, in_calls=True) == beyond(Manner.AT_ONCE, in_calls=False) == 0.0
     assert beyond(Manner.AS_SENT, in_calls=True) == 5.0
     assert beyond(Manner.EVENLY, in_calls=False) == pytest.approx(3.0 + 10.0 + 0.2)
+
+
+@pytest.mark.parametrize(("cap", "in_calls", "left"), [(10.0, True, 0.04), (49.0, True, 0.196), (10.0, False, 1.04)])
+def test_of_a_few_calls_that_slide_out_of_a_window_none_is_left(cap: float, left: float, *, in_calls: bool) -> None:
+    """
+    One of ten is a tenth of the limit. So few are known to the call; tokens are not.
+    """
+    found = spare(1.0, cap, 1.0, manner=Manner.AS_SENT, doubt=0.0, is_in_calls=in_calls)
+
+    assert found == pytest.approx(left)

@@ -21,8 +21,10 @@ __all__ = ["LOOK_AGAIN_S", "SLIDING", "Look", "Manner", "Refill"]
 _BLOCK_S: Final = 5.0
 _BLOCKS_A_WINDOW: Final = 12.0
 _BLOCK_CALLS: Final = 8.0
-"""A block is so many calls long at least: their order, and the time they take to arrive, must not matter."""
 _BLOCK_QUANTA: Final = 3.0
+_BLOCK_SHARE: Final = 0.5
+"""A block is so many calls long, or units of what is shown, or such a part of a window of few calls: their order, and
+the time that they take to arrive, must not matter."""
 _NEARLY_FULL: Final = 0.9
 _APART: Final = 0.35
 """Forecasts that differ by less than this share of an even refill tell nothing."""
@@ -294,7 +296,7 @@ class Refill:
             self._anchor = None
             self._choose()
             return True
-        least_s = max(_BLOCK_CALLS * cost, _BLOCK_QUANTA * quantum) / rate
+        least_s = min(max(_BLOCK_CALLS * cost, _BLOCK_QUANTA * quantum) / rate, _BLOCK_SHARE * self.span)
         least_s = max(least_s, min(_BLOCK_S, self.span / _BLOCKS_A_WINDOW))
         first = self._anchor
         if first is None or max(first.remaining, look.remaining) > _NEARLY_FULL * cap:

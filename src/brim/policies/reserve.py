@@ -19,6 +19,8 @@ _CALLS: Final = 2.0
 _SHARE_OF_FEW: Final = 0.5
 """Where only a few calls fit, one that comes too early is refused: that many are left, up to half of them."""
 _SPARE: Final = 0.004
+_FEW: Final = 50.0
+"""Of a window of fewer calls what was sent is known to the call, and a spare one is a large part of it."""
 _MISJUDGED: Final = 0.03
 """A call may cost so much more than was estimated."""
 _DOUBTS: Final = 2.0
@@ -34,10 +36,11 @@ def reserve(cap: float, rate: float, *, is_in_calls: bool, is_short: bool) -> fl
 def spare(cost: float, cap: float, rate: float, *, manner: Manner, doubt: float, is_in_calls: bool) -> float:
     """What must be left beyond *cost*: tokens may be more than they seem, and what is left of them less.
 
-    Where a window slides, by a call or so one can always be wrong. *doubt* is what the level was off lately.
+    Where many calls slide out of a window, by a call or so one can always be wrong. *doubt* is what the level was off
+    lately.
     """
     if manner in SLIDING:
-        return 1.0 + _SPARE * cap
+        return _SPARE * cap + float(not is_in_calls or cap >= _FEW)
     if manner is Manner.AT_ONCE or is_in_calls:
         return 0.0
     return _MISJUDGED * cost + _DOUBTS * doubt + _HASTE_S * rate
