@@ -255,9 +255,9 @@ class Limiter:
             return
         self.parked = failure
         self._on_park(failure)
-        while self._queue:
-            waiter = self._queue.pop()
+        for waiter in self._queue:
             waiter.tell(self._turned_off(failure, waiter.attempt))
+        self._queue.clear()
         self._disarm()
 
     def _turned_off(self, failure: Failure, attempt: Attempt | None) -> Failure:

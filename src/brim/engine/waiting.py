@@ -3,6 +3,10 @@
 A request that was turned away keeps its turn: it goes before those that were never sent. One that is turned away again
 and again lets a few of them go first, and so does one that fails while nothing gets through: only others can tell
 whether it is bad, or the endpoint down.
+
+While single calls ask whether an endpoint is back, it is who came last that asks. Who has waited longest is the next to
+lose patience, and a call that is cancelled before its answer is there tells nothing: where many give up after the same
+time, each would ask just before, and no answer would ever end an outage that is over.
 """
 
 from __future__ import annotations
@@ -53,7 +57,17 @@ class Queue:
         waiters = self._waiters
         while waiters and waiters[0].told.cancelled():
             waiters.popleft()
-        return waiters[0] if waiters else None
+        return waiters[self._next] if waiters else None
+
+    @property
+    def _next(self) -> int:
+        """Where who goes next stands: at the front, or as a probe at the end, if who is there was never sent."""
+        waiters = self._waiters
+        if not self._health.is_held:
+            return 0
+        while waiters[-1].told.cancelled():
+            waiters.pop()
+        return -1 if waiters[-1].behind is None else 0
 
     def behind(self, attempt: Attempt | None) -> int | None:
         """How many of those that were never sent go before an attempt; None for all."""
@@ -76,8 +90,8 @@ class Queue:
             self._waiters.insert(waiter.behind + sum(1 for _ in takewhile(_was_there, self._waiters)), waiter)
 
     def pop(self) -> Waiter:
-        """Take out who goes next."""
-        return self._waiters.popleft()
+        """Take out who goes next: the `first`, who is there."""
+        return self._waiters.pop() if self._next else self._waiters.popleft()
 
     def drop(self, waiter: Waiter) -> None:
         """*waiter* waits no more, if it did."""
