@@ -152,6 +152,32 @@ def test_who_was_turned_away_keeps_its_turn() -> None:
     virtual(test)
 
 
+@pytest.mark.parametrize(("may_park", "least_s", "most_s"), [("yes", 1.0, 4.0), ("never", 45.0, 50.0)])
+def test_a_crowd_after_a_silence(may_park: str, least_s: float, most_s: float) -> None:
+    """
+    Fifty at once, sixty a minute stated: the last goes within seconds in a lane of brim's own, which sees what is
+    refused. Calls that others make keep to an even pace.
+    """
+
+    async def test() -> None:
+        park = Lane().parked.append if may_park == "yes" else None
+        limiter = Limiter(Limits(requests_per_minute=60), rng=Random(1), on_pause=lambda _s, _f: None, on_park=park)
+        loop = asyncio.get_running_loop()
+
+        async def go() -> None:
+            permit = await limiter.admit(attempt())
+            assert isinstance(permit, Permit)
+            settle(permit, Reply(text=""))
+
+        await go()
+        await asyncio.sleep(100.0)
+        began = loop.time()
+        await asyncio.gather(*(go() for _ in range(50)))
+        assert least_s <= loop.time() - began <= most_s
+
+    virtual(test)
+
+
 def test_who_asks_whether_the_endpoint_is_back_keeps_about_its_turn() -> None:
     """
     A row that was a probe eight times lets four others go first beside the probe, and not all that wait.

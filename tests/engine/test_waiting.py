@@ -33,8 +33,8 @@ class Service:
     async def _call(self, came_at: float) -> None:
         try:
             async with asyncio.timeout(PATIENCE_S):
-                while not isinstance(await self._send(), Reply):
-                    await asyncio.sleep(1.0)  # noqa: ASYNC110 - a backoff
+                while not isinstance(await self._send(), Reply):  # noqa: ASYNC110 - a backoff
+                    await asyncio.sleep(1.0)
             self.answered.append(came_at)
         except TimeoutError:
             self.gave_up.append(came_at)

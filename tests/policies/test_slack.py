@@ -175,7 +175,7 @@ def test_a_call_that_was_written_late_puts_off_the_next() -> None:
     The first call had to wait for its connection: the next one keeps as much further apart, and half as much again. Who
     is as late as the one before, or hardly later, puts off nobody; one that hung no more than a gap.
     """
-    admission = Admission(Limits(requests_per_minute=60), charging=Charging.RESERVES_CAP, now=0.0)
+    admission = Admission(Limits(requests_per_minute=60), charging=Charging.RESERVES_CAP, now=0.0, is_even=True)
     gap = 1.0 / 0.997
     waits = []
     for at, late_s in ((0.0, 0.1), (2.0, 0.1), (4.0, 0.102), (6.0, 30.0)):

@@ -84,7 +84,7 @@ class Limiter:
     ) -> None:
         self.limits = limits
         self._loop = asyncio.get_running_loop()
-        self._admission = Admission(limits, charging=charging, now=self._loop.time())
+        self._admission = Admission(limits, charging=charging, now=self._loop.time(), is_even=on_park is None)
         is_stated = limits.concurrency < Limits().concurrency
         self.window = AdaptiveWindow(ceiling=limits.concurrency, is_stated=is_stated)
         if self._admission.is_rate_known:

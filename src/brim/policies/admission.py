@@ -45,9 +45,10 @@ class Admission:
         limits: what the user stated.
         charging: how the provider counts output.
         now: the present time.
+        is_even: are stated rates a minute kept evenly, whatever was not used before?
     """
 
-    def __init__(self, limits: Limits, *, charging: Charging, now: float) -> None:
+    def __init__(self, limits: Limits, *, charging: Charging, now: float, is_even: bool = False) -> None:
         self._totals = [0.0, 0.0, 0.0, 0.0]
         self._past = Past(self._totals, now)
         self._costs = LearntCosts(charging)
@@ -61,6 +62,7 @@ class Admission:
         self._growth: Growth | None = None
         self._shown_at = float("inf")
         self._began_at = now
+        self._is_even = is_even
         self._stated: list[Stated] = []
         self._days: list[Stated] = []
         self.restate(limits, now)
@@ -70,7 +72,8 @@ class Admission:
         self._minutes = minutes(limits)
         self._surprises = Surprises()
         self._ceilings = ceilings(limits)
-        self._stated = self._kept = state_rates(limits, now, past=self._past, before=self._stated)
+        self._stated = state_rates(limits, now, past=self._past, before=self._stated, is_even=self._is_even)
+        self._kept = self._stated
         self._days = state_days(limits, now, past=self._past, before=self._days)
         self._paces = [pace for pace in self._paces if pace.restated(fastest(pace.place, self._minutes, self._stated))]
 
@@ -248,8 +251,7 @@ class Admission:
                     pace.scaled(factor)
                 elif pace.place == place and not failed and level.shows_plenty:
                     pace.relieved(shown=level.rate, most=level.most_rate)
-        known = [level for level in self._levels.values() if level.is_known]
-        if len(self._known) != len(known):
+        if len(self._known) != len(known := [level for level in self._levels.values() if level.is_known]):
             self._know(known, now)
         self._yield(now)
 
@@ -340,10 +342,8 @@ class Admission:
 
     def _is_overdrawn(self, place: int, charge: Charge, now: float) -> bool:
         """Had more been saved for this call than the server allows?"""
-        amounts = charge.cost.amounts
-        blamed = [each for each in self._stated if place in {0, each.place}]
-        overdrawn = [each.overdrew(amounts[each.place], sent_at=charge.at, now=now) for each in blamed]
-        return any(overdrawn)
+        blamed = [(each, charge.cost.amounts[each.place]) for each in self._stated if place in {0, each.place}]
+        return True in [each.overdrew(amount, sent_at=charge.at, now=now) for each, amount in blamed]  # all are told
 
     def _is_early(self, place: int, charge: Charge, failure: Failure, now: float) -> bool:
         """Does a stated limit of requests, the only one that is known, make up for this by itself?"""
@@ -395,6 +395,6 @@ class Admission:
 
     def gauges(self, now: float) -> list[Gauge]:
         """How full every limit is that is stated, shown or learnt."""
-        gauges = [each.shown(self._past, now) for each in (*self._stated, *self._days)]
-        gauges += gauges_of_levels(self._levels, self._past, now)
-        return gauges + gauges_of_paces(self._paces, self._past, now)
+        stated = [each.shown(self._past, now) for each in (*self._stated, *self._days)]
+        shown = gauges_of_levels(self._levels, self._past, now)
+        return [*stated, *shown, *gauges_of_paces(self._paces, self._past, now)]

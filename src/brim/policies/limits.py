@@ -71,6 +71,10 @@ class Bucket:
         """Take *cost* out, into debt if need be. A negative cost gives back what was reserved in excess."""
         self._level = self.level(now) - cost
 
+    def drain(self, least: float, now: float) -> None:
+        """The server has nothing left at *now*, and needs *least* before the next call."""
+        self._level = min(self.level(now), -least)
+
     def forgive(self, now: float) -> None:
         """From *now* on there is no debt."""
         self._level = max(0.0, self.level(now))

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from brim.policies.limits import Bucket, Sliding
+from brim.policies.lulls import LullBucket
 from brim.policies.spans import MINUTE_S
 
 __all__ = ["SavingBucket"]
@@ -34,15 +35,23 @@ class SavingBucket(Bucket):
         burst: the highest level while nothing else makes calls wait, above 0.
         start: the level at *now*; full if not given.
         now: the time at which it begins.
+        is_even: do lulls, in which nobody comes, save nothing?
     """
 
     __slots__ = ("_even", "_held_until", "_minute", "_saved_at", "_saves_s", "_struck_at")
 
     def __init__(
-        self, amount: float, *, rate: float, burst: float, start: float | None = None, now: float = 0.0
+        self,
+        amount: float,
+        *,
+        rate: float,
+        burst: float,
+        start: float | None = None,
+        now: float = 0.0,
+        is_even: bool = False,
     ) -> None:
         super().__init__(rate=rate, burst=burst, start=start, now=now)
-        self._even = Bucket(rate=rate, burst=burst, start=start, now=now)
+        self._even = LullBucket(amount, rate=rate, burst=burst, start=start, now=now, is_even=is_even)
         self._minute = Sliding(amount=amount, seconds=MINUTE_S)
         self._saves_s = _SAVED_S
         self._saved_at = self._held_until = self._struck_at = float("-inf")
@@ -73,6 +82,12 @@ class SavingBucket(Bucket):
         self._even.take(cost, now)
         self._minute.take(cost, now)
 
+    def drain(self, least: float, now: float) -> None:
+        """The server has nothing left at *now*, and needs *least* before the next call."""
+        self._minute.take(max(0.0, self.level(now) + least), now)
+        super().drain(least, now)
+        self._even.drain(least, now)
+
     def forgive(self, now: float) -> None:
         """From *now* on there is no debt."""
         super().forgive(now)
@@ -82,12 +97,16 @@ class SavingBucket(Bucket):
         """A limit makes calls wait *until* then."""
         self.level(now)
         self._held_until = until
+        self._even.awaited(until)
 
     def refused(self, cost: float, *, sent_at: float, now: float) -> bool:
         """A call of *cost* was refused. Had more been saved for it than the server allows? If so, less is from now on.
 
         What is saved is gone then, and the server gets time for what was asked.
         """
+        if self._even.refused(cost, sent_at=sent_at, now=now):
+            self._level = min(self.level(now), self.burst - cost)
+            return True
         if sent_at > self._saved_at + MINUTE_S:
             return False
         if sent_at <= self._struck_at:
@@ -104,12 +123,14 @@ class SavingBucket(Bucket):
     def hold_to(self, amount: float, *, rate: float, burst: float, now: float) -> None:
         """From *now* on it is *amount* a minute; what was taken stays taken."""
         self.restate(rate=rate, burst=burst, now=now)
-        self._even.restate(rate=rate, burst=burst, now=now)
+        self._even.hold_to(amount, rate=rate, burst=burst, now=now)
         self._minute.restate(amount)
 
     def remember(self, taken: Iterable[tuple[float, float]]) -> None:
         """Its minute begins with what was taken before; its level knows that already."""
+        taken = list(taken)
         self._minute.recall(taken)
+        self._even.remember(taken)
 
     def recall(self, taken: Iterable[tuple[float, float]]) -> None:
         """Begin with what was taken before, as times (in order) and units: as if this bucket had seen it."""

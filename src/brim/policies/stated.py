@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from brim.policies.lateness import Lateness
 from brim.policies.limits import BURST_SECONDS, FEW, Bucket, Sliding
+from brim.policies.lulls import LullBucket
 from brim.policies.savings import SavingBucket
 from brim.policies.slack import Slack
 from brim.policies.spans import MINUTE_S
@@ -99,7 +100,8 @@ class Stated:
 
     def overdrew(self, cost: float, *, sent_at: float, now: float) -> bool:
         """A call was refused. Had more been saved for it than the server allows? If so, less is from now on."""
-        return isinstance(self.gauge, SavingBucket) and self.gauge.refused(cost, sent_at=sent_at, now=now)
+        gauge = self.gauge
+        return isinstance(gauge, SavingBucket | LullBucket) and gauge.refused(cost, sent_at=sent_at, now=now)
 
     def is_shown_by(self, level: ServerLevel) -> bool:
         """Does the server show this very limit?"""
@@ -171,15 +173,17 @@ def ceilings(limits: Limits) -> list[tuple[int, float, str]]:
     return by_minute + ([(1, limits.tokens_per_day, "day")] if limits.tokens_per_day is not None else [])
 
 
-def state_rates(limits: Limits, now: float, *, past: Past, before: Iterable[Stated] = ()) -> list[Stated]:
-    """The limits that make an attempt wait, in the place of those *before*."""
+def state_rates(
+    limits: Limits, now: float, *, past: Past, before: Iterable[Stated] = (), is_even: bool = False
+) -> list[Stated]:
+    """The limits that make an attempt wait, in the place of those *before*. *is_even*: lulls save nothing."""
     amounts = [(place, amount) for place, amount in enumerate(minutes(limits)) if amount is not None]
-    make = _saving if len(amounts) > 1 else _bucket
+    kind = SavingBucket if len(amounts) > 1 else LullBucket
     buckets = {each.place: each.gauge for each in before if isinstance(each.gauge, Bucket)}
     rates = [
         Stated(
             place,
-            make(place, amount, now, before=buckets.get(place), past=past),
+            _minute(kind, place, amount, now, before=buckets.get(place), past=past, is_even=is_even),
             f"{WORDS[place]} a minute",
             CONSTRAINTS[place],
             amount=amount,
@@ -247,35 +251,28 @@ def drain(stated: Iterable[Stated], place: int, least: float, now: float) -> Non
     """
     for each in stated:
         if each.place == place and isinstance(each.gauge, Bucket):
-            each.gauge.take(max(0.0, each.gauge.level(now) + least + _SPARE_S * each.gauge.rate), now)
+            each.gauge.drain(least + _SPARE_S * each.gauge.rate, now)
 
 
-def _bucket(_place: int, amount: float, now: float, *, before: Bucket | None, past: Past) -> Bucket:
-    rate, burst = _pace(amount)
-    if type(before) is Bucket:
-        before.restate(rate=rate, burst=burst, now=now)
-        return before
-    return Bucket(rate=rate, burst=burst, start=_start(before, burst, now, past=past), now=now)
-
-
-def _saving(place: int, amount: float, now: float, *, before: Bucket | None, past: Past) -> Bucket:
-    rate, burst = _pace(amount)
-    if isinstance(before, SavingBucket):
+def _minute(
+    kind: type[SavingBucket | LullBucket],
+    place: int,
+    amount: float,
+    now: float,
+    *,
+    before: Bucket | None,
+    past: Past,
+    is_even: bool,
+) -> Bucket:
+    rate = amount / MINUTE_S * MARGIN
+    burst = max(1.0, rate * BURST_SECONDS)
+    if isinstance(before, SavingBucket | LullBucket) and type(before) is kind:
         before.hold_to(amount, rate=rate, burst=burst, now=now)
         return before
-    bucket = SavingBucket(amount, rate=rate, burst=burst, start=_start(before, burst, now, past=past), now=now)
+    # A lane at work has no burst left over: what it sent, it sent without this limit.
+    start = 0.0 if past else burst
+    if before is not None:
+        start = min(burst, before.level(now))
+    bucket = kind(amount, rate=rate, burst=burst, start=start, now=now, is_even=is_even)
     bucket.remember(past.units(place, now - MINUTE_S, now))
     return bucket
-
-
-def _pace(amount: float) -> tuple[float, float]:
-    """Rate and burst where so much a minute is stated."""
-    rate = amount / MINUTE_S * MARGIN
-    return rate, max(1.0, rate * BURST_SECONDS)
-
-
-def _start(before: Bucket | None, burst: float, now: float, *, past: Past) -> float:
-    """The level to begin with. A lane at work has no burst left over: what it sent, it sent without this limit."""
-    if before is not None:
-        return min(burst, before.level(now))
-    return 0.0 if past else burst
