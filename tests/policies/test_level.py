@@ -68,14 +68,24 @@ class Server:
             due = self.answers[0][0] - self.now if self.answers else inf
             self._pass(min(wait, max(due, 0.0)))
             if due <= wait:
-                _, sent_at, sent, shown, is_refused = self.answers.popleft()
-                self.level.observe(
-                    shown, Course(sent_at, sent, self.now, self.level.totals[0]), cost=1.0, is_refused=is_refused
-                )
-                if is_refused:
-                    self.level.overran(sent_at=sent_at, now=self.now)
+                self._hear()
             else:
                 self._send()
+
+    def idle(self, seconds: float) -> None:
+        """Hear what is under way, and send nothing for so long."""
+        until = self.now + seconds
+        while self.answers:
+            self._pass(max(0.0, self.answers[0][0] - self.now))
+            self._hear()
+        self._pass(until - self.now)
+
+    def _hear(self) -> None:
+        _, sent_at, sent, shown, is_refused = self.answers.popleft()
+        course = Course(sent_at, sent, self.now, self.level.totals[0])
+        self.level.observe(shown, course, cost=1.0, is_refused=is_refused)
+        if is_refused:
+            self.level.overran(sent_at=sent_at, now=self.now)
 
     def _pass(self, seconds: float) -> None:
         if self.span is None:
@@ -165,6 +175,23 @@ def test_a_burst_that_is_shown_is_used() -> None:
     server.run(30.0)
 
     assert server.let_through >= 0.85 * (600 + 300)
+    assert server.refused == 0
+
+
+def test_a_crowd_after_a_silence_uses_half_of_what_is_left_within_a_second() -> None:
+    """
+    Nobody came for two minutes, and then many: half of a minute's worth goes at once, the rest within seconds, and
+    nothing is refused.
+    """
+    server = Server(1.0, 60.0, latency=0.8)
+    server.run(100.0)
+    server.idle(120.0)
+    before = server.let_through
+    server.run(1.0)
+    assert server.let_through - before >= 28
+    server.run(9.0)
+
+    assert server.let_through - before >= 55
     assert server.refused == 0
 
 

@@ -59,3 +59,31 @@ def test_a_gap_that_was_long_shortens_call_by_call() -> None:
     tempo.took(10.0, 10.0, 1.0, late=0.05)
 
     assert tempo.ready_at == 2.0
+
+
+def test_after_a_lull_half_of_what_is_to_spare_goes_soon() -> None:
+    """
+    Forty are to spare: twenty of them leave as if all went in a second, the next at the speed that is asked for. Where
+    few are to spare, or just after another call, all keep to that.
+    """
+    tempo, now = Tempo(), 10.0
+    gaps = []
+    for _ in range(22):
+        tempo.took(1.0, 2.0, now, late=0.05, spare=40.0)
+        gaps.append(tempo.ready_at - now)
+        now = tempo.ready_at
+    assert gaps == pytest.approx([0.025] * 20 + [0.5] * 2)
+
+    tempo.took(1.0, 2.0, now + 10.0, late=0.05, spare=10.0)
+    assert tempo.ready_at == pytest.approx(now + 10.5)
+
+
+def test_who_had_to_wait_ends_no_lull() -> None:
+    """
+    A window began at last: those who waited for it do not all go at once.
+    """
+    tempo = Tempo()
+    assert tempo.holds(30.0, 10.0) == 30.0
+    tempo.took(1.0, 2.0, 40.0, late=0.05, spare=40.0)
+
+    assert tempo.ready_at == pytest.approx(40.5)

@@ -169,7 +169,7 @@ class ServerLevel:
             if missing > _SLACK:
                 wait = max(wait, self._back_in(missing, now))
             wait = min(wait, self._period.peek_at - now)
-        return wait if wait > _SLACK else 0.0
+        return self._tempo.holds(wait, now) if wait > _SLACK else 0.0
 
     def _back_in(self, missing: float, now: float) -> float:
         """Seconds until so much more is left. What nobody has heard of for long may have changed: look again."""
@@ -182,7 +182,8 @@ class ServerLevel:
         """*cost* is sent. Only for a limit that is known."""
         level = self.level(now)
         late = self._refill.shyness.makes_up(self._cap / max(cost, 1.0), is_believed=not self._credit.is_lost)
-        self._tempo.took(cost, self._speed(now), now, late=late)
+        spare_now = 0.0 if self.is_short or self._credit.is_lost else level - self._kept
+        self._tempo.took(cost, self._speed(now), now, late=late, spare=spare_now)
         self._level, self._taken_at = level - cost, now
         self._period.took(now)
         self._refill.echo.follow(now, self.totals[self.place] - self._missed)
