@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brim.errors import ConfigError, InputError
-from brim.storage import RowShape, count_rows, read_rows
+from brim.storage import RowShape, read_rows, survey_rows
 from brim.storage.rows import RowParser
 from brim.values import FailureKind, Request, Result, Sent
 
@@ -283,7 +283,7 @@ def test_files_are_read_by_their_ending(tmp_path: Path, name: str, content: byte
     path = write(tmp_path / name, content)
 
     assert prompts(path) == ["one", "two"]
-    assert count_rows([path]) == 2
+    assert survey_rows([path]).rows == 2
 
 
 def test_positions_run_on_over_all_inputs(tmp_path: Path) -> None:
@@ -293,7 +293,7 @@ def test_positions_run_on_over_all_inputs(tmp_path: Path) -> None:
     first, last = write(tmp_path / "a.txt", "one\ntwo"), write(tmp_path / "b.txt", "four")
 
     assert prompts(first, "-", last, stdin=b'{"prompt": "three"}') == ["one", "two", "three", "four"]
-    assert count_rows([first, last]) == 3
+    assert survey_rows([first, last]).rows == 3
 
 
 def test_a_bad_row_names_its_file_and_line(tmp_path: Path) -> None:
@@ -337,7 +337,7 @@ def test_an_input_that_is_not_there_stops_the_run_before_it_begins(tmp_path: Pat
     with pytest.raises(InputError, match="is a directory"):
         read_rows([good, str(tmp_path)], shape=PLAIN, stdin=io.BytesIO())
     with pytest.raises(InputError, match="does not exist"):
-        count_rows([str(tmp_path / "missing.jsonl")])
+        survey_rows([str(tmp_path / "missing.jsonl")])
 
 
 def test_an_input_that_breaks_off_says_where(tmp_path: Path) -> None:
@@ -349,7 +349,7 @@ def test_an_input_that_breaks_off_says_where(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match=r"a.jsonl.gz breaks off after line \d"):
         list(read_rows([path], shape=PLAIN, stdin=io.BytesIO()))
-    assert count_rows([path]) is not None
+    assert survey_rows([path]).rows is not None
 
 
 def test_what_can_be_read_only_once_is_not_counted(tmp_path: Path) -> None:
@@ -359,8 +359,8 @@ def test_what_can_be_read_only_once_is_not_counted(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
 
-    assert count_rows(["-"]) is None
-    assert count_rows([write(tmp_path / "a.txt", "a"), str(pipe)]) is None
+    assert survey_rows(["-"]).rows is None
+    assert survey_rows([write(tmp_path / "a.txt", "a"), str(pipe)]).rows is None
 
 
 @pytest.mark.parametrize("chunk_end", [b"\n", b"x\n", b" \n", b"\n\n", b"x"])
@@ -371,7 +371,7 @@ def test_counting_does_not_depend_on_where_a_chunk_ends(tmp_path: Path, chunk_en
     content = b"y" * (2 * (1 << 20) - len(chunk_end)) + chunk_end + b"z\n \n"
     path = write(tmp_path / "a.txt", content)
 
-    assert count_rows([path]) == sum(1 for line in content.split(b"\n") if line.strip())
+    assert survey_rows([path]).rows == sum(1 for line in content.split(b"\n") if line.strip())
 
 
 def test_reading_keeps_no_rows(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brim.errors import InputError
-from brim.storage import RowShape, count_rows, read_rows
+from brim.storage import RowShape, read_rows, survey_rows
 from brim.values import Request, Result
 
 PLAIN = RowShape()
@@ -25,7 +25,7 @@ PLAIN = RowShape()
 
 def rows_of(path: Path, shape: RowShape = PLAIN) -> list[Request | Result]:
     rows = list(read_rows([str(path)], shape=shape, stdin=io.BytesIO()))
-    assert count_rows([str(path)]) == len(rows)
+    assert survey_rows([str(path)]).rows == len(rows)
     return rows
 
 
@@ -162,7 +162,7 @@ def test_a_table_without_an_end_to_its_rows_is_refused(tmp_path: Path, text: str
     path = csv_file(tmp_path, text)
 
     with pytest.raises(InputError, match=said):
-        count_rows([str(path)])
+        survey_rows([str(path)])
 
 
 @pytest.mark.parametrize("text", ["", "id,prompt\n", "\n"])

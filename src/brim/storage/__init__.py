@@ -7,7 +7,7 @@ returned for is found again, whatever happens to the process.
 from __future__ import annotations
 
 from brim.storage.export import ExportSummary, export
-from brim.storage.inputs import check_inputs, count_rows, read_rows
+from brim.storage.inputs import Survey, check_inputs, read_rows, survey_rows
 from brim.storage.journal import Journal, Recorded
 from brim.storage.results import result_line
 from brim.storage.rows import RowShape
@@ -17,9 +17,10 @@ __all__ = [
     "Journal",
     "Recorded",
     "RowShape",
+    "Survey",
     "check_inputs",
-    "count_rows",
     "export",
     "read_rows",
     "result_line",
+    "survey_rows",
 ]

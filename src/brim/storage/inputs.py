@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from hashlib import blake2b
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 import msgspec
 
@@ -25,11 +25,12 @@ from brim.storage.rows import RowParser, RowShape, salvage
 from brim.storage.tables import Found, csv_rows, parquet_rows
 from brim.values import Failure, FailureKind, Request, Result, Sent
 
-__all__ = ["RowShape", "check_inputs", "count_rows", "read_rows"]
+__all__ = ["RowShape", "Survey", "check_inputs", "read_rows", "survey_rows"]
 
 _CHUNK: Final = 1 << 20
 _BOM: Final = b"\xef\xbb\xbf"
 _STDIN: Final = "-"
+_MODEL: Final = b'"model"'
 _CSV: Final = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 _PARQUET: Final = ".parquet"
 _UNREADABLE: Final = {
@@ -40,7 +41,20 @@ _UNREADABLE: Final = {
 _json: Final = msgspec.json.Decoder()
 
 
-def read_rows(paths: Sequence[str], *, shape: RowShape, stdin: BinaryIO) -> Iterator[Request | Result]:
+class Survey(NamedTuple):
+    """What a look at the inputs tells before they are read.
+
+    Attributes:
+        rows: how many there are; None where that can't be known without using them up (stdin, pipes).
+        names_models: can they be read more than once, and may rows of theirs name a model? Then they may be for several
+            lanes.
+    """
+
+    rows: int | None
+    names_models: bool
+
+
+def read_rows(paths: Sequence[str], *, shape: RowShape, stdin: BinaryIO, start: int = 0) -> Iterator[Request | Result]:
     """The rows of all *paths*, one input after the other: a request each, or the result of one that can't be asked.
 
     Args:
@@ -48,25 +62,27 @@ def read_rows(paths: Sequence[str], *, shape: RowShape, stdin: BinaryIO) -> Iter
             with `.gz` behind any of these if compressed; `.parquet`; `-` for *stdin*, which is JSON Lines.
         shape: how rows ask.
         stdin: where `-` reads from.
+        start: the position of the first row; those before are passed over.
 
     Raises:
         InputError: an input is missing, unreadable or of a format brim does not read, said before anything is read;
             or it breaks off while it is read.
     """
     check_inputs(paths)
-    return _rows(paths, RowParser(shape), stdin, shape.prompt_field)
+    return _rows(paths, RowParser(shape), stdin, shape.prompt_field, start)
 
 
-def count_rows(paths: Sequence[str]) -> int | None:
-    """How many rows *paths* hold; None where that can't be known without using them up (stdin, pipes).
+def survey_rows(paths: Sequence[str]) -> Survey:
+    """Look how many rows *paths* hold, and whether they may name models.
 
     Raises:
         InputError: as `read_rows`.
     """
     check_inputs(paths)
     if not all(path != _STDIN and Path(path).is_file() for path in paths):
-        return None
-    return sum(_count_table(path) if _is_table(path) else _count(path) for path in paths)
+        return Survey(None, names_models=False)
+    surveys = [_survey_table(path) if _is_table(path) else _survey(path) for path in paths]
+    return Survey(sum(rows for rows, _ in surveys), names_models=any(names for _, names in surveys))
 
 
 def check_inputs(paths: Sequence[str]) -> None:
@@ -115,18 +131,22 @@ def _table(path: str, prompt_field: str) -> Iterator[Found]:
         raise InputError(f"input {path} breaks off after row {rows}: {error}; mend it and run again") from error
 
 
-def _rows(paths: Sequence[str], parser: RowParser, stdin: BinaryIO, prompt_field: str) -> Iterator[Request | Result]:
+def _rows(
+    paths: Sequence[str], parser: RowParser, stdin: BinaryIO, prompt_field: str, start: int
+) -> Iterator[Request | Result]:
     position = 0
     for path in paths:
         if _is_table(path):
             for found in _table(path, prompt_field):
-                yield _of_table(found, parser, position=position)
+                if position >= start:
+                    yield _of_table(found, parser, position=position)
                 position += 1
             continue
         is_text = path.lower().removesuffix(".gz").endswith(".txt")
         name = _name(path)
         for number, raw in _lines(path, stdin):
-            yield _row(raw, (name, number), parser, position=position, is_text=is_text)
+            if position >= start:
+                yield _row(raw, (name, number), parser, position=position, is_text=is_text)
             position += 1
 
 
@@ -201,26 +221,30 @@ def _unasked(raw: bytes, row: object, message: str, *, position: int) -> Result:
     )
 
 
-def _count(path: str) -> int:
-    """How many lines are not blank."""
+def _survey(path: str) -> tuple[int, bool]:
+    """How many lines are not blank, and whether the name of the field that names a model stands anywhere."""
     rows, is_filled = 0, False
+    names_models, before = False, b""
     try:
         with _open(path, io.BytesIO()) as stream:
             while chunk := stream.read(_CHUNK):
+                names_models = names_models or _MODEL in chunk or _MODEL in before + chunk[: len(_MODEL)]
+                before = chunk[-len(_MODEL) :]
                 head, *lines = chunk.split(b"\n")
                 is_filled |= _is_filled(head)
                 for line in lines:
                     rows += is_filled
                     is_filled = _is_filled(line)
     except (OSError, EOFError, zlib.error):
-        return rows + is_filled  # `read_rows` will say so where it matters
-    return rows + is_filled
-
-
-def _count_table(path: str) -> int:
-    """How many rows it has. Raises `InputError` where that can't be told: nor could it be read."""
-    return count_parquet(path) if path.lower().endswith(_PARQUET) else sum(1 for _ in _table(path, ""))
+        pass  # `read_rows` will say so where it matters
+    return rows + is_filled, names_models
 
 
 def _is_filled(line: bytes) -> bool:
     return bool(line) and not line.isspace()
+
+
+def _survey_table(path: str) -> tuple[int, bool]:
+    """How many rows it has, of which any may name a model. Raises `InputError` where that can't be told."""
+    rows = count_parquet(path) if path.lower().endswith(_PARQUET) else sum(1 for _ in _table(path, ""))
+    return rows, True

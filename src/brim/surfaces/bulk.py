@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import IntEnum
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from threading import Semaphore, Thread
 from typing import Any, BinaryIO, Final, TypeAlias
@@ -28,11 +28,11 @@ from brim.config import Limits
 from brim.engine.lane import Lane
 from brim.engine.path import Prepared
 from brim.engine.run import Run
-from brim.errors import ConfigError
+from brim.errors import ConfigError, InputError
 from brim.events import RequestEnded
 from brim.storage.export import export
 from brim.storage.formats import form_of
-from brim.storage.inputs import count_rows, read_rows
+from brim.storage.inputs import read_rows, survey_rows
 from brim.storage.journal import Journal
 from brim.storage.lines import Line
 from brim.storage.outlay import Outlay
@@ -44,6 +44,7 @@ from brim.surfaces.controls import controlled
 from brim.surfaces.endpoints import split_model
 from brim.surfaces.loops import run_loop
 from brim.surfaces.progress import Progress
+from brim.surfaces.reading import Reading, in_turns
 from brim.surfaces.report import print_report
 from brim.surfaces.tally import Tally
 from brim.values import Failure, FailureKind, Request, Result, Sent
@@ -127,7 +128,8 @@ async def carry_out(job: Job, *, stdin: BinaryIO | None = None) -> Exit:
     """
     form = form_of(job.output, job.format)
     _check_output(job)
-    tally = Tally(total=await asyncio.to_thread(count_rows, job.inputs))
+    survey = await asyncio.to_thread(survey_rows, job.inputs)
+    tally = Tally(total=survey.rows)
     options: Options = {**job.options, "on_event": tally.on_event}
     async with Client(job.model, **options) as client:
         tally.begin()
@@ -150,8 +152,9 @@ async def carry_out(job: Job, *, stdin: BinaryIO | None = None) -> Exit:
             run = Run(record=journal.record_all, leave=lambda _: tally.left(), sampler=client.sampler)
             async with controlled(run, tally, job.output, purse):
                 with Progress(tally):
-                    rows = _unrecorded(_rows(job, stdin or sys.stdin.buffer), client, journal, tally)
-                    interrupts = await _carry(run, rows, deadline_s=job.deadline_s)
+                    rows_from = _rows_of(job, stdin or sys.stdin.buffer)
+                    reading = Reading(run, _Desk(client, journal, tally), rows_from, is_again=survey.names_models)
+                    interrupts = await _carry(run, reading, deadline_s=job.deadline_s)
             if interrupts > 1:  # no time for an output: the journal has it all
                 return Exit.INTERRUPTED
             exported = await asyncio.to_thread(export, journal, job.output, form)
@@ -167,17 +170,37 @@ def _both(first: _Hear, second: _Hear) -> _Hear:
     return hear
 
 
-async def _carry(run: Run, rows: AsyncIterator[tuple[Lane, Prepared]], *, deadline_s: float | None) -> int:
+async def _carry(run: Run, reading: Reading, *, deadline_s: float | None) -> int:
     """Carry every row. Returns how often the run was interrupted."""
     with _interruptible(run) as interrupts, _deadline(run, deadline_s):
-        await run.carry(rows)
+        await reading.carry()
     return interrupts()
 
 
-def _rows(job: Job, stdin: BinaryIO) -> AsyncIterator[Iterable[Request | Result]]:
-    """The rows of the input as they are read, turn by turn; what can't be read as a row is a failed result."""
-    rows = read_rows(job.inputs, shape=job.shape, stdin=stdin)
-    return _from_pipe(rows) if "-" in job.inputs else _in_turns(rows)
+def _rows_of(job: Job, stdin: BinaryIO) -> Callable[[int], AsyncIterator[Iterable[Request | Result]]]:
+    """Reads the input's rows from a position on, turn by turn; what can't be read as a row is a failed result."""
+    marks = [(path, _mark(path)) for path in job.inputs if path != "-"]
+
+    async def rows_from(position: int) -> AsyncIterator[Iterable[Request | Result]]:
+        for path, mark in marks:
+            if position and _mark(path) != mark:
+                raise InputError(f"input {path} was replaced while it was read; run the same command again to go on")
+        rows = read_rows(job.inputs, shape=job.shape, stdin=stdin, start=position)
+        if position:  # to pass over many rows takes a while
+            first = await asyncio.to_thread(next, rows, None)
+            rows = chain(() if first is None else (first,), rows)
+        async for turn in _from_pipe(rows) if "-" in job.inputs else in_turns(rows):
+            yield turn
+
+    return rows_from
+
+
+def _mark(path: str) -> tuple[int, int] | None:
+    """What tells a file from another of the same name; None if there is none."""
+    with suppress(OSError):
+        found = Path(path).stat()
+        return found.st_dev, found.st_ino
+    return None
 
 
 def _reach_of(options: Options) -> float:
@@ -186,35 +209,29 @@ def _reach_of(options: Options) -> float:
     return reach_of(limits) if isinstance(limits, Limits) and not options.get("lanes") else DAY_S
 
 
-async def _unrecorded(
-    turns: AsyncIterator[Iterable[Request | Result]], client: Client, journal: Journal, tally: Tally
-) -> AsyncIterator[tuple[Lane, Prepared]]:
-    """The rows still to be sent. One that can't be is recorded as failed; one recorded before is passed over."""
-    count = 0
-    async for rows in turns:
-        for row in rows:
-            count += 1
-            item = client.prepare(row) if isinstance(row, Request) else row
-            asked = item[1] if isinstance(item, tuple) else item
-            claimed = journal.claim(asked.request, asked.fingerprint)
-            if claimed is not None:
-                tally.resumed(claimed)
-            elif isinstance(item, tuple):
-                yield item
-            else:
-                journal.record(item)
-                tally.on_event(RequestEnded("", item))
-    journal.finish_input(count)
+class _Desk:
+    """Where the rows of a run go: to their lanes, unless a result of an earlier run answers them."""
 
+    def __init__(self, client: Client, journal: Journal, tally: Tally) -> None:
+        self.lane_of = client.lane_of
+        self.ended = journal.finish_input
+        self._client = client
+        self._journal = journal
+        self._tally = tally
 
-async def _in_turns(rows: Iterator[Request | Result]) -> AsyncIterator[Iterable[Request | Result]]:
-    """Read *rows* from files, letting the event loop have its turn however many need no sending.
-
-    Each turn reads its rows as they are taken, so it has to be used up before the next.
-    """
-    for row in rows:
-        yield chain((row,), islice(rows, _TURN - 1))
-        await asyncio.sleep(0)
+    def admit(self, row: Request | Result) -> tuple[Lane, Prepared] | None:
+        """See `Desk`. One that can't be sent is recorded as failed; one recorded before is passed over."""
+        item = self._client.prepare(row) if isinstance(row, Request) else row
+        asked = item[1] if isinstance(item, tuple) else item
+        claimed = self._journal.claim(asked.request, asked.fingerprint)
+        if claimed is not None:
+            self._tally.resumed(claimed)
+        elif isinstance(item, tuple):
+            return item
+        else:
+            self._journal.record(item)
+            self._tally.on_event(RequestEnded("", item))
+        return None
 
 
 async def _from_pipe(rows: Iterator[Request | Result]) -> AsyncIterator[Iterable[Request | Result]]:

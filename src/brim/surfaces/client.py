@@ -34,7 +34,8 @@ from brim.surfaces.endpoints import LOCAL, resolve, split_model
 from brim.surfaces.files import most_connections
 from brim.surfaces.lane_limits import limits_of
 from brim.surfaces.loops import run_loop
-from brim.surfaces.prompts import Prompt, as_request, check_prompts, numbered, unsendable
+from brim.surfaces.prompts import Prompt, as_request, check_prompts, names_models, turns_of, unsendable
+from brim.surfaces.reading import Reading
 from brim.surfaces.streaming import AnswerStream, Inbox
 from brim.values import Failure, FailureKind, Reply, Request, Result
 
@@ -213,22 +214,16 @@ class Client:
             results.extend(ended)
             changed.set()
 
-        async def source() -> AsyncIterator[tuple[Lane, Prepared]]:
-            async for position, prompt in numbered(prompts):
+        async def rows_from(position: int) -> AsyncIterator[Iterable[Request | Result]]:
+            async for turn in turns_of(prompts, position):
                 while len(results) >= _UNREAD:
                     taken.clear()
                     await taken.wait()
-                try:
-                    sendable = self.prepare(as_request(prompt, position))
-                except InputError as error:
-                    sendable = unsendable(prompt, position, error)
-                if isinstance(sendable, Result):
-                    add([sendable])
-                else:
-                    yield sendable
+                yield turn
 
         run = Run(record=add, leave=lambda result: add([result]), sampler=self.sampler)
-        running = asyncio.create_task(run.carry(source()))
+        reading = Reading(run, _Desk(self, add), rows_from, is_again=names_models(prompts))
+        running = asyncio.create_task(reading.carry())
         running.add_done_callback(lambda _: changed.set())
         try:
             while results or not running.done():
@@ -250,14 +245,24 @@ class Client:
             RuntimeError: the client is not entered, or left.
         """
         self._check_open()
-        name = request.model or self._endpoint.model
-        if name is None:
-            return unsendable(request, request.position, _NO_MODEL)
         try:
-            lane = self._lanes.get(name) or self._open_lane(name)
+            lane = self._lane_of(request)
             return lane, lane.prepare(self._with_defaults(request) if self._has_defaults else request)
         except InputError as error:
             return unsendable(request, request.position, error)
+
+    def lane_of(self, request: Request) -> Lane | None:
+        """The lane of *request*; None if it has none, so that it can't be sent."""
+        try:
+            return self._lane_of(request)
+        except InputError:
+            return None
+
+    def _lane_of(self, request: Request) -> Lane:
+        name = request.model or self._endpoint.model
+        if name is None:
+            raise _NO_MODEL
+        return self._lanes.get(name) or self._open_lane(name)
 
     def _check_open(self) -> None:
         if not self._is_open:
@@ -333,6 +338,26 @@ class Client:
             max_tokens=cap if request.max_tokens is None else request.max_tokens,
             params={**params, **request.params} if params else request.params,
         )
+
+
+class _Desk:
+    """Where prompts go: to their lanes, or back at once where they can't be sent."""
+
+    def __init__(self, client: Client, add: Callable[[Sequence[Result]], None]) -> None:
+        self.lane_of = client.lane_of
+        self._client = client
+        self._add = add
+
+    def admit(self, row: Request | Result) -> tuple[Lane, Prepared] | None:
+        """See `Desk`."""
+        ready = self._client.prepare(row) if isinstance(row, Request) else row
+        if isinstance(ready, tuple):
+            return ready
+        self._add([ready])
+        return None
+
+    def ended(self, rows: int) -> None:
+        """See `Desk`."""
 
 
 _CLOSED: Final = Failure(kind=FailureKind.STOPPED, message="the client was closed meanwhile")

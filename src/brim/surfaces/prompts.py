@@ -14,9 +14,10 @@ import msgspec
 from brim.errors import InputError
 from brim.protocols import fingerprint
 from brim.protocols.reading import TOO_MANY
+from brim.surfaces.reading import in_turns
 from brim.values import Failure, FailureKind, Message, Request, Result, Sent
 
-__all__ = ["Prompt", "as_request", "check_prompts", "numbered", "unsendable"]
+__all__ = ["Prompt", "as_request", "check_prompts", "names_models", "turns_of", "unsendable"]
 
 Prompt: TypeAlias = str | Sequence[Message] | Request
 """What may be asked: a text, a conversation, or a whole request."""
@@ -41,17 +42,40 @@ def check_prompts(prompts: object) -> None:
         )
 
 
-async def numbered(prompts: Iterable[Prompt] | AsyncIterable[Prompt]) -> AsyncIterator[tuple[int, Prompt]]:
-    """Each of *prompts* with its place among them, from 0."""
-    position = 0
-    if isinstance(prompts, AsyncIterable):
+def names_models(prompts: object) -> bool:
+    """Can *prompts* be read more than once, and does one of them name a model? Then they may be for several lanes."""
+    if not isinstance(prompts, Sequence):
+        return False
+    return any(isinstance(prompt, Request) and prompt.model is not None for prompt in prompts)
+
+
+async def turns_of(
+    prompts: Iterable[Prompt] | AsyncIterable[Prompt], start: int
+) -> AsyncIterator[Iterable[Request | Result]]:
+    """The requests that *prompts* are from *start* on, turn by turn; what is none is a failed result.
+
+    Only a sequence can be read from another place than its first.
+    """
+    position = start
+    if isinstance(prompts, Sequence):
+        asked = (_row(prompts[place], place) for place in range(start, len(prompts)))
+        async for turn in in_turns(asked):
+            yield turn
+    elif isinstance(prompts, AsyncIterable):
         async for prompt in prompts:
-            yield position, prompt
+            yield (_row(prompt, position),)
             position += 1
-        return
-    for prompt in prompts:
-        yield position, prompt
-        position += 1
+    else:
+        for prompt in prompts:
+            yield (_row(prompt, position),)
+            position += 1
+
+
+def _row(prompt: Prompt, position: int) -> Request | Result:
+    try:
+        return as_request(prompt, position)
+    except InputError as error:
+        return unsendable(prompt, position, error)
 
 
 def as_request(prompt: Prompt, position: int) -> Request:
