@@ -6,11 +6,13 @@ import asyncio
 
 import pytest
 
+from brim.config import Limits
 from brim.engine.lane import Settings
 from brim.protocols import WireRequest, WireResponse
 from brim.simulator import FaultRule, Headers, Latency, Limit, Provider, Scenario, SimTransport
 from brim.transport import Phases
-from engine.support import ask, play
+from brim.transport.scripted import Answers, Scripted
+from engine.support import ask, play, refusal, reply
 
 COUNT = 3_000
 RATE = 20.0
@@ -38,6 +40,26 @@ def test_chance_does_not_make_a_lane_sink(share: float, wait_s: float, rate: flo
 
     assert played.positions == list(range(COUNT))
     assert played.ended_at <= within_s
+
+
+@pytest.mark.parametrize("status", [401, 402])
+def test_one_dead_key_of_five_behind_a_relay_stops_nothing(status: int) -> None:
+    """
+    Every fifth call is denied at once, and answers take three seconds: the lane goes on at its limit, and no row fails.
+    """
+    calls = 0
+
+    def far(_: WireRequest) -> Answers:
+        nonlocal calls
+        calls += 1
+        return refusal(status, code="no_key") if calls % 5 == 0 else reply(after=3.0)
+
+    settings = Settings(seed=1, limits=Limits(requests_per_minute=600))
+    played = play(Scripted(then=far), (ask(each) for each in range(COUNT)), settings)
+
+    assert played.positions == list(range(COUNT))
+    assert all(result.text is not None for result in played.recorded)
+    assert played.ended_at < 1.05 * 1.25 * COUNT / 10.0
 
 
 class Watched(SimTransport):

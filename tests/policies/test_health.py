@@ -166,7 +166,8 @@ def test_nothing_comes_back_for_far_longer_than_answers_take() -> None:
     health = Health()
     for n in range(16):
         health.replied(sent_at=n / 4, now=n / 4 + 1.0)
-        health.heard()
+        health.went(n / 4)
+        health.heard(n / 4)
     for n in range(48):
         health.went(5.0 + n / 4)
     assert not health.is_held
@@ -175,7 +176,8 @@ def test_nothing_comes_back_for_far_longer_than_answers_take() -> None:
     assert health.opens_at == 18.0
     assert not health.replied(sent_at=4.9, now=18.0)
     assert health.replied(sent_at=5.0, now=45.0)
-    health.heard()
+    health.went(46.0)
+    health.heard(46.0)
     for n in range(4 * 60):
         health.went(50.0 + n / 4)
     assert not health.is_held
@@ -258,6 +260,7 @@ def test_a_denial_after_answers_is_asked_about_twice() -> None:
     health.went(2.1)
     assert health.opens_at == 3.1
     assert health.denied(sent_at=2.1, now=2.2) is Denial.OPEN
+    health.heard(2.1)
     assert health.denied(sent_at=2.1, now=2.2) is Denial.TRUE
 
 
@@ -295,6 +298,44 @@ def test_a_denial_that_others_overtook_is_odd() -> None:
     health.replied(sent_at=5.0, now=6.0)
     assert {health.denied(sent_at=4.0, now=7.0) for _ in range(100)} == {Denial.ODD}
     assert not health.is_held
+
+
+def test_a_denial_among_calls_that_take_longer_decides_nothing() -> None:
+    """
+    One key of several is dead behind a relay: denials come at once, answers take seconds, so a dozen of them may come
+    before the first answer. A key that is dead for all denies those that are under way too, within moments.
+    """
+    health = Health()
+    health.replied(sent_at=0.0, now=1.0)
+    health.denied(sent_at=1.1, now=1.2)
+    health.replied(sent_at=1.2, now=1.9)  # that it may be odd is known
+    for n in range(60):
+        health.went(2.0 + n / 100)
+    for n in range(0, 60, 5):
+        assert health.denied(sent_at=2.0 + n / 100, now=2.7) is Denial.OPEN
+        health.heard(2.0 + n / 100)
+    assert not health.is_held
+    said = [
+        health.denied(sent_at=2.0 + n / 100, now=2.8) for n in range(60) if n % 5 and not health.heard(2.0 + n / 100)
+    ]
+    assert said[0] is Denial.OPEN
+    assert said[-1] is Denial.TRUE
+
+
+def test_a_single_call_that_hangs_does_not_keep_a_denied_lane_open() -> None:
+    """
+    One call without an answer says little against a dozen denials of what was sent since.
+    """
+    health = Health()
+    health.replied(sent_at=0.0, now=1.0)
+    health.went(2.0)
+    health.went(2.0)
+    said = []
+    for n in range(6):
+        health.went(2.1 + n)
+        said.append(health.denied(sent_at=2.1 + n, now=2.2 + n))
+        health.heard(2.1 + n)
+    assert Denial.TRUE in said
 
 
 def test_is_well_while_most_gets_through() -> None:

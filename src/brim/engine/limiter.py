@@ -383,12 +383,12 @@ class Limiter:
             self.on_room()  # what was refused may have told so, and nobody comes home for long
         return answer
 
-    def released(self, lost: Charge | None) -> None:
+    def released(self, charge: Charge, *, is_lost: bool) -> None:
         """Take back the slot of an attempt. For its permit alone."""
-        self.health.heard()
+        self.health.heard(charge.at)
         self.in_flight -= 1
-        if lost is not None:
-            self._admission.lost(lost)
+        if is_lost:
+            self._admission.lost(charge)
         if self._queue:
             self._pump()
 

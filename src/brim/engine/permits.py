@@ -27,8 +27,8 @@ class Issuer(Protocol):
     def settled(self, answer: Answer, charge: Charge, used: Amounts | None, *, attempt: Attempt | None) -> Answer:
         """Learn what came of *attempt*, which was charged *charge* and took *used*, if that is known."""
 
-    def released(self, lost: Charge | None) -> None:
-        """Take back a slot. *lost*: what its attempt was charged, if nobody heard what became of it."""
+    def released(self, charge: Charge, *, is_lost: bool) -> None:
+        """Take back a slot. *charge*: what its attempt was charged; *is_lost*: nobody heard what became of it."""
 
 
 class Permit(msgspec.Struct, eq=False, gc=False):
@@ -65,7 +65,7 @@ class Permit(msgspec.Struct, eq=False, gc=False):
         """Give the slot back. Only the first call counts."""
         limiter, self._limiter = self._limiter, None
         if limiter is not None:
-            limiter.released(None if self._is_settled else self._charge)
+            limiter.released(self._charge, is_lost=not self._is_settled)
 
     def __enter__(self) -> Self:
         return self

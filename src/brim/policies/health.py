@@ -13,7 +13,8 @@ many *different* requests failed, or could not even be delivered. From this foll
   Then more go, ever sooner, before the first answer is there.
 - *a denial* (bad key, no credit, unknown model) from an endpoint that has answered before, or while others are on the
   wire: the lane is held until two more have asked. One answer, and it was the luck of one row; denied again, and it is
-  true.
+  true. A denial comes at once and an answer takes its time: while as much as a few that were sent in between are under
+  way for longer, nothing is decided and the lane is not held. One of several keys behind a relay may be dead.
 - *how long to back off*: while most attempts get through, a failure is an accident, and there is nothing to spare.
 """
 
@@ -44,6 +45,8 @@ _RECENT: Final = 1 / 128
 _WELL: Final = 0.75
 """The share of the latest attempts that must get through, so that a failure is an accident."""
 _ASKED_AGAIN: Final = 2
+_UNDECIDED: Final = 0.25
+"""So many calls for each denial, sent since the first and no later than the latest, may still be answered."""
 _MOST_ODD: Final = 4
 _NEVER: Final = float("-inf")
 _SICK: Final = frozenset(
@@ -95,6 +98,7 @@ class Health:
         "_alive_at",
         "_denials",
         "_denied_at",
+        "_denied_last",
         "_due_at",
         "_failing",
         "_fails_in_s",
@@ -104,6 +108,7 @@ class Health:
         "_is_silent",
         "_is_used_up",
         "_odd",
+        "_out",
         "_rows",
         "_share",
         "_silence",
@@ -123,7 +128,7 @@ class Health:
         self._share = 1.0
         self._alive_at = _NEVER
         self._failing = Failing()
-        self._denied_at = float("inf")
+        self._denied_at, self._denied_last = float("inf"), _NEVER
         self._denials = 0
         self._odd = 0
         self._free = 0
@@ -133,6 +138,7 @@ class Health:
         self._is_silent = self._is_used_up = False
         self._taken_in = 0
         self._silence = Silence()
+        self._out: dict[float, int] = {}  # when what is on the wire was sent, and how many at that time
 
     @property
     def is_well(self) -> bool:
@@ -156,9 +162,14 @@ class Health:
             self._silence.ended(took)
         return is_back
 
-    def heard(self) -> None:
-        """An attempt is over, whatever came of it."""
+    def heard(self, sent_at: float) -> None:
+        """What was sent at *sent_at* is over, whatever came of it."""
         self._silence.broken()
+        left = self._out[sent_at] - 1
+        if left:
+            self._out[sent_at] = left
+        else:
+            del self._out[sent_at]
 
     def lives(self, *, sent_at: float) -> bool:
         """The endpoint did its work, be it by calling a request invalid. Returns whether that ended an outage."""
@@ -176,7 +187,7 @@ class Health:
             self._odd = min(self._odd + 1, _MOST_ODD)
         self.is_held = self.is_down = False
         self.opens_at = _NEVER
-        self._denied_at = float("inf")
+        self._denied_at, self._denied_last = float("inf"), _NEVER
         self._denials = 0
         return was_down
 
@@ -224,13 +235,21 @@ class Health:
         if sent_at <= self._alive_at or (self._odd and not is_first):
             return Denial.ODD
         self._denied_at = min(self._denied_at, sent_at)
+        self._denied_last = max(self._denied_last, sent_at)
         self._denials += 1
-        if self._denials > self._odd and not self.is_held:
+        if self._denials <= self._odd or self._undecided() >= _UNDECIDED * self._denials:
+            return Denial.OPEN
+        if not self.is_held:
             self._hold(now, free=_ASKED_AGAIN)
         return Denial.TRUE if self._denials > self._odd + _ASKED_AGAIN else Denial.OPEN
 
+    def _undecided(self) -> int:
+        """Attempts under way that went between the first and the last denied one; without one, which ends just now."""
+        return sum(count for at, count in self._out.items() if self._denied_at <= at <= self._denied_last) - 1
+
     def went(self, now: float) -> None:
         """An attempt goes: a probe if the lane is held."""
+        self._out[now] = self._out.get(now, 0) + 1
         if not self.is_held:
             if self._silence.went(now, self.typical_s):
                 self._failing.add(None, self._silence.since)
