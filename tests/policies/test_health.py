@@ -315,9 +315,10 @@ def test_a_denial_among_calls_that_take_longer_decides_nothing() -> None:
         assert health.denied(sent_at=2.0 + n / 100, now=2.7) is Denial.OPEN
         health.heard(2.0 + n / 100)
     assert not health.is_held
-    said = [
-        health.denied(sent_at=2.0 + n / 100, now=2.8) for n in range(60) if n % 5 and not health.heard(2.0 + n / 100)
-    ]
+    said = []
+    for n in (each for each in range(60) if each % 5):
+        said.append(health.denied(sent_at=2.0 + n / 100, now=2.8))
+        health.heard(2.0 + n / 100)
     assert said[0] is Denial.OPEN
     assert said[-1] is Denial.TRUE
 
