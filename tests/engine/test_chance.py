@@ -62,6 +62,23 @@ def test_one_dead_key_of_five_behind_a_relay_stops_nothing(status: int) -> None:
     assert played.ended_at < 1.05 * 1.25 * COUNT / 10.0
 
 
+def test_every_fifth_call_is_refused_and_the_lane_does_not_sink() -> None:
+    """
+    One key of five behind a relay is throttled for good. Believed one by one its refusals made the lane ask for ever.
+    """
+    calls = 0
+
+    def far(_: WireRequest) -> Answers:
+        nonlocal calls
+        calls += 1
+        return refusal(429) if calls % 5 == 0 else reply(after=3.0)
+
+    played = play(Scripted(then=far), (ask(each) for each in range(COUNT)), Settings(seed=1))
+
+    assert played.positions == list(range(COUNT))
+    assert played.ended_at < 1_200.0
+
+
 class Watched(SimTransport):
     """Remembers how long after a refusal the same request came again."""
 

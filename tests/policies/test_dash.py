@@ -42,6 +42,18 @@ def test_is_due_where_refusals_come_one_by_one_and_the_rate_sinks() -> None:
     assert not suspicious(rate=0.0)[1]
 
 
+def test_is_due_where_the_rate_is_halved_again_and_again() -> None:
+    """
+    Every fifth call is refused whatever the rate, and each costs a third of it: none went as slowly as the last.
+    """
+    dash, rate, is_due = Dash(), RATE, []
+    for number in range(1, 7):
+        is_due.append(dash.struck(float(number * 5), pace=1.4 * rate, rate=rate))
+        rate *= 0.65
+
+    assert is_due == [False] * 5 + [True]
+
+
 def test_what_chance_refuses_is_refused_no_more_often_when_going_faster() -> None:
     """
     Three of twenty-four, as before: about as many are chance.

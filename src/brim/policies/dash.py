@@ -24,6 +24,9 @@ _APART: Final = 3.0
 """What lets nothing through in between is no chance: so many attempts lie between two that count."""
 _FALLEN: Final = 0.8
 """What is believed has to have fallen to this share of what it was..."""
+_FAR: Final = 0.4
+"""Chance lets a rate sink without end. Then all of them went faster than what is believed in the end, and each about as
+fast as what was believed since."""
 _OFTEN: Final = 10.0
 _SOME: Final = 128
 """... or half as many more were refused, one of so many attempts, although so many are over."""
@@ -61,6 +64,14 @@ class Belief(NamedTuple):
     held: float
 
 
+class _Strike(NamedTuple):
+    """A refusal that was believed: as which of all it was sent, how fast, and was that near what is believed since?"""
+
+    number: float
+    pace: float
+    is_slow: bool
+
+
 class Dash:
     """Says when to dash, and what it showed.
 
@@ -86,7 +97,7 @@ class Dash:
     def __init__(self) -> None:
         self.is_running = False
         self._needed = _STRIKES
-        self._strikes: list[tuple[float, float]] = []
+        self._strikes: list[_Strike] = []
         self._rate = self._trip_s = self._began_at = self._over_at = 0.0
         self._least = float("inf")
         self._highest = 0.0
@@ -106,20 +117,21 @@ class Dash:
         self._highest = max(self._highest, rate)
         if 0.0 < rate < _SUNK * self._least:
             self._needed = _STRIKES  # that it was a limit above says nothing here
-        if rate <= 0.0 or (strikes and number - strikes[-1][0] < _APART):
+        if rate <= 0.0 or (strikes and number - strikes[-1].number < _APART):
             return False
-        strikes.append((number, pace))
+        strikes.append(_Strike(number, pace, is_slow=pace <= _SLOW * rate))
         del strikes[: -2 * self._needed]
+        is_far = rate < _FAR * self._highest
         is_worth_it = rate >= _LEAST_RATE or number >= _MANY
         is_sunk = rate < _FALLEN * self._highest and self._come(self._needed, _WITHIN)
         is_often = number >= _SOME and self._come(3 * self._needed // 2, _OFTEN)
-        is_slow = sum(each <= _SLOW * rate for _, each in strikes) >= _SLOW_ONES
+        is_slow = sum(each.is_slow if is_far else each.pace <= _SLOW * rate for each in strikes) >= _SLOW_ONES
         return is_worth_it and is_slow and (is_sunk or is_often)
 
     def _come(self, count: int, within: float) -> bool:
         """Were the latest so many refusals one of *within* attempts each, or more?"""
         strikes = self._strikes[-count:]
-        return len(strikes) == count and strikes[-1][0] - strikes[0][0] <= within * count
+        return len(strikes) == count and strikes[-1].number - strikes[0].number <= within * count
 
     def begin(self, belief: Belief, *, trip_s: float, now: float) -> None:
         """Put *belief* to the test. A refusal is back after *trip_s* seconds."""
@@ -138,12 +150,12 @@ class Dash:
             return None
         seconds = max(self._over_at - self._began_at, sends / (SPEED * self._rate) / 2.0)
         passed = sends - self._held - self._refused
-        slower = [number for number, pace in self._strikes if _MORE * pace * seconds <= passed - _SPARE]
+        slower = [each for each in self._strikes if _MORE * each.pace * seconds <= passed - _SPARE]
         is_more = passed > _MORE * self._rate * seconds + _SPARE and len(slower) >= _REFUTED
         if not is_more or self._refused > _MOST * sends:
             self.stop()
             return 0.0
-        span = self._strikes[-1][0] - self._strikes[0][0] + 1.0
+        span = self._strikes[-1].number - self._strikes[0].number + 1.0
         self._strikes, self.is_running = [], False
         return (min(self._refused / sends, len(slower) / span) * sends + _DOUBT) / sends
 

@@ -311,12 +311,13 @@ class Pace:
             return self.strays.refused(is_open=is_open)
         if is_searching and not noise and self.rate > self._evidence.middle:
             return False
-        if not is_searching:
+        is_stray = (is_searching or is_safe or noise > 0.0) and is_open
+        if is_stray and not is_searching:  # one that is believed begins no test that it would end
             self.strays.kept(sent[0], refusal, recent=self._doubt.recent, belief=self._belief)
         if is_alone and not is_searching and self.strays.is_suspicious(self._doubt.recent, is_safe=is_safe):
             self.strays.test(refusal.now - refusal.sent_at)
             self.rate = self._base * self.strays.speed  # a limit that refuses now will refuse much then
-        return (is_searching or is_safe or noise > 0.0) and is_open
+        return is_stray
 
     def _is_safe(self, refusal: Refusal) -> bool:
         """Would the limit that is known, and not only told by waits, have let it through?"""
