@@ -52,6 +52,20 @@ def test_windows_that_begin_anew_every_ten_seconds_are_told_by_the_second() -> N
     assert windows(Period(), span=10.0, count=2) == 10.0
 
 
+def test_a_reset_that_is_far_longer_refutes_short_windows() -> None:
+    """
+    While a bucket is nearly full its resets are short, and what is counted only when calls are over seems to come back
+    at once. Used up, it shows a reset of a minute.
+    """
+    period = Period()
+    for number in range(20):
+        look(period, number / 2, 1.5, left=_LIMIT, back=_LIMIT * number / 2)
+    assert period.seconds < 10.0
+    assert look(period, 600.0, 5.0, left=45.0, back=500.0) < 10.0
+    assert look(period, 700.0, 58.0, left=1.0, back=540.0) == 60.0
+    assert look(period, 701.0, 59.0, left=1.0, back=541.0) == 60.0
+
+
 def test_windows_of_a_minute_stay_what_they_are() -> None:
     """
     Their resets are a minute apart.

@@ -9,6 +9,9 @@ distance; and more coming back than windows of a minute could ever give.
 Names that mean no time at all (`X-RateLimit-Limit`) are those of a window as long as the longest reset, if much of the
 limit was ever left. If it never was, what is shown is a minute's, of which a bucket holds less.
 
+A reset that is far longer than windows were thought to be refutes them: a bucket that is nearly full, and of which nobody
+knows when calls are counted, may look as if it gave back more than a minute's limit does.
+
 Where the reset agrees with no limit of a minute, and comes long before enough would be back, one attempt may go as soon
 as it is over, to see. Refused twice, and nothing is given for such resets any more.
 """
@@ -48,6 +51,8 @@ _SURE: Final = 2
 _IN_VAIN: Final = 2
 _CLEARLY: Final = 1.2
 """So many times more came back than may have."""
+_REFUTED: Final = 2.0
+"""A reset that is so many times as long as windows were thought to be refutes that."""
 _EXACT_S: Final = 0.3
 _WHOLE_S: Final = 1.1
 _HELD: Final = 3.0
@@ -134,7 +139,7 @@ class Period:
         new: float,
         is_refused: bool,
     ) -> bool:
-        """The server looked, and showed a reset. Returns whether the limit is for less than was thought.
+        """The server looked, and showed a reset. Returns whether the limit is for another time than was thought.
 
         Args:
             look: what it showed.
@@ -145,8 +150,11 @@ class Period:
             new: what had been sent when the answer came and was not counted yet, as far as is known.
             is_refused: was the attempt refused?
         """
-        period, at, offset = self.seconds, look.at, look.offset
+        at, offset = look.at, look.offset
         self._longest = max(self._longest, reset_in)
+        if reset_in > _REFUTED * self._most + _OFF_S:
+            return self._lengthen(reset_in)
+        period = self.seconds
         self._is_whole = self._is_whole or self._was_whole(look, new, limit=limit, cost=cost)
         is_whole = self._is_whole or cap + cost >= _ALL * limit
         longest = self._plainly(at, offset, reset_in, limit=limit, cost=cost)
@@ -204,6 +212,14 @@ class Period:
             self._anchor = (at, offset, limit, self.seconds)
         since, before, *_ = self._anchor
         return offset - before > _CLEARLY * limit * ((at - since) / self.seconds + 1.0) + _CALLS * cost
+
+    def _lengthen(self, reset_in: float) -> bool:
+        """A reset is longer than the limit was thought to be for: that was wrong. Returns True."""
+        self.seconds = written_span(reset_in)
+        self._most = self.seconds if self.seconds < MINUTE_S else _NEVER
+        self._anchor = self._first = None
+        self._is_plain, self._times, self._ends = False, 0, _Ends()
+        return True
 
     def _shorten(self, longest: float) -> bool:
         """No reset is longer than that. Returns whether the limit is for less than was thought."""
