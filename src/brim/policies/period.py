@@ -9,7 +9,7 @@ distance; and more coming back than windows of a minute could ever give.
 Names that mean no time at all (`X-RateLimit-Limit`) are those of a window as long as the longest reset, if much of the
 limit was ever left. If it never was, what is shown is a minute's, of which a bucket holds less.
 
-A reset that is far longer than windows were thought to be refutes them: a bucket that is nearly full, and of which nobody
+A reset that is far longer than windows were thought to be refutes them: a bucket that is nearly full, of which nobody
 knows when calls are counted, may look as if it gave back more than a minute's limit does.
 
 Where the reset agrees with no limit of a minute, and comes long before enough would be back, one attempt may go as soon
