@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from brim.policies.dash import Belief
 from brim.policies.refusal import Refusal
 from brim.policies.strays import Strays
 
@@ -145,4 +146,36 @@ def test_a_limit_beyond_doubt_ends_all_suspicion() -> None:
     strays.forget()
 
     assert not strays.is_testing
+    assert strays.share == 0.0
+
+
+def go_on(strays: Strays, numbers: range, *, each: int, belief: Belief) -> bool:
+    """Every so many attempts one is refused, by chance as it seems. Does a test begin?"""
+    for number in numbers:
+        strays.sent(number / belief.rate, is_safe=False)
+        if number % each == 0:
+            refusal = Refusal(1.0, number / belief.rate, number / belief.rate, 0.0)
+            strays.weigh(float(number), float(number), refusal, belief.rate)
+            strays.kept(float(number), refusal, recent=0.0, belief=belief)
+            if strays.is_testing:
+                return True
+    return False
+
+
+def test_far_more_than_is_thought_to_be_chance_is_asked_about_and_ends_it() -> None:
+    """
+    A tenth was thought to be chance. One in four is refused for long, whatever was believed in between: a dash asks, a
+    limit answers, and nothing is thought to be chance any more. One in eight may still be.
+    """
+    for each, is_asked in ((4, True), (8, False)):
+        strays = Strays()
+        strays.share = 0.1
+        assert go_on(strays, range(1, 400), each=each, belief=Belief(5.0, 0.0)) is is_asked
+    strays = Strays()
+    strays.share = 0.1
+    go_on(strays, range(1, 400), each=4, belief=Belief(5.0, 0.0))
+    while strays.is_testing:
+        strays.sent(80.0, is_safe=False)
+        strays.refused(is_open=True)
+
     assert strays.share == 0.0

@@ -184,7 +184,14 @@ class Strays:
             self.share = min(_MOST, max(_RARELY, share))
             self._hits = self._refused = self._asked = self._since = 0
             self.names_waits = self._is_named
+        else:
+            self._doubt_share()
         return share > 0.0
+
+    def _doubt_share(self) -> None:
+        """A dash has shown a limit. Where far more is refused than was thought to be chance, that was the limit too."""
+        if self._is_more(self._load):
+            self.share, self.names_waits, self._missed = 0.0, False, 0.0
 
     def believed(self, number: float, refusal: Refusal, *, pace: float, belief: Belief) -> None:
         """The attempt with that *number*, which went at *pace* a second, was refused by a limit, it seems.
@@ -201,8 +208,11 @@ class Strays:
 
     def kept(self, number: float, refusal: Refusal, *, recent: float, belief: Belief) -> None:
         """It was refused by chance, it seems, as the share *recent* was lately. Is that more than is known of?"""
-        if recent > _CLEARLY_MORE * self.share + _MORE:
+        if self._is_more(max(recent, self._load)):
             self._weigh_dash(number, refusal, belief.rate, belief)
+
+    def _is_more(self, recent: float) -> bool:
+        return recent > _CLEARLY_MORE * self.share + _MORE
 
     def _weigh_dash(self, number: float, refusal: Refusal, pace: float, belief: Belief) -> None:
         if refusal.exact:
@@ -233,6 +243,8 @@ class Strays:
         if not self._dash.is_running:
             return is_open
         self.is_testing = self._dash.refused()
+        if not self.is_testing:
+            self._doubt_share()
         return self.is_testing
 
     def forget(self) -> None:
