@@ -10,7 +10,7 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, Unpack
 
 import msgspec
@@ -245,24 +245,21 @@ class Client:
             RuntimeError: the client is not entered, or left.
         """
         self._check_open()
+        name = request.model or self._endpoint.model
+        if name is None:
+            return unsendable(request, request.position, _NO_MODEL)
         try:
-            lane = self._lane_of(request)
+            lane = self._lanes.get(name) or self._open_lane(name)
             return lane, lane.prepare(self._with_defaults(request) if self._has_defaults else request)
         except InputError as error:
             return unsendable(request, request.position, error)
 
     def lane_of(self, request: Request) -> Lane | None:
         """The lane of *request*; None if it has none, so that it can't be sent."""
-        try:
-            return self._lane_of(request)
-        except InputError:
-            return None
-
-    def _lane_of(self, request: Request) -> Lane:
         name = request.model or self._endpoint.model
-        if name is None:
-            raise _NO_MODEL
-        return self._lanes.get(name) or self._open_lane(name)
+        with suppress(InputError):
+            return None if name is None else self._lanes.get(name) or self._open_lane(name)
+        return None
 
     def _check_open(self) -> None:
         if not self._is_open:

@@ -44,7 +44,7 @@ def check_prompts(prompts: object) -> None:
 
 def names_models(prompts: object) -> bool:
     """Can *prompts* be read more than once, and does one of them name a model? Then they may be for several lanes."""
-    if not isinstance(prompts, Sequence):
+    if not isinstance(prompts, list | tuple):
         return False
     return any(isinstance(prompt, Request) and prompt.model is not None for prompt in prompts)
 
@@ -54,10 +54,10 @@ async def turns_of(
 ) -> AsyncIterator[Iterable[Request | Result]]:
     """The requests that *prompts* are from *start* on, turn by turn; what is none is a failed result.
 
-    Only a sequence can be read from another place than its first.
+    Only a list can be read from another place than its first: of another sequence each look may cost who knows what.
     """
     position = start
-    if isinstance(prompts, Sequence):
+    if isinstance(prompts, list | tuple):
         asked = (_row(prompts[place], place) for place in range(start, len(prompts)))
         async for turn in in_turns(asked):
             yield turn
