@@ -80,7 +80,8 @@ def test_what_came_free_while_a_large_one_waited_goes_soon() -> None:
 
 def test_a_window_that_is_all_but_used_up_may_be_counted_otherwise() -> None:
     """
-    A refusal there teaches no rate: only that nothing is left now.
+    A refusal there teaches no rate: only that nothing is left now. What the refused call gave back would be refused
+    again, so nothing goes before the oldest leave; and then not more than fits.
     """
     admission, began = by_the_minute()
     now = send(admission, LARGE, 4, began) + 15.0
@@ -91,10 +92,11 @@ def test_a_window_that_is_all_but_used_up_may_be_counted_otherwise() -> None:
     admission.refused(charge, answer, REFUSAL, now)
 
     assert not admission.is_paced
-    now += 15.0
-    assert admission.ready_in(last, now) == 0.0
+    now += 1.0
+    now += admission.ready_in(last, now)
+    assert began + 60.0 < now < began + 63.0
     admission.take(last, now, among=1, max_tokens=None)
-    assert now + admission.ready_in(Cost((1.0, 5.0, 5.0, 0.0)), now) > began + 60.0
+    assert admission.ready_in(LARGE, now) > 0.0
 
 
 @pytest.mark.parametrize(

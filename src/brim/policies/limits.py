@@ -167,6 +167,12 @@ class Sliding:
             return
         self._used += cost
 
+    def shut(self, now: float) -> None:
+        """Whatever was counted here, who lets calls in has no room: it has none before the oldest of them leave."""
+        self.level(now)
+        if self._slices:
+            self._next_at = max(self._next_at, self._slices[0].last_at + self.seconds + self.late_s)
+
     def _spread(self, cost: float, now: float) -> None:
         """Nothing more goes just after this, if this limit made somebody wait not long ago."""
         is_spread = self._is_spread or now - self._held_at < _REST * self.seconds

@@ -79,7 +79,8 @@ def with_minute(stated: Iterable[Stated], minute: Stated) -> list[Stated]:
 def is_miscounted(stated: Iterable[Stated], place: int, cost: float, now: float) -> bool:
     """A call of *cost* was refused. Was a window all but used up, whose tokens the server counts a little differently?
 
-    Then nothing is left of it now.
+    Then nothing is left of it now, and nothing more fits before the oldest leave: what the refused one gave back would
+    be refused again and again.
     """
     is_full = False
     for each in stated:
@@ -87,5 +88,6 @@ def is_miscounted(stated: Iterable[Stated], place: int, cost: float, now: float)
             room = each.gauge.level(now) - cost
             if room <= _MISCOUNTED * each.amount:
                 each.gauge.take(max(0.0, room), now)
+                each.gauge.shut(now)
                 is_full = True
     return is_full
