@@ -27,6 +27,8 @@ _SPANS_S: Final = (10.0, 15.0, 30.0, 60.0, 180.0, 300.0, 600.0, 3_600.0)
 _SHORT_S: Final = 5.0
 """... but for this one, where refused calls count, or two windows are weighed into one: if nothing at all gets through,
 and no wait says that it is longer."""
+_BRIEF_S: Final = 15.0
+"""Of one that is no longer than this more slide than begin anew by the clock: it refuses no longer than it is full."""
 _LINGERS: Final = 1.25
 """Where two windows are weighed into one, what was too much in the first still counts a while after its end."""
 _SHORTEST_S: Final = 3.0
@@ -206,8 +208,8 @@ class Blocks:
             self._is_tight = self._is_tight and got <= 0.5 * amount and wait <= _SHORTEST_S
             if self.count >= _SURE or wait > _SHORTEST_S:
                 self._lasted(max(now - self._began, wait), amount, rate)
-            if 0.0 < self.span < MINUTE_S and not self.is_fixed and self._in_span(sent_at) < _LIKELY * self.amount:
-                self._is(next(span for span in _SPANS_S if span > self.span))  # as short as that it would have room
+            if 0.0 < self.span <= _BRIEF_S and not self.is_fixed and self._in_span(sent_at) < _LIKELY * self.amount:
+                self._is(next(span for span in _SPANS_S if span > self.span))  # if it slid it would have room by now
             return False
         if self.span and self.count:
             self._ends(sent_at, is_asked=pace > rate)
