@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from brim.config import Limits
 from brim.engine.lane import Settings
 from brim.simulator import Headers, Latency, Limit, Provider, Scenario, SimTransport
 from engine.support import ask, play
@@ -23,16 +24,22 @@ class World:
     latency: float = 2.0
     seconds: float = 600.0
     seed: int = 1
+    factor: float | None = None
 
     def plays(self) -> tuple[float, float, float]:
-        """Times as long as even pacing takes; and of the last three quarters how full and how much refused."""
+        """Times as long as even pacing takes; and of the last three quarters how full and how much refused.
+
+        So many times the limit is stated, if *factor* is.
+        """
+        stated = None if self.factor is None else 60.0 * self.rate * self.factor
+        settings = Settings(seed=self.seed, limits=Limits(requests_per_minute=stated))
         headers = Headers(spelling=self.spelling, words="kind", waits=self.waits)  # type: ignore[arg-type]
         latency = Latency(first=self.latency, spread=0.4)
         provider = Provider(
             Scenario(seed=self.seed, limits=[self.limit], headers=headers, latency=latency), keeps_log=True
         )
         count = int(self.rate * self.seconds)
-        played = play(SimTransport(provider), (ask(each) for each in range(count)), Settings(seed=self.seed))
+        played = play(SimTransport(provider), (ask(each) for each in range(count)), settings)
         assert played.positions == list(range(count))
         accepted = [entry[0] for entry in provider.log if entry[1] == "accept"]
         since, until = accepted[-1] / 4, accepted[-1]
@@ -132,4 +139,19 @@ def test_a_small_log_that_headers_show_is_filled(rate: float, span: float) -> No
     _, fill, refused = world.plays()
 
     assert fill >= 0.89
+    assert refused <= 0.01
+
+
+@pytest.mark.parametrize(
+    ("factor", "spelling"), [(1.3, "none"), (3.0, "openai")], ids=["a third too high", "three times what is shown"]
+)
+def test_a_limit_that_is_stated_too_high_is_found_to_be_lower(factor: float, spelling: str) -> None:
+    """
+    A tier is taken for another: whole seconds' waits would take a third of the time for as long as the run takes.
+    """
+    world = World(20.0, requests(20.0, burst=10), ("seconds",), spelling, latency=0.5, seconds=300.0, factor=factor)
+
+    _, fill, refused = world.plays()
+
+    assert fill >= 0.95
     assert refused <= 0.01

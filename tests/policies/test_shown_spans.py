@@ -11,10 +11,14 @@ from brim.policies.stated import state_rates
 from brim.values import Dimension, LimitLevel
 
 
-def read(limits: Limits, *looks: LimitLevel) -> list[float | None]:
-    """For how long each of *looks* is where *limits* are stated."""
-    spans, stated = ShownSpans(), state_rates(limits, 0.0, past=Past([0.0] * 4, 0.0))
-    return [spans.read(each, stated).period_s for each in looks]
+def read(limits: Limits, *looks: LimitLevel, sent: float = 100.0) -> list[float | None]:
+    """For how long each of *looks* is where *limits* are stated, and so many calls were *sent* at once a second ago."""
+    totals = [0.0] * 4
+    past = Past(totals, 0.0)
+    spans, stated = ShownSpans(), state_rates(limits, 0.0, past=past)
+    past.note(9.0)
+    totals[0] = sent
+    return [spans.read(each, stated, past=past, now=10.0).period_s for each in looks]
 
 
 def shown(limit: float, remaining: float, reset_in: float | None = None) -> LimitLevel:
@@ -59,3 +63,11 @@ def test_a_day_s_limit_stays_a_day_s() -> None:
     day = LimitLevel(Dimension.REQUESTS, limit=1_000.0, remaining=900.0, reset_in=3_600.0, period_s=86_400.0)
 
     assert read(Limits(requests_per_minute=1_000), day) == [86_400.0]
+
+
+@pytest.mark.parametrize(("sent", "span"), [(10.0, 60.0), (40.0, 1.0)])
+def test_what_others_or_a_small_bucket_left_out_is_no_window_of_ours(sent: float, span: float) -> None:
+    """
+    Three thousand a minute are stated, and a bucket of ten that gives fifty a minute shows ten of fifty left at once.
+    """
+    assert read(Limits(requests_per_minute=3_000), shown(50.0, 10.0, 0.9), sent=sent) == [span]

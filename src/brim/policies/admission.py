@@ -228,8 +228,8 @@ class Admission:
     def _observe(self, charge: Charge, answer: Answer, now: float, *, is_refused: bool) -> None:
         failed = isinstance(answer.outcome, Failure)
         for each in answer.levels:
-            limit, shown = (each.dimension, each.period_s), self._spans.read(each, self._stated)
-            level = self._levels.get(limit)
+            shown = self._spans.read(each, self._stated, past=self._past, now=now)
+            level = self._levels.get(limit := (each.dimension, each.period_s))
             if level is None:
                 if failed and shown.period_s is None:
                     continue  # OpenRouter shows a limit, of which window nobody knows, with refusals only: a hint

@@ -182,10 +182,9 @@ class Pace:
             self._tested()
 
     def _wait_for_room(self, amount: float, now: float) -> None:
-        """What was sent too fast a while ago is still in a window that slides."""
+        """What was sent too fast a while ago is in a window that slides, unless the server shows far more of it."""
         blocks = self._evidence.blocks
-        is_too_small = self._base > _RELIEVED * blocks.rate  # the server shows far more than was measured
-        if blocks.rate and self.mode is Mode.CRUISING and not is_too_small:
+        if blocks.rate and self.mode is Mode.CRUISING and self._base <= _RELIEVED * blocks.rate:
             budget = min(blocks.amount * self.rate / self._base + _HALF * amount, blocks.amount)
             self._turn.wait_until(blocks.hold_until(amount, budget, now) - self._mean / self.rate)
 
@@ -381,10 +380,11 @@ class Pace:
         evidence = self._evidence
         noise = self.strays.share  # what strays took away is none of the limit's doing
         is_plain = not noise and not evidence.blocks.rate
-        self._agreement.refused(evidence.high, is_asked=is_plain and pace > self._base, waits=wait * pace / self._mean)
+        waits = wait * pace / self._mean
+        self._agreement.refused(evidence.high, is_asked=is_plain and pace > self._base, waits=waits)
         share = self._agreement.nearer(probing.between(self._sends_since, wait=wait))
         base = evidence.between(share) / (1.0 - noise)
-        base = probing.near(self._ceiling, base, pace=pace, sends=self._sends_since)
+        base = probing.near(self._ceiling, base, pace=pace, sends=self._sends_since, waits=waits)
         self._dwell.learnt(evidence, base / max(self._base, _LEAST_RATE))
         self._base = base
         self._search = probing.crossing(evidence.high, base, self._mean)

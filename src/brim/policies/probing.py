@@ -36,6 +36,8 @@ _RARE: Final = 200
 _BELOW_CEILING: Final = 0.95
 _SELDOM: Final = 30
 """Refused once in so many attempts or less, a stated rate is kept to this share."""
+_DEAR: Final = 0.15
+"""Where waits take as large a share of the time the stated rate is too high."""
 RAISED: Final = 1.1
 """Cruising this far above the measured rate unrefused, the limit must have been raised: search."""
 _OUTRIGHT: Final = 1.4
@@ -103,9 +105,12 @@ def between(sends: float, *, wait: float) -> float:
     return share + (_UPPER - _MIDDLE) * min(1.0, max(0.0, (late - 1.0) / (_LATE - 1.0)))
 
 
-def near(ceiling: float, base: float, *, pace: float, sends: float) -> float:
-    """The rate to believe in where bounds say *base*, if a *pace* close to a stated *ceiling* was seldom refused."""
-    if sends <= _SELDOM or pace <= _BELOW_CEILING * BELOW * ceiling:
+def near(ceiling: float, base: float, *, pace: float, sends: float, waits: float) -> float:
+    """The rate to believe in where bounds say *base*, if a *pace* close to a stated *ceiling* was seldom refused.
+
+    Seldom: after so many *sends*, and what a refusal has to wait costs little, as *waits* calls might go meanwhile.
+    """
+    if sends <= _SELDOM or waits > _DEAR * sends or pace <= _BELOW_CEILING * BELOW * ceiling:
         return base
     return max(base, (NEAR_CEILING if sends > _RARE else _BELOW_CEILING) * ceiling)
 
