@@ -37,6 +37,7 @@ def send(saving: LullBucket, calls: int, now: float, server: Server | None = Non
     """When so many calls go that come at *now*; what is refused comes again."""
     went: list[float] = []
     late: deque[float] = deque()
+    saving.arrived(now)
     while len(went) < calls:
         wait = saving.ready_in(1.0, now)
         if wait:
@@ -186,3 +187,15 @@ def test_another_limit_is_found_out_anew() -> None:
     went = send(saving, 3, 110.0)
     assert went[0] <= 110.5
     assert went[2] - went[0] == pytest.approx(1.0)
+
+
+def test_rows_that_wait_while_it_is_full_make_no_lull() -> None:
+    """
+    A gate that is closed, a window or what a server shows may hold them for long: an even pace loses nothing then.
+    """
+    saving = bucket()
+    saving.take(1.0, 0.0)
+    assert saving.ready_in(1.0, 100.0) == 0.0, "full since long, and nobody came meanwhile who did not wait before"
+    saving.take(1.0, 100.0)
+
+    assert saving.ready_in(1.0, 100.0) == pytest.approx(1.0)

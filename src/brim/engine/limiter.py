@@ -137,7 +137,7 @@ class Limiter:
         if failure is not None:
             return self._turned_off(failure, attempt)
         now = self._loop.time()
-        if not self._queue and self._delay(cost, now) == 0.0:
+        if not self._queue and self._delay(cost, now, since=now) == 0.0:
             permit = self._grant(cost, max_tokens, now)
             if self.waits is not None:
                 self.waits.admitted_at_once(attempt, cost)
@@ -289,7 +289,7 @@ class Limiter:
             # A queue may be long: what an attempt will take is known better than when it came.
             first.cost = self._admission.renew(first.cost, first.max_tokens)
             now = self._loop.time()
-            delay = self._delay(first.cost, now)
+            delay = self._delay(first.cost, now, since=first.since)
             if delay != 0.0 and self.waits is not None:
                 self.waits.looked(self.bound(), now, since=min(first.since, self._queue.longest(now)))
             if delay is None:
@@ -311,11 +311,11 @@ class Limiter:
         if self.in_flight >= self.window.size:
             waits.looked(_CROWD, now, since=self._queue.longest(now))
 
-    def _delay(self, cost: Cost, now: float) -> float | None:
+    def _delay(self, cost: Cost, now: float, *, since: float) -> float | None:
         """Seconds until an attempt of *cost* may go: 0 if now, None if only a returning permit can tell."""
         if self.in_flight >= self.window.size or self.is_held or (self._asks and self.in_flight):
             return None
-        delay = self._admission.ready_in(cost, now)
+        delay = self._admission.ready_in(cost, now, since=since)
         cap = self.window.cap
         if delay > 0.0 and cap.lets(self.in_flight, now):
             delay = self._admission.ready_in(cost, now, is_paced=False)

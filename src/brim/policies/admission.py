@@ -22,7 +22,7 @@ from brim.policies.pace import Pace
 from brim.policies.past import Past
 from brim.policies.refusal import Refusal
 from brim.policies.shown_spans import ShownSpans
-from brim.policies.stated import Stated, ceilings, fastest, hold, minutes, state_days, state_rates
+from brim.policies.stated import Stated, arrived, ceilings, fastest, hold, minutes, state_days, state_rates
 from brim.policies.surprises import Surprises, is_miscounted, with_minute
 from brim.policies.telling import day_used_up, gauges_of_levels, gauges_of_paces, longest_wait
 from brim.policies.tokens import Amounts, Charging, Cost, Spent
@@ -31,6 +31,7 @@ from brim.values import Answer, Bound, Dimension, Failure, FailureKind, Gauge
 __all__ = ["Admission"]
 
 _NOTHING: Final[Amounts] = (0.0, 0.0, 0.0, 0.0)
+_NOW: Final = float("inf")
 _RECENT: Final = 1 / 64
 _OFTEN: Final = 0.04
 """A share of refusals, each explained by a level that was used up, above which the levels alone do not do."""
@@ -140,17 +141,16 @@ class Admission:
         """Is a day's limit used up for *cost* that may have room again when calls come home? Requests never do."""
         return any(each.place and each.gauge.ready_in(cost.amounts[each.place], now) > 0.0 for each in self._days)
 
-    def ready_in(self, cost: Cost, now: float, *, is_paced: bool = True) -> float:
-        """Seconds until an attempt of *cost* may go; 0 if it may now. *is_paced*: do learnt rates count?"""
-        wait = 0.0
-        amounts = cost.amounts
+    def ready_in(self, cost: Cost, now: float, *, since: float = _NOW, is_paced: bool = True) -> float:
+        """Seconds until an attempt of *cost* may go that waits *since* then; 0 if now. *is_paced*: do rates count?"""
+        wait, amounts = 0.0, cost.amounts
+        if since == now:
+            arrived(self._stated, now)
         for pace in self._paces if is_paced else ():
             wait = max(wait, pace.ready_in(amounts[pace.place], now))
         if self._growth is not None:
             wait = max(wait, self._growth.ready_in(amounts[self._growth.place], now))
-        held = 0.0
-        for each in self._kept:
-            held = max(held, each.gauge.ready_in(amounts[each.place], now))
+        held = max([each.gauge.ready_in(amounts[each.place], now) for each in self._kept], default=0.0)
         if held > 0.0 and len(self._kept) > 1:
             hold(self._kept, now + held, now)
         wait = max(wait, held)

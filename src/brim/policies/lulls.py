@@ -91,8 +91,6 @@ class LullBucket(Bucket):
             if self._level < self.burst:
                 self._full_at = max(self._full_at, self._at + (self.burst - self._level) / self.rate)
             super().level(now)
-            if now - self._full_at >= _LULL_S and now >= self._rests_until:
-                self._is_open = True
         if self._deepest and now - self._tried_at >= _TOLD_S - _SLACK:
             self._before, burst = self.burst, min(max(self.burst, self._deepest), self._minute.amount)
             self._level += burst - self.burst
@@ -152,6 +150,15 @@ class LullBucket(Bucket):
         self._rests_until = now + self._rest_s
         self._rest_s *= _RESTS_LONGER
         return True
+
+    def arrived(self, now: float) -> None:
+        """Somebody comes, and nobody waits.
+
+        Where rows wait all the time, be it for something else, there is no lull, however long this is full.
+        """
+        self.level(now)
+        if now - self._full_at >= _LULL_S and now >= self._rests_until:
+            self._is_open = True
 
     def awaited(self, until: float) -> None:
         """Somebody waits for something else *until* then: that is no lull."""

@@ -99,6 +99,10 @@ class SavingBucket(Bucket):
         self._held_until = until
         self._even.awaited(until)
 
+    def arrived(self, now: float) -> None:
+        """Somebody comes, and nobody waits."""
+        self._even.arrived(now)
+
     def refused(self, cost: float, *, sent_at: float, now: float) -> bool:
         """A call of *cost* was refused. Had more been saved for it than the server allows? If so, less is from now on.
 

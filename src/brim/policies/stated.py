@@ -27,6 +27,7 @@ __all__ = [
     "MARGIN",
     "WORDS",
     "Stated",
+    "arrived",
     "ceilings",
     "drain",
     "fastest",
@@ -237,6 +238,13 @@ def hold(stated: Iterable[Stated], until: float, now: float) -> None:
     for each in stated:
         if isinstance(each.gauge, SavingBucket):
             each.gauge.held(until, now)
+
+
+def arrived(stated: Iterable[Stated], now: float) -> None:
+    """Somebody comes, and nobody waits: if these limits have been full for a while there was a lull."""
+    for each in stated:
+        if isinstance(each.gauge, SavingBucket | LullBucket):
+            each.gauge.arrived(now)
 
 
 def is_held(stated: Iterable[Stated], place: int, amount: float, now: float) -> bool:
