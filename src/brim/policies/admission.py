@@ -31,7 +31,7 @@ from brim.values import Answer, Bound, Dimension, Failure, FailureKind, Gauge
 __all__ = ["Admission"]
 
 _NOTHING: Final[Amounts] = (0.0, 0.0, 0.0, 0.0)
-_NOW: Final = float("inf")
+_LONG_AGO: Final = float("-inf")
 _RECENT: Final = 1 / 64
 _OFTEN: Final = 0.04
 """A share of refusals, each explained by a level that was used up, above which the levels alone do not do."""
@@ -141,7 +141,7 @@ class Admission:
         """Is a day's limit used up for *cost* that may have room again when calls come home? Requests never do."""
         return any(each.place and each.gauge.ready_in(cost.amounts[each.place], now) > 0.0 for each in self._days)
 
-    def ready_in(self, cost: Cost, now: float, *, since: float = _NOW, is_paced: bool = True) -> float:
+    def ready_in(self, cost: Cost, now: float, *, since: float = _LONG_AGO, is_paced: bool = True) -> float:
         """Seconds until an attempt of *cost* may go that waits *since* then; 0 if now. *is_paced*: do rates count?"""
         wait, amounts = 0.0, cost.amounts
         if since == now:
