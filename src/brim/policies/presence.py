@@ -8,7 +8,9 @@ from typing import Final
 __all__ = ["Presence"]
 
 _BURST: Final = 256
+"""So many refusals may come of what was on the wire at once."""
 _FEW: Final = 16
+"""So many answers are compared: where more overlap, a miscount by one matters little."""
 
 
 class Presence:

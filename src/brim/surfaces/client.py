@@ -245,21 +245,23 @@ class Client:
             RuntimeError: the client is not entered, or left.
         """
         self._check_open()
-        name = request.model or self._endpoint.model
-        if name is None:
-            return unsendable(request, request.position, _NO_MODEL)
         try:
-            lane = self._lanes.get(name) or self._open_lane(name)
+            lane = self._lane(request)
             return lane, lane.prepare(self._with_defaults(request) if self._has_defaults else request)
         except InputError as error:
             return unsendable(request, request.position, error)
 
     def lane_of(self, request: Request) -> Lane | None:
         """The lane of *request*; None if it has none, so that it can't be sent."""
-        name = request.model or self._endpoint.model
         with suppress(InputError):
-            return None if name is None else self._lanes.get(name) or self._open_lane(name)
+            return self._lane(request)
         return None
+
+    def _lane(self, request: Request) -> Lane:
+        name = request.model or self._endpoint.model
+        if name is None:
+            raise InputError(_NO_MODEL)
+        return self._lanes.get(name) or self._open_lane(name)
 
     def _check_open(self) -> None:
         if not self._is_open:
@@ -358,7 +360,7 @@ class _Desk:
 
 
 _CLOSED: Final = Failure(kind=FailureKind.STOPPED, message="the client was closed meanwhile")
-_NO_MODEL: Final = InputError("the request names no model and there is no default; name one for it or for all")
+_NO_MODEL: Final = "the request names no model and there is no default; name one for it or for all"
 _SYSTEM_ROLES: Final = frozenset({"system", "developer"})
 
 

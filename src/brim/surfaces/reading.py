@@ -51,7 +51,6 @@ class Reading:
         desk: told every row once.
         rows_from: the input's rows from a position on, turn by turn.
         is_again: may *rows_from* be called more than once, and may rows be for different lanes?
-
     """
 
     def __init__(
@@ -77,16 +76,14 @@ class Reading:
         async for turn in self._rows_from(0):
             left = read = 0
             for row in turn:
-                read += 1
-                if self._is_again and isinstance(row, Request) and self._leaves(row):
-                    left += 1
-                    self._count += 1
-                    continue
+                is_left = self._is_again and isinstance(row, Request) and self._leaves(row)
                 self._count += 1
-                ready = self._desk.admit(row)
+                read += 1
+                left += is_left
+                ready = None if is_left else self._desk.admit(row)
                 if ready is not None:
                     yield ready
-            if left == read:
+            if 0 < read == left:
                 await asyncio.sleep(_REST_S)
         self._desk.ended(self._count)
 
