@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import mean
 
 import pytest
 
@@ -25,6 +26,7 @@ class World:
     seconds: float = 600.0
     seed: int = 1
     factor: float | None = None
+    counts: bool = False
 
     def plays(self) -> tuple[float, float, float]:
         """Times as long as even pacing takes; and of the last three quarters how full and how much refused.
@@ -35,9 +37,10 @@ class World:
         settings = Settings(seed=self.seed, limits=Limits(requests_per_minute=stated))
         headers = Headers(spelling=self.spelling, words="kind", waits=self.waits)  # type: ignore[arg-type]
         latency = Latency(first=self.latency, spread=0.4)
-        provider = Provider(
-            Scenario(seed=self.seed, limits=[self.limit], headers=headers, latency=latency), keeps_log=True
+        scenario = Scenario(
+            seed=self.seed, limits=[self.limit], headers=headers, latency=latency, refusals_count=self.counts
         )
+        provider = Provider(scenario, keeps_log=True)
         count = int(self.rate * self.seconds)
         played = play(SimTransport(provider), (ask(each) for each in range(count)), settings)
         assert played.positions == list(range(count))
@@ -155,3 +158,56 @@ def test_a_limit_that_is_stated_too_high_is_found_to_be_lower(factor: float, spe
 
     assert fill >= 0.95
     assert refused <= 0.01
+
+
+@pytest.mark.parametrize("waits", [(), ("seconds",)], ids=["no wait", "whole seconds"])
+@pytest.mark.parametrize("latency", [0.5, 12.0])
+def test_a_bucket_that_others_had_emptied_is_a_limit_all_the_same(waits: Sequence[str], latency: float) -> None:
+    """
+    A run that begins right after another one is refused at first, and then more gets through than in that moment: that
+    passed for chance, which a limit goes on refusing for as long as a run takes: a fifth of the calls, and more.
+    """
+    limit = requests(0.3, start="empty")
+    plays = [World(0.3, limit, waits, latency=latency, seconds=400.0, seed=seed).plays() for seed in (1, 2, 3)]
+    ratio, fill, refused = (mean(each) for each in zip(*plays, strict=True))
+    assert ratio < 1.03
+    assert fill > 0.95
+    assert refused < 0.12
+
+
+@pytest.mark.parametrize("latency", [0.5, 12.0])
+def test_a_dash_into_a_limit_ends_after_a_few(latency: float) -> None:
+    """
+    Each refusal names how long to wait, so that every second call gets through: a fifth of all was refused.
+    """
+    worlds = [World(0.3, requests(0.3), ("seconds",), latency=latency, seconds=400.0, seed=seed) for seed in (1, 2, 3)]
+    _, fill, refused = (mean(each) for each in zip(*(world.plays() for world in worlds), strict=True))
+    assert fill > 0.97
+    assert refused < 0.12
+
+
+def test_a_row_that_comes_last_before_each_refusal_costs_nothing_of_what_is_known() -> None:
+    """
+    Refused calls count, and one row was refused each time that the pace was too high, as no other. What others had
+    taught was forgotten then, and nine went at once.
+    """
+    ratio, fill, refused = World(0.3, requests(0.3), ("float",), latency=0.5, seconds=400.0, counts=True).plays()
+    assert ratio < 1.05
+    assert fill > 0.85
+    assert refused < 0.15
+
+
+def test_a_cap_beside_a_rate_never_sets_a_lane_free() -> None:
+    """
+    Three calls at once, and four a second. While a number of calls was tried, whatever the rate said, a refusal took
+    away the bound above: the rate was infinite, and hundreds were refused in a second.
+    """
+    refused = []
+    for seed in range(1, 9):
+        headers = Headers(spelling="none", words="kind", waits=("seconds",))
+        latency = Latency(first=0.5, spread=0.3, refusal=0.05)
+        scenario = Scenario(seed=seed, limits=[requests(4.0)], concurrency=3, headers=headers, latency=latency)
+        provider = Provider(scenario)
+        play(SimTransport(provider), (ask(each) for each in range(1_600)), Settings(seed=seed))
+        refused.append(provider.tally.refused.total())
+    assert max(refused) < 0.1 * 1_600

@@ -27,7 +27,7 @@ def go(dash: Dash, refused: int, *, rate: float = 0.7 * RATE) -> float | None:
         share = dash.sent(now)
         if share is not None:
             return share
-        if number * refused // 24 > (number - 1) * refused // 24 and not dash.refused():
+        if number * refused // 24 > (number - 1) * refused // 24 and not dash.refused(now):
             return None
 
 
@@ -76,6 +76,23 @@ def test_a_limit_ends_it_after_a_few() -> None:
     assert due == [False] * 11 + [True]
 
 
+def test_a_limit_that_lets_one_through_after_each_wait_ends_it_too() -> None:
+    """
+    Every second one is refused, since each refusal names a wait and is kept to: no more gets through than is believed.
+    Where as many come much faster, that may still be chance.
+    """
+    for each_s, is_over in ((1.0 / (0.7 * RATE), True), (1.0 / (2.8 * RATE), False)):
+        dash, _ = suspicious()
+        dash.begin(Belief(0.7 * RATE, 0.0), trip_s=0.1, now=0.0)
+        goes_on = []
+        for number in range(1, 6):
+            dash.sent(number * each_s - 0.1)
+            dash.sent(number * each_s)
+            goes_on.append(dash.refused(number * each_s))
+        assert goes_on[:3] == [True, True, True]
+        assert (not all(goes_on)) is is_over
+
+
 def test_what_sank_far_below_a_limit_that_a_dash_has_shown_is_asked_about_soon_again() -> None:
     """
     That it was a limit then says nothing of a rate of a third. But a block, in which nothing gets through, is no rate.
@@ -104,10 +121,10 @@ def test_what_a_window_lets_through_at_once_proves_nothing() -> None:
     dash, _ = suspicious()
     dash.begin(Belief(0.7 * RATE, 30.0), trip_s=0.0, now=0.0)
     now = 0.0
-    for number in range(1, 24 + 30 + 1):
+    for number in range(1, 34 + 4 + 1):
+        assert dash.is_running
         now += 1.0 / (SPEED * 0.7 * RATE)
         assert dash.sent(now) is None
-        assert number <= 34 or dash.refused()
+        assert number <= 34 or dash.refused(now) is (number < 38)
 
-    assert dash.sent(now + 0.1) == 0.0
     assert not dash.is_running

@@ -232,6 +232,7 @@ def test_more_than_was_supposed_got_through_so_it_is_supposed_no_more() -> None:
     assert not evidence.refused(refusal(2.1), 120.0, mean=1.0, base=1.3, pace=float("inf"))
     assert evidence.guess == pytest.approx(59.0 / 1.1)
     assert evidence.high == float("inf")
+    assert evidence.between(0.5) == pytest.approx(59.0 / 1.1)
 
 
 def test_a_refusal_that_fits_what_was_known_leaves_it_narrow() -> None:

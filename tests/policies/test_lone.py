@@ -52,6 +52,25 @@ def test_a_row_that_is_refused_while_others_get_through_is_refused_for_its_own_s
     assert taken == [(False, 0.0), (False, 0.0), (True, 2.0), (True, 4.0), (True, 8.0)]
 
 
+def test_what_was_learnt_from_others_outlives_a_row_that_is_alone() -> None:
+    """
+    It alone was refused, ever: then it taught all there is. Another one before it may have met a limit.
+    """
+    for others, only in ((0, True), (1, False)):
+        rows = Rows()
+        for number in range(others):
+            rows.refuse(f"good {number}")
+            rows.lone.passed(*rows.send(f"good {number}"))
+            rows.let_through(50)
+        for name in ("bad", "worse"):
+            for _ in range(2):
+                rows.refuse(name)
+                rows.let_through(8)
+            row = rows.refuse(name)
+            assert (row.is_news, row.only) == (True, only)
+            rows.let_through(8)
+
+
 def test_a_row_that_is_refused_for_its_own_sake_is_given_up_in_the_end() -> None:
     """
     After eight refusals, and a minute, and not before; the longest wait between two is a minute.

@@ -33,4 +33,19 @@ def test_answers_that_overlap_by_more_than_they_are_late_were_there_at_once(
     """An answer is late by a second at most."""
     presence = Presence()
 
-    assert [presence.answered(sent_at, now, late_s=1.0) for sent_at, now in answers] == found
+    seen = []
+    for sent_at, now in answers:
+        presence.answered(sent_at, now, late_s=1.0)
+        seen.append(presence.lately)
+    assert seen == found
+
+
+def test_what_overlapped_long_ago_is_forgotten() -> None:
+    """After sixteen answers that came one by one: a cap may have been lowered."""
+    presence = Presence()
+    for number in range(4):
+        presence.answered(float(number), 10.0 + number, late_s=1.0)
+    assert presence.lately == 4
+    for number in range(16):
+        presence.answered(20.0 + 5.0 * number, 24.0 + 5.0 * number, late_s=1.0)
+    assert presence.lately == 1

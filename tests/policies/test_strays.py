@@ -176,6 +176,6 @@ def test_far_more_than_is_thought_to_be_chance_is_asked_about_and_ends_it() -> N
     go_on(strays, range(1, 400), each=4, belief=Belief(5.0, 0.0))
     while strays.is_testing:
         strays.sent(80.0, is_safe=False)
-        strays.refused(is_open=True)
+        strays.refused(80.0, is_open=True)
 
     assert strays.share == 0.0

@@ -20,6 +20,20 @@ def test_a_little_lateness_is_made_up_for_and_a_pause_is_not() -> None:
     assert turn.since == 3.0
 
 
+def test_two_that_come_together_after_a_pause_are_not_held_up_by_a_fast_rate() -> None:
+    """
+    Six answers a second make room for six calls, two of them at a time: a rate of a hundred has no part in that. Once
+    calls have come one step after the other for a tenth of a second it is what holds them up.
+    """
+    turn = Turn(saves=False)
+    assert turn.took(0.01, 1.0, most=0.01) is Went.LATE
+    assert turn.took(0.01, 1.02, most=0.01) is Went.LATE
+    assert turn.took(0.01, 1.3, most=0.01) is Went.LATE
+    went = [turn.took(0.01, 1.3 + 0.01 * number, most=0.01) for number in range(1, 15)]
+    assert set(went[:9]) == {Went.LATE}
+    assert set(went[11:]) == {Went.IN_TURN}
+
+
 @pytest.mark.parametrize("saves", [False, True])
 def test_a_step_is_saved_where_something_may_be(*, saves: bool) -> None:
     """

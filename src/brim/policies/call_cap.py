@@ -19,7 +19,7 @@ from collections import deque
 from enum import Enum
 from typing import Final
 
-from brim.policies.presence import Presence
+from brim.policies.presence import FEW, Presence
 
 __all__ = ["CallCap"]
 
@@ -226,10 +226,11 @@ class CallCap:
         self._typical_s += (now - sent_at - self._typical_s) * (_USUAL if self._typical_s else 1.0)
         if among > self._accepted:
             self._accepted = max(self._accepted, among - self._presence.gone(sent_at))
-        if self._state is _TRIED and self._lowest <= _FEW:
+        if among <= FEW:  # so few are not miscounted
             late_s = max(_LATE_S, _LATE * self._typical_s, _TRIPS * self._refusal_s)
-            if self._presence.answered(sent_at, now, late_s=late_s) >= self._lowest:
-                self.give_up()  # so few are not miscounted
+            self._presence.answered(sent_at, now, late_s=late_s)
+            if self._state is _TRIED and self._presence.lately >= self._lowest:
+                self.give_up()
         if self._state is _BELIEVED or sent_at < self._open_since:
             return
         if self._state is _TRIED and among <= self.size and (one := self._find(sent_at)):
@@ -317,8 +318,8 @@ class CallCap:
                 self.give_up()
         elif self._state is _State.TRIED:
             self._refused_while_tried(number, now)
-        elif number <= 1 or number * _LOOSE + _DOUBTS < self._accepted:
-            self._forget()  # one that is alone is never one too many
+        elif number <= max(1, self._presence.lately) or number * _LOOSE + _DOUBTS < self._accepted:
+            self._forget()  # one that is alone is never one too many, and as many were there at once
         else:
             self._vote(number, now)
 

@@ -77,6 +77,7 @@ class Dash:
 
     Attributes:
         is_running: is one under way?
+        is_confirmed: did the latest let through no more than what was believed?
     """
 
     __slots__ = (
@@ -91,11 +92,12 @@ class Dash:
         "_sent",
         "_strikes",
         "_trip_s",
+        "is_confirmed",
         "is_running",
     )
 
     def __init__(self) -> None:
-        self.is_running = False
+        self.is_running = self.is_confirmed = False
         self._needed = _STRIKES
         self._strikes: list[_Strike] = []
         self._rate = self._trip_s = self._began_at = self._over_at = 0.0
@@ -159,10 +161,12 @@ class Dash:
         self._strikes, self.is_running = [], False
         return (min(self._refused / sends, len(slower) / span) * sends + _DOUBT) / sends
 
-    def refused(self) -> bool:
-        """One was refused meanwhile. Returns whether it may still be chance."""
+    def refused(self, now: float) -> bool:
+        """One was refused meanwhile, as is known *now*. Returns whether it may still be chance."""
         self._refused += 1
-        if self._refused < _SURELY or self._refused < _NEARLY_ALL * self._sent:
+        passed = self._sent - self._refused
+        self.is_confirmed = passed <= self._rate * (now - self._began_at) + self._held + 1.0
+        if self._refused < _SURELY or not (self.is_confirmed or self._refused >= _NEARLY_ALL * self._sent):
             return True
         self.stop()
         return False

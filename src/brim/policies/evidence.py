@@ -137,7 +137,7 @@ class Evidence:
     @property
     def middle(self) -> float:
         """The rate in the middle of the bounds, in proportion; infinity as long as there are none."""
-        return self.between(_MIDDLE) if self.low else float("inf")
+        return self.between(_MIDDLE) if self.low and self.high < float("inf") else float("inf")
 
     def first(self, passed: float, refusal: Refusal, *, least: float) -> None:
         """The first refusal, when *passed* had been let through. A limit is *least* a second or more, most likely."""
@@ -389,5 +389,10 @@ class Evidence:
         return _UNEVEN * highest(most, _FASTEST * most, has_room)
 
     def between(self, share: float) -> float:
-        """The rate that lies so much of the way from what is likely at least to the high bound, in proportion."""
+        """The rate that lies so much of the way from what is likely at least to the high bound, in proportion.
+
+        Without a bound above, it is what was seen at least.
+        """
+        if self.high == float("inf"):
+            return max(self.likely, self.seen)
         return float(self.likely * (self.high / self.likely) ** share)

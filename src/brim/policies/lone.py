@@ -105,6 +105,7 @@ class Row:
     __slots__ = (
         "_any",
         "_chances",
+        "_is_first",
         "_like",
         "_others",
         "_refusals",
@@ -123,8 +124,9 @@ class Row:
         "went",
     )
 
-    def __init__(self, request: object, charge: Charge) -> None:
+    def __init__(self, request: object, charge: Charge, *, is_first: bool) -> None:
         self.request = request
+        self._is_first = is_first
         self._size = _size(charge)
         self.refusals = self.waited = 0
         self.is_alone = self.is_news = self.is_hopeless = False
@@ -143,8 +145,8 @@ class Row:
 
     @property
     def only(self) -> bool:
-        """Was nobody else refused meanwhile, but for rows that are alone too?"""
-        return not self._others
+        """Was nobody else refused, before it or meanwhile, but for rows that are alone too?"""
+        return self._is_first and not self._others
 
     @property
     def had_room(self) -> bool:
@@ -230,12 +232,13 @@ class Lone:
         went: how many calls were sent; kept by the owner.
     """
 
-    __slots__ = ("_in_vain", "_rows", "_share", "went")
+    __slots__ = ("_in_vain", "_rows", "_share", "_too", "went")
 
     def __init__(self) -> None:
         self._rows: dict[int, Row] = {}
         self._in_vain = 0
         self._share = 0.0
+        self._too = 0  # rows that were refused and are not alone
         self.went = 0
 
     def row(self, attempt: Asks) -> Row | None:
@@ -256,6 +259,7 @@ class Lone:
             before = charge.totals[0] - 1.0 - self._in_vain
             row.refuse(charge, failure, now, before=before, share=self._share)
             self._in_vain += row.is_alone
+            self._too -= row.is_news
             row.went = float(self.went - self._in_vain)
             for other in others if row.is_news else ():
                 other.explain(row.refusals)
@@ -284,5 +288,6 @@ class Lone:
             is_open = sum(not row.is_alone for row in self._rows.values()) < _MOST_OPEN
             if not is_open or len(self._rows) >= _MOST_ROWS:
                 return None
-        row = self._rows[id(attempt.request)] = Row(attempt.request, charge)
+        row = self._rows[id(attempt.request)] = Row(attempt.request, charge, is_first=self._too == 0)
+        self._too += 1
         return row

@@ -7,9 +7,7 @@ is believed is what the bounds have in common:
 - *cruising*: the pace stays a little below what is believed for some hundred attempts, and then rises sharply. So a
   refusal comes that seldom while the limit stays as it is, and a limit that was raised is found as soon.
 
-How it rises is told by `brim.policies.probing`.
-
-The first refusal comes when a burst is used up; `Evidence.guess` says where the search begins then.
+How it rises is told by `brim.policies.probing`; where the search begins, once a burst is used up, by `Evidence.guess`.
 
 A refusal may be a stray one, of no limit at all, unless it names a wait and comes where a limit may be. Strays are a
 small share at any rate, each by itself; a limit refuses a large share of what is beyond it. So while searching, the
@@ -36,8 +34,8 @@ from brim.policies.dwell import Dwell
 from brim.policies.evidence import Evidence
 from brim.policies.refusal import Refusal
 from brim.policies.relief import Relief
-from brim.policies.strays import Strays
-from brim.policies.turn import LATE_S, Turn, Went
+from brim.policies.strays import Strays, refills
+from brim.policies.turn import Turn, Went
 from brim.policies.word import Word
 
 __all__ = ["Mode", "Pace"]
@@ -53,7 +51,6 @@ _LEAST_RATE: Final = 1e-3
 _RELIEVED: Final = 1.25
 _SOME_WAIT_S: Final = 0.5
 """A wait shorter than this tells no more than none at all."""
-_HALF: Final = 0.5
 
 
 class Mode(Enum):
@@ -177,15 +174,14 @@ class Pace:
             self._grow(amount, now)
         self._evidence.saw(amount, self._passed[self.place], now)
         self._wait_for_room(amount, now)
-        is_safe = self.mode is Mode.CRUISING and self.rate < self._base
-        if self.strays.sent(now, is_safe=is_safe):
+        if self.strays.sent(now, is_safe=self.mode is Mode.CRUISING and self.rate < self._base):
             self._tested()
 
     def _wait_for_room(self, amount: float, now: float) -> None:
         """What was sent too fast a while ago is in a window that slides, unless the server shows far more of it."""
         blocks = self._evidence.blocks
         if blocks.rate and self.mode is Mode.CRUISING and self._base <= _RELIEVED * blocks.rate:
-            budget = min(blocks.amount * self.rate / self._base + _HALF * amount, blocks.amount)
+            budget = min(blocks.amount * self.rate / self._base + amount / 2, blocks.amount)
             self._turn.wait_until(blocks.hold_until(amount, budget, now) - self._mean / self.rate)
 
     def relieved(self, *, shown: float, most: float) -> None:
@@ -239,12 +235,11 @@ class Pace:
         if self.strays.is_testing:
             self.rate = self._base * (self.strays.speed if self.strays.is_trying else probing.BELOW)
             return
-        evidence, mean = self._evidence, self._mean
         if self.mode is Mode.SEARCHING:
-            self.rate *= probing.searching(evidence, self._search, amount, now, rate=self.rate, mean=mean)
+            self.rate *= probing.searching(self._evidence, self._search, amount, now, rate=self.rate, mean=self._mean)
         else:
             self._dwell.took(amount)
-            factor = probing.cruising(evidence, self._dwell.part(self._base, mean))
+            factor = probing.cruising(self._evidence, self._dwell.part(self._base, self._mean))
             if factor > probing.RAISED:
                 self.mode, self._search = Mode.SEARCHING, _CAREFUL
             self.rate = self._base * factor
@@ -275,13 +270,18 @@ class Pace:
             if self._evidence.is_fresh or self._evidence.is_promised:
                 self._settle()
             return True  # of the same burst as the last strike
+        is_dash = self.strays.is_dashing
         if self._may_be_stray(refusal, sent):
             return False
-        first, pace = self._doubt.first(self.strays.share)
-        self._strike(first._replace(wait=wait, exact=exact), refusal, sent[self.place] - amount - self._refused, pace)
-        self.strays.believed(sent[0], refusal, pace=pace / self._mean, belief=self._belief)
-        self._doubt.believed(sent[0])
-        self._hurry(wait)
+        if is_dash and self.strays.is_confirmed:
+            self._resume(now)
+        else:
+            first, pace = self._doubt.first(self.strays.share)
+            self._strike(first._replace(wait=wait, exact=exact), refusal, sent[self.place] - self._refused, pace)
+            self.strays.believed(sent[0], refusal, pace=pace / self._mean, belief=self._belief)
+            self._doubt.believed(sent[0])
+        least = min(probing.least(self._mean, wait), self._ceiling)
+        self._base, self.rate = max(self._base, least), max(self.rate, least)
         gap = self._mean / self.rate
         self._turn.wait_until(now + probing.pause(self._evidence.blocks, gap) - gap)
         return True
@@ -291,7 +291,7 @@ class Pace:
         is_alone = self._doubt.refused(sent[0], refusal, pace)
         units = sent[self.place] - self._refused
         if self.mode is Mode.FREE:
-            pace = units / max(LATE_S, refusal.sent_at - self._began)  # however much it held, it refills no faster
+            pace = refills(units, refusal.sent_at - self._began)
         self.strays.weigh(sent[0], units, refusal, pace)
         noise = self.strays.share
         is_searching = self.mode is Mode.SEARCHING
@@ -307,7 +307,7 @@ class Pace:
             return self._doubt.is_scattered(noise)
         is_open = self._doubt.is_open(noise)
         if self.strays.is_testing:
-            return self.strays.refused(is_open=is_open)
+            return self.strays.refused(refusal.now, is_open=is_open)
         if is_searching and not noise and self.rate > self._evidence.middle:
             return False
         is_stray = (is_searching or is_safe or noise > 0.0) and is_open
@@ -325,8 +325,8 @@ class Pace:
         least = max(_SAFE * self._evidence.low, _SUNK * self._proven)
         return self.rate < least or self._evidence.had_room(refusal, self._mean)
 
-    def _strike(self, refusal: Refusal, latest: Refusal, units: float, pace: float) -> None:
-        now, passed = latest.now, self._passed[self.place]
+    def _strike(self, refusal: Refusal, latest: Refusal, with_it: float, pace: float) -> None:
+        now, passed, units = latest.now, self._passed[self.place], with_it - latest.amount
         self._relief.refused()
         if self.mode is Mode.FREE:
             self._mean = max(1.0, passed / max(1.0, self._passed[0])) if self.place else 1.0
@@ -359,10 +359,14 @@ class Pace:
         proven = self._proven if self.mode is Mode.CRUISING and pace >= _SUNK * self._proven else 0.0
         self._proven = max(proven, 0.0 if self._is_unproven else self._evidence.low)
         self._settle()
-        self._struck_at = now
+        self._resume(now)
         self._dwell.begin()
         self._sends_since = 0
         self._dwell.refused(wait=refusal.wait, is_new=self._evidence.blocks.count <= 1)
+
+    def _resume(self, now: float) -> None:
+        """What is believed since a refusal goes on from here, a little below."""
+        self.rate, self._struck_at = self._base * probing.BELOW, now
         self._doubt.settle()
         self._is_passed_by = False
 
@@ -389,12 +393,6 @@ class Pace:
         self._base = base
         self._search = probing.crossing(evidence.high, base, self._mean)
         self.mode = Mode.CRUISING if evidence.is_close or self._agreement.is_settled else Mode.SEARCHING
-
-    def _hurry(self, wait: float) -> None:
-        """No limit is so low that it has to be asked about more seldom than this, or than the server itself says."""
-        least = min(self._mean / max(probing.LONGEST_GAP_S, wait), self._ceiling)
-        self._base = max(self._base, least)
-        self.rate = max(self.rate, least)
 
     def __repr__(self) -> str:
         return f"Pace({self.rate:.3g}/s, {self.mode.value})"

@@ -16,13 +16,13 @@ from brim.policies.evidence import Evidence
 
 __all__ = [
     "BELOW",
-    "LONGEST_GAP_S",
     "NEAR_CEILING",
     "RAISED",
     "between",
     "calmer",
     "crossing",
     "cruising",
+    "least",
     "near",
     "pause",
     "searching",
@@ -68,7 +68,7 @@ _BEYOND: Final = 1.15
 _SLOWEST: Final = 0.01
 """A search grows by no less in a second, or with an attempt where these are fewer: counted in seconds alone a rate of a
 few calls a minute would be far beyond the limit before the next one goes, again and again."""
-LONGEST_GAP_S: Final = 20.0
+_LONGEST_GAP_S: Final = 20.0
 _LONGEST_PAUSE_S: Final = 8.0
 _BREATH: Final = 0.005
 """A window that is full to the brim needs some room before it is filled on."""
@@ -115,12 +115,17 @@ def near(ceiling: float, base: float, *, pace: float, sends: float, waits: float
     return max(base, (NEAR_CEILING if sends > _RARE else _BELOW_CEILING) * ceiling)
 
 
+def least(amount: float, wait: float) -> float:
+    """No limit is so low that it has to be asked for an *amount* more seldom than this, or than it says by a *wait*."""
+    return amount / max(_LONGEST_GAP_S, wait)
+
+
 def pause(blocks: Blocks, gap: float) -> float:
     """For how long to send nothing after a refusal, in seconds; attempts keep *gap* apart otherwise.
 
     Where a refused call counts, asking again and again keeps the bucket empty: ever longer until one gets through.
     """
-    longest = min(max(_LONGEST_PAUSE_S, _PAUSE_SHARE * blocks.block), LONGEST_GAP_S)
+    longest = min(max(_LONGEST_PAUSE_S, _PAUSE_SHARE * blocks.block), _LONGEST_GAP_S)
     if blocks.block > _A_MINUTE_AND_MORE_S and blocks.count > _MANY and blocks.count % _NOW_AND_THEN == 1:
         return _A_MINUTE_S  # where refused calls count, and as many are asked as fit, no other pause ends it
     backoff = (_WINDOW_BACKOFF if blocks.span else _BACKOFF) ** min(blocks.count - 1, 16)
@@ -157,6 +162,8 @@ def setting_out(trip_s: float = _A_TRIP / _A_SECOND) -> float:
 
 def crossing(high: float, base: float, mean: float) -> float:
     """By how much a search from *base* on grows in a second so that it is at *high* in time."""
+    if high == float("inf"):
+        return _A_SECOND
     return max(_slowest(base / mean), log(high / base) / max(_CROSSED_S, _CROSSED_SENDS * mean / base))
 
 

@@ -13,8 +13,9 @@ from typing import Final, NamedTuple
 
 from brim.policies.dash import SPEED, Belief, Dash
 from brim.policies.refusal import Refusal
+from brim.policies.turn import LATE_S
 
-__all__ = ["Strays"]
+__all__ = ["Strays", "refills"]
 
 _SUSPICIOUS: Final = 2
 """So many where a limit can't refuse are reason enough for a test."""
@@ -192,6 +193,7 @@ class Strays:
         """A dash has shown a limit. Where far more is refused than was thought to be chance, that was the limit too."""
         if self._is_more(self._load):
             self.share, self.names_waits, self._missed = 0.0, False, 0.0
+            self._refuted.clear()
 
     def believed(self, number: float, refusal: Refusal, *, pace: float, belief: Belief) -> None:
         """The attempt with that *number*, which went at *pace* a second, was refused by a limit, it seems.
@@ -228,6 +230,16 @@ class Strays:
         return self.share > _LIGHT and self._load <= self.share + _FAR_MORE
 
     @property
+    def is_dashing(self) -> bool:
+        """Is a dash under way?"""
+        return self.is_testing and self._dash.is_running
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Did the latest dash end because no more came through than is believed?"""
+        return self._dash.is_confirmed
+
+    @property
     def is_trying(self) -> bool:
         """Is the next attempt one of those that go faster?"""
         return self.is_testing and (self._dash.is_trying if self._dash.is_running else self._tried < _TRIED)
@@ -237,12 +249,12 @@ class Strays:
         """Times the rate that is believed, while they do."""
         return SPEED if self._dash.is_running else _FASTER
 
-    def refused(self, *, is_open: bool) -> bool:
+    def refused(self, now: float, *, is_open: bool) -> bool:
         """One was refused while the test is running. May it be a stray one? *is_open*: by the odds."""
         self._refused += 1
         if not self._dash.is_running:
             return is_open
-        self.is_testing = self._dash.refused()
+        self.is_testing = self._dash.refused(now)
         if not self.is_testing:
             self._doubt_share()
         return self.is_testing
@@ -252,6 +264,14 @@ class Strays:
         self.share, self.is_testing, self._hits, self.names_waits = 0.0, False, 0, False
         self._missed = 0.0
         self._dash.is_running = False
+
+
+def refills(units: float, seconds: float) -> float:
+    """The most that a bucket refills a second, however much it held, which refused after *units* in so many *seconds*.
+
+    Infinity where nothing came through: then others had emptied it.
+    """
+    return units / max(LATE_S, seconds) if units > 0.0 else float("inf")
 
 
 def _share(refused: int, sent: float) -> float:

@@ -14,6 +14,8 @@ __all__ = ["LATE_S", "Turn", "Went"]
 
 LATE_S: Final = 0.05
 """So much lateness is made up for."""
+_BEHIND_S: Final = 0.1
+"""Two that come closer together than this, after a pause, need not have been held up by a fast rate."""
 _EARLY_S: Final = 1e-4
 """What is sent by so much too early is sent whatever the rate says."""
 _SOON: Final = 0.5
@@ -28,7 +30,7 @@ class Went(Enum):
 
     EARLY = "before its turn"
     IN_TURN = "in its turn"
-    LATE = "after a pause"
+    LATE = "after a pause, or right behind one that did"
 
 
 class Turn:
@@ -58,7 +60,7 @@ class Turn:
         self._owed = 0.0
         if now - due < LATE_S:
             self.since = due
-            return Went.IN_TURN
+            return Went.IN_TURN if now - self._paused_at > _BEHIND_S else Went.LATE
         # Where both were refused it was too early for the first one.
         self._saves = self._saves and self._refused != 1
         self._paused_at, self._refused = now, 0
