@@ -9,8 +9,10 @@ import pytest
 
 from brim.config import Limits
 from brim.engine.lane import Settings
+from brim.protocols import WireRequest
 from brim.simulator import Capacity, Headers, Latency, Limit, Provider, Scenario, SimTransport
-from engine.support import Played, ask, play
+from brim.transport.scripted import Answers, Scripted
+from engine.support import Played, ask, play, refusal, reply
 
 RATE = 10.0
 COUNT = 3_000
@@ -197,3 +199,24 @@ def test_a_limit_a_second_beside_headers_that_show_plenty_costs_next_to_nothing(
 
     assert played.ended_at <= 1.045 * COUNT / RATE
     assert refused <= 0.003
+
+
+def test_where_what_is_shown_sets_no_pace_after_all_not_everything_goes_at_once() -> None:
+    """
+    A refusal shows a limit of 18, and the answers after it that this is a day's: no rate holds calls back then.
+    """
+    shown = {"x-ratelimit-limit-requests": "18"}
+
+    def far(request: WireRequest) -> Answers:
+        number = len(far_end.requests)
+        if number == 8:
+            headers = shown | {"x-ratelimit-remaining-requests": "0", "retry-after": "30"}
+            return msgspec.structs.replace(refusal(429), headers=headers)
+        headers = shown | {"x-ratelimit-remaining-requests": "9", "x-ratelimit-reset-requests": "12h"}
+        return msgspec.structs.replace(reply(after=8.0), headers=headers)
+
+    far_end = Scripted(then=far)
+    played = play(far_end, (ask(each) for each in range(300)), Settings(seed=1))
+
+    assert played.positions == list(range(300))
+    assert sum(30.0 < at < 32.0 for at in far_end.sent_at) < 40

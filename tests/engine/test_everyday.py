@@ -211,3 +211,18 @@ def test_a_cap_beside_a_rate_never_sets_a_lane_free() -> None:
         play(SimTransport(provider), (ask(each) for each in range(1_600)), Settings(seed=seed))
         refused.append(provider.tally.refused.total())
     assert max(refused) < 0.1 * 1_600
+
+
+@pytest.mark.parametrize("rate", [1.0, 4.0])
+@pytest.mark.parametrize("latency", [0.5, 12.0])
+def test_a_window_that_counts_on_in_the_next_one_is_no_days(rate: float, latency: float) -> None:
+    """
+    Its resets are two minutes away, and passed for those of a limit per day, which sets no pace: nothing held calls
+    back but what refusals taught, half of them were refused, and a run took twice as long.
+    """
+    limit = requests(rate, window="weighted")
+    plays = [World(rate, limit, (), "openai", latency, 400.0, seed).plays() for seed in (1, 2, 3)]
+    ratio, fill, refused = (mean(each) for each in zip(*plays, strict=True))
+    assert ratio < 1.25
+    assert fill > 0.8
+    assert refused < 0.01

@@ -43,6 +43,17 @@ def test_a_reset_in_the_wrong_unit_is_given_away_by_what_comes_back() -> None:
     assert far.believed(shown(3.0, 60.0)).reset_in is None
 
 
+def test_a_reset_within_two_minutes_is_no_days() -> None:
+    """
+    A window that counts on in the next one by the part that a sliding one would hold is back after two.
+    """
+    far = FarReset()
+    for second in range(60):
+        tell(far, LIMIT - 10.0 * second, 120.0 - second, at=float(second), sent=10.0 * second)
+
+    assert not far.is_daily
+
+
 def test_a_reset_within_a_minute_is_believed() -> None:
     """
     Whatever comes back: nothing is said of a day.

@@ -108,6 +108,18 @@ def test_without_a_name_it_is_as_long_as_the_longest_reset_if_much_was_ever_left
     assert bucket.seconds == 60.0
 
 
+def test_a_window_ends_a_minute_before_the_reset_of_the_one_after_it() -> None:
+    """
+    Resets of more than one window and a half show that they are meant; a second too many is only rounded.
+    """
+    assert [Period().ends_in(reset_in) for reset_in in (5.0, 60.0, 61.0, 85.0, 95.0, 120.0)] == [
+        5.0, 60.0, 61.0, 85.0, 35.0, 60.0,
+    ]  # fmt: skip
+    period = Period()
+    assert [period.ends_in(reset_in) for reset_in in (120.0, 85.0, 62.0, 40.0)] == [60.0, 25.0, 2.0, 40.0]
+    assert Period().ends_in(3_600.0) == 3_600.0
+
+
 def test_a_reset_that_is_refused_twice_is_not_looked_at_again() -> None:
     """
     One that says "in a second" whatever happens costs two calls, and no more.

@@ -139,8 +139,8 @@ class Learner:
             answer = self._taken(outcome, answer, charge, now, number=number)
             outcome = answer.outcome
         self._admission.answered(charge, answer, now, used=used)
-        if answer.levels and self._admission.is_rate_known:
-            self._window.open()
+        if answer.levels:
+            self._fit_window()
         if isinstance(outcome, Reply):
             self._lone.passed(attempt, charge)
             self._replied(outcome, answer, charge, now)
@@ -213,9 +213,18 @@ class Learner:
     def _unlearn(self) -> None:
         """What was taken for refusals of a limit was a storm: what they taught is worth nothing."""
         self._admission.unlearn()
-        window, is_open = self._window, self._admission.is_rate_known
-        window.cap.give_up()
-        window.restate(window.ceiling, is_open=is_open, in_flight=self._lane.in_flight)
+        self._window.cap.give_up()
+        self._restate_window(is_open=self._admission.is_rate_known)
+
+    def _fit_window(self) -> None:
+        """Where a rate is shown it holds calls back; where none is any more, and none was learnt, nothing else does."""
+        if self._admission.is_rate_known:
+            self._window.open()
+        elif self._window.is_open and not self._admission.is_paced:
+            self._restate_window(is_open=False)
+
+    def _restate_window(self, *, is_open: bool) -> None:
+        self._window.restate(self._window.ceiling, is_open=is_open, in_flight=self._lane.in_flight)
 
     def _failed(
         self, failure: Failure, answer: Answer, charge: Charge, now: float, *, attempt: Attempt | None

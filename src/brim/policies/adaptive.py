@@ -145,6 +145,11 @@ class AdaptiveWindow:
         ahead = max(_AHEAD * unslowed, self._far * min(unslowed, answers)) if answers else self._most_unanswered
         return min(self.cap.size, self.ceiling, ahead)
 
+    @property
+    def is_open(self) -> bool:
+        """Is it a rate that holds calls back?"""
+        return self._is_open
+
     def open(self) -> None:
         """A rate is known that holds us back: no need to be careful here."""
         if not self._is_open:

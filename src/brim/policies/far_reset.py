@@ -14,7 +14,8 @@ __all__ = ["FarReset"]
 
 _LONGEST_S: Final = 600.0
 """A limit for longer than this sets no pace: a run may be over long before it matters."""
-_LONGER_THAN_MINUTE_S: Final = 90.0
+_LONGER_THAN_MINUTE_S: Final = 125.0
+"""What counts on in the next minute, by the part of it that a sliding one would hold, is back after two."""
 _FEW_CALLS: Final = 3.0
 _SOONER: Final = 5.0
 """So many times as much must have come back as would by then."""

@@ -291,7 +291,7 @@ class ServerLevel:
             since = self._refill.echo.last_note(seen_at) if self._moment.lag else seen_at
             look = Look(seen_at, shown.remaining, self._moment.sent(course, self._sent_by), since)
             if shown.reset_in is not None:
-                self._refill.saw_reset(seen_at + shown.reset_in, seen_at)
+                self._refill.saw_reset(seen_at + self._period.ends_in(shown.reset_in), seen_at)
                 self._shorten(shown.reset_in, look, cost, is_refused=is_refused)
             covered = self._moment.covered(course, self.rate, most=_UNDER_WAY * self._cap - self._kept)
             self._follow(look, now, cost, covered=covered, is_refused=is_refused)

@@ -53,6 +53,8 @@ _CLEARLY: Final = 1.2
 """So many times more came back than may have."""
 _REFUTED: Final = 2.0
 """A reset that is so many times as long as windows were thought to be refutes that."""
+_DOUBLE: Final = 1.5
+"""A reset that is so many times as long as a window is that of the next one."""
 _EXACT_S: Final = 0.3
 _WHOLE_S: Final = 1.1
 _HELD: Final = 3.0
@@ -73,6 +75,7 @@ class Period:
         "_began_at",
         "_ends",
         "_first",
+        "_is_doubled",
         "_is_peeking",
         "_is_plain",
         "_is_read",
@@ -93,7 +96,7 @@ class Period:
         self._ends = _Ends()
         self._anchor: tuple[float, float, float, float] | None = None
         self._first: tuple[float, float, float, float] | None = None
-        self._is_peeking = self._is_whole = False
+        self._is_doubled = self._is_peeking = self._is_whole = False
         self._began_at = _NEVER
         self._longest = 0.0
         self._times = self._vain = 0
@@ -109,6 +112,14 @@ class Period:
         """An attempt goes."""
         self._is_peeking = self._is_peeking or now >= self.peek_at
         self.peek_at = _NEVER
+
+    def ends_in(self, reset_in: float) -> float:
+        """Seconds until the window of now ends, where *reset_in* may tell when the one after it is over as well.
+
+        That is so where what is left of a window counts on in the next one by the part that a sliding one would hold.
+        """
+        self._is_doubled = self._is_doubled or _DOUBLE * self.seconds < reset_in <= 2.0 * self.seconds + _OFF_S
+        return reset_in - self.seconds if self._is_doubled and reset_in > self.seconds else reset_in
 
     def read(self, named: float | None, reset_in: float | None, *, limit: float, left: float | None) -> None:
         """An answer showed the limit.
