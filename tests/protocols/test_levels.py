@@ -46,6 +46,49 @@ CASES: list[tuple[str, Mapping[str, str], list[LimitLevel]]] = [
         [LimitLevel(REQUESTS, 60.0, None, 3.0), LimitLevel(TOKENS, None, 0.0, 59.0)],
     ),
     (
+        "Cerebras: the unit behind what is counted",
+        {
+            "x-ratelimit-limit-requests-day": "14400",
+            "x-ratelimit-remaining-requests-day": "14370",
+            "x-ratelimit-reset-requests-day": "33011.382867",
+            "x-ratelimit-limit-tokens-minute": "60000",
+            "x-ratelimit-remaining-tokens-minute": "50",
+            "x-ratelimit-reset-tokens-minute": "26.5",
+        },
+        [
+            LimitLevel(REQUESTS, 14_400.0, 14_370.0, 33_011.382867, 86_400.0),
+            LimitLevel(TOKENS, 60_000.0, 50.0, 26.5, 60.0),
+        ],
+    ),
+    (
+        "Mistral and DigitalOcean: other words for the same",
+        {
+            "x-ratelimit-limit-req-minute": "60",
+            "x-ratelimit-remaining-req-minute": "59",
+            "x-ratelimit-limit-tokens-per-minute": "500000",
+            "x-ratelimit-remaining-tokens-per-minute": "499000",
+            "x-ratelimit-reset-tokens-per-minute": "1800000010",
+        },
+        [LimitLevel(REQUESTS, 60.0, 59.0, None, 60.0), LimitLevel(TOKENS, 500_000.0, 499_000.0, 10.0, 60.0)],
+    ),
+    (
+        "Input and output apart, under names like OpenAI's",
+        {
+            "x-ratelimit-limit-requests": "50",
+            "x-ratelimit-remaining-requests": "49",
+            "x-ratelimit-limit-input-tokens": "50000",
+            "x-ratelimit-remaining-input-tokens": "49000",
+            "x-ratelimit-limit-output-tokens": "8000",
+            "x-ratelimit-remaining-output-tokens": "7000",
+            "x-ratelimit-reset-output-tokens": "7s",
+        },
+        [
+            LimitLevel(REQUESTS, 50.0, 49.0, None),
+            LimitLevel(INPUT, 50_000.0, 49_000.0, None),
+            LimitLevel(OUTPUT, 8_000.0, 7_000.0, 7.0),
+        ],
+    ),
+    (
         "LiteLLM: no resets",
         {"x-ratelimit-limit-requests": "10", "x-ratelimit-remaining-requests": "9"},
         [LimitLevel(REQUESTS, 10.0, 9.0, None)],

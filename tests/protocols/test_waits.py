@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -158,6 +159,23 @@ def test_http_dates_come_back(ahead: int) -> None:
         ("try again in about 5 mins", 300.0),
         ("Try Again In 1H2M", 3720.0),
         ("try again in 500 milliseconds", 0.5),
+        ("Please try again in 1 hour and 30 minutes.", 5400.0),
+        ("Please try again in 2 minutes, 5 seconds.", 125.0),
+        ("Please try again in 6m 30s.", 390.0),
+        ("Try again in 1 h 5 min", 3900.0),
+        ("retry in 10 s", 10.0),
+        ("retry in 250 ms", 0.25),
+        ("Try again in an hour.", 3600.0),
+        ("try again in 1,200 seconds", 1200.0),
+        ("Please try your request again in 35 seconds", 35.0),
+        ("Rate limit of 10 per 60s exceeded for UserByModelByMinute. Please wait 46 seconds before retrying.", 46.0),
+        ("Please wait 0 seconds before retrying.", 0.0),
+        ("Request was throttled. Expected available in 52 seconds.", 52.0),
+        ("Too many requests (Retry-After: 7s)", 7.0),
+        ("Your limit resets in about 45s", 45.0),
+        ("try again in 20s, 1 minute limit", 20.0),
+        ("wait a moment", None),
+        ("it had to wait 30 seconds", None),
         ("try again in 20", None),
         ("try again in a while", None),
         ("limit 45 seconds", None),
@@ -187,6 +205,43 @@ def test_the_more_exact_wait_comes_first() -> None:
     waits.append(retry_after(headers, SILENT, NOW))
 
     assert waits == [0.25, 2.0, 3.0, 4.0, 5.0, None]
+
+
+@pytest.mark.parametrize(
+    ("headers", "message", "seconds"),
+    [
+        ({"retry-after-ms": "0", "retry-after": "7"}, "", 7.0),
+        ({"retry-after": "0"}, "Please retry after 45 seconds.", 45.0),
+        ({"retry-after": "Sat, 22 Nov 2025 08:00:00 GMT"}, "try again in 3s", 3.0),
+        ({"retry-after-ms": "-1", "retry-after": "0"}, "too fast", 0.0),
+    ],
+)
+def test_a_wait_of_nothing_shortens_no_other(headers: dict[str, str], message: str, seconds: float) -> None:
+    """
+    Azure writes 0 where it does not know: what else is said counts then.
+    """
+    assert retry_after(headers, Fault(message=message), NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    ("body", "seconds"),
+    [
+        ({"error": "too fast", "retry_after": 300}, 300.0),
+        ({"error": {"message": "too fast", "retry_after_seconds": 2.5}}, 2.5),
+        ({"error": {"message": "too fast", "metadata": {"retry_after_ms": 1500}}}, 1.5),
+        ({"detail": {"error": "rate_limit_exceeded", "retryAfter": "20"}}, 20.0),
+        ({"error": {"message": "too fast", "retry_after": True}}, None),
+        ({"error": {"message": "too fast", "retry_after": -1}}, None),
+        ({"error": {"message": "too fast", "retry_after": None}}, None),
+    ],
+)
+def test_a_field_of_the_body_may_hold_the_wait(body: dict[str, object], seconds: float | None) -> None:
+    """
+    Gateways write it as a number, the unit in the name.
+    """
+    response = WireResponse(status=429, headers={}, body=json.dumps(body).encode(), received_at=NOW)
+
+    assert failure(response).retry_after == seconds
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,13 @@ _BLANKS: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 _NUMBER_FIELDS: Final = ("code", "status", "status_code", "statusCode")
 _WORD_FIELDS: Final = ("code", "status", "type", "error_code")
 _MESSAGE_FIELDS: Final = ("message", "msg", "error_msg", "error_message", "detail", "error_description")
+_DELAY_FIELDS: Final = (
+    *((name, "ms") for name in ("retry_after_ms", "retryAfterMs")),
+    *((name, "s") for name in ("retry_after", "retry_after_seconds", "retryAfter", "retryAfterSeconds")),
+)
+"""Where gateways write the wait as a number, and of what."""
 _READ_FOR_TITLE: Final = 4096
+_LONGEST_S: Final = 1e12
 # LiteLLM writes `litellm.BadRequestError: AnthropicException - {"type": "error", ...}`, then advice of its own.
 _GATEWAY: Final = "litellm."
 _GATEWAY_ENDS: Final = ("\n\nLiteLLM: ", "\nmodel=")
@@ -60,7 +66,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         limits: names of the limits it says were met.
         reasons: why content was flagged.
         headers: headers of an upstream answer that the body repeats, names in lower case.
-        delay: the wait it states in a field of its own (protobuf duration).
+        delay: the wait it states in a field of its own (protobuf duration, or a number with its unit added).
         request_id: the provider's name for this answer.
     """
 
@@ -133,7 +139,7 @@ def _fault(root: dict[str, Any], error: object) -> Fault:
         limits=tuple(_limits(metadata, notes)),
         reasons=tuple(_strings(metadata.get("reasons"))),
         headers=_headers(metadata.get("headers")),
-        delay=next(_strings([note.get("retryDelay") for note in notes]), None),
+        delay=next(_strings([note.get("retryDelay") for note in notes]), None) or _delay(inner, metadata, root),
         request_id=next(_strings([root.get("request_id"), inner.get("request_id")]), None),
     )
     return _unwrapped(fault) if fault.message.startswith(_GATEWAY) else fault
@@ -217,6 +223,17 @@ def _limits(metadata: dict[str, Any], notes: list[dict[str, Any]]) -> Iterable[s
 
 def _headers(value: object) -> dict[str, str]:
     return {str(name).lower(): str(text) for name, text in _dict(value).items() if isinstance(text, (str, int, float))}
+
+
+def _delay(*places: dict[str, Any]) -> str | None:
+    for place in places:
+        for name, unit in _DELAY_FIELDS:
+            value = place.get(name)
+            if isinstance(value, str) and value:
+                return value if unit == "s" else value + unit
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < _LONGEST_S:
+                return f"{value:f}{unit}"
+    return None
 
 
 def _dict(value: object) -> dict[str, Any]:

@@ -5,11 +5,14 @@
   remaining=50, reset=30`. express-rate-limit writes these as `draft-6` and `draft-7`.
 - from 08 on: `RateLimit: "default";r=50;t=30` and `RateLimit-Policy: "default";q=100;w=60`.
 - Kong's rate-limiting plugins: `X-RateLimit-Limit-Minute`, `X-RateLimit-Remaining-Minute`, and so for other units.
+- the same behind what is counted: `x-ratelimit-limit-tokens-minute`, `-requests-day` (Cerebras), `-req-minute`
+  (Mistral), `-tokens-per-minute` (DigitalOcean), with `-input-tokens` and `-output-tokens` likewise.
 - plain `X-RateLimit-Limit`, `-Remaining`, `-Reset` (seconds, or a time since the epoch): OpenRouter, Express, others.
 
-All count requests. A window that is not named is unknown: whoever believes a level has to find it out.
+All others count requests. A window that is not named is unknown: whoever believes a level has to find it out.
 Sources: datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers, docs.konghq.com/hub/kong-inc/rate-limiting,
-the change log of express-rate-limit 6.10 and 7.5.
+the change log of express-rate-limit 6.10 and 7.5; inference-docs.cerebras.ai/support/rate-limits,
+docs.digitalocean.com/products/inference/reference/quota-specific-response-headers.
 """
 
 from __future__ import annotations
@@ -27,6 +30,21 @@ _UNITS: Final[Mapping[str, float]] = {"second": 1.0, "minute": 60.0, "hour": 3_6
 _PER_UNIT: Final = tuple(
     (f"x-ratelimit-limit-{unit}", f"x-ratelimit-remaining-{unit}", seconds) for unit, seconds in _UNITS.items()
 )
+_COUNTED: Final[Mapping[str, Dimension]] = {
+    "requests": Dimension.REQUESTS,
+    "req": Dimension.REQUESTS,
+    "tokens": Dimension.TOKENS,
+    "input-tokens": Dimension.INPUT_TOKENS,
+    "output-tokens": Dimension.OUTPUT_TOKENS,
+}
+_OF_UNIT: Final[Mapping[str, tuple[Dimension, float, str]]] = {
+    f"x-ratelimit-{part}-{word}-{per}{unit}": (dimension, seconds, f"{word}-{per}{unit}")
+    for word, dimension in _COUNTED.items()
+    for unit, seconds in _UNITS.items()
+    for per in ("", "per-")
+    for part in ("limit", "remaining")
+}
+"""What each name of a limit that says what it counts, and for how long, is about, and how the name ends."""
 _PLAIN: Final = ("ratelimit", "x-ratelimit")
 _NAMES: Final = frozenset(
     {"ratelimit"}
@@ -38,15 +56,27 @@ _PAIR: Final = re.compile(r'([a-z]+)\s*=\s*"?([^",;\s]*)', re.ASCII)
 
 def gateway_levels(headers: Mapping[str, str], now: float) -> Sequence[LimitLevel]:
     """The limits that a gateway shows in *headers* (lower-case names); *now* in seconds since the epoch."""
+    counted = _counted(headers, now)
     if _NAMES.isdisjoint(headers):
-        return ()
+        return counted
     levels: dict[float | None, LimitLevel] = {}
     for level in (*_structured(headers), *_plain(headers, now), *_per_unit(headers)):
         if level.limit is not None or level.remaining is not None:
             levels.setdefault(level.period_s, level)
     named = [level for period, level in levels.items() if period is not None]
     # Kong shows its tightest limit under the plain names too, and no window with it.
-    return named or list(levels.values())
+    return [*(named or levels.values()), *counted]
+
+
+def _counted(headers: Mapping[str, str], now: float) -> Sequence[LimitLevel]:
+    """The limits whose names say what is counted and for how long."""
+    levels = []
+    for dimension, seconds, name in sorted({_OF_UNIT[name] for name in _OF_UNIT.keys() & headers.keys()}):
+        limit, left = (amount(headers.get(f"x-ratelimit-{part}-{name}")) for part in ("limit", "remaining"))
+        until = headers.get(f"x-ratelimit-reset-{name}")
+        if limit is not None or left is not None:
+            levels.append(LimitLevel(dimension, limit, left, None if until is None else reset(until, now), seconds))
+    return levels
 
 
 def _level(limit: str | None, left: str | None, reset_in: float | None, period: float | None) -> LimitLevel:

@@ -34,6 +34,8 @@ _SPELLINGS: Final[Sequence[tuple[str, Sequence[tuple[Dimension, tuple[str, str, 
             (Dimension.REQUESTS, _names("x-ratelimit-", "-requests", *_OPENAI)),
             (Dimension.TOKENS, _names("x-ratelimit-", "-tokens", *_OPENAI)),
             (Dimension.PROJECT_TOKENS, _names("x-ratelimit-", "-project-tokens", *_OPENAI)),
+            (Dimension.INPUT_TOKENS, _names("x-ratelimit-", "-input-tokens", *_OPENAI)),
+            (Dimension.OUTPUT_TOKENS, _names("x-ratelimit-", "-output-tokens", *_OPENAI)),
         ),
     ),
     (

@@ -32,21 +32,22 @@ _SECONDS: Final[Mapping[str, float]] = {
     "h": 3600.0,
     "d": 86400.0,
 }
-_SAID: Final = re.compile(
-    r"(?:try again|retry|retrying) (?:in|after) (?:about |approximately )?"
-    r"(?P<amount>\d+(?:\.\d+)?) ?(?P<unit>milliseconds?|sec(?:ond)?s?|min(?:ute)?s?|hours?|days?)\b"
-    r"|(?:try again|retry|retrying) (?:in|after) (?P<duration>(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+)",
+# What asks to wait: "please try again in", "retry after:", "Please wait", "Expected available in".
+_ASKS: Final = re.compile(
+    r"\b(?:(?:try|retry|retrying)(?: your request| the request)?(?: again)?(?: in| after|[-_]after)"
+    r"|(?<!had to )wait(?: for)?|available(?: again)? in|resets? in):?"
+    r"(?: (?:at least|another|about|approximately|approx\.?|around))? ?~?",
+    re.IGNORECASE,
+)
+# "1 hour and 30 minutes", "6m 30s", "12m45.504s", "1,200 seconds", "an hour": one part after the other.
+_PART: Final = re.compile(
+    r"(?:, ?| ?and | )?(?P<amount>\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:\.\d+)?|an?\b|one\b)[ -]?"
+    r"(?P<unit>milliseconds?|millis|msecs?|ms|sec(?:ond)?s?|s|min(?:ute)?s?|m|h(?:ou)?rs?|h|days?|d)"
+    r"(?![^\W\d_])",
     re.IGNORECASE | re.ASCII,
 )
-_UNITS: Final[Mapping[str, float]] = {
-    "millisecond": 1e-3,
-    "sec": 1.0,
-    "second": 1.0,
-    "min": 60.0,
-    "minute": 60.0,
-    "hour": 3600.0,
-    "day": 86400.0,
-}
+_UNITS: Final[Mapping[str, float]] = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+"""By their first letter, but for milliseconds."""
 # Past these, a bare number is no duration but a point in time, in seconds or in milliseconds since the epoch.
 _EPOCH_S: Final = 1e9
 _EPOCH_MS: Final = 1e11
@@ -78,7 +79,13 @@ def retry_after(headers: Mapping[str, str], fault: Fault, now: float) -> float |
         None if fault.delay is None else parse_wait(fault.delay, now),
         said(fault.message),
     )
-    return next((wait for wait in sources if wait is not None), None)
+    return _first(sources)
+
+
+def _first(waits: Iterable[float | None]) -> float | None:
+    """The first that asks for anything. 0 asks for nothing: Azure writes it where it does not know."""
+    said = [wait for wait in waits if wait is not None]
+    return next(filter(None, said), 0.0 if said else None)
 
 
 def exact_wait(asked: float | None, message: str, now: float) -> float:
@@ -153,23 +160,38 @@ def _repeated(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _told(headers: Mapping[str, str], now: float) -> float | None:
-    for name in _WAIT_HEADERS_MS:
-        value = headers.get(name, "").strip()
-        if _NUMBER.fullmatch(value) and math.isfinite(float(value)):
-            return float(value) / 1000
+    waits = [_from_millis(headers[name].strip()) for name in _WAIT_HEADERS_MS if name in headers]
     asked = headers.get("retry-after")
-    return parse_wait(asked, now) if asked else None
+    return _first([*waits, parse_wait(asked, now) if asked else None])
+
+
+def _from_millis(value: str) -> float | None:
+    return float(value) / 1000 if _NUMBER.fullmatch(value) and math.isfinite(float(value)) else None
 
 
 def said(message: str) -> float | None:
-    """The wait that the text of an answer names, in seconds; None if it names none."""
-    found = _SAID.search(message)
-    if found is None:
-        return None
-    if found["duration"]:
-        return parse_duration(found["duration"].lower())
-    seconds = float(found["amount"]) * _UNITS[found["unit"].lower().removesuffix("s")]
-    return seconds if math.isfinite(seconds) else None
+    """The wait that the text of an answer names, in seconds, all parts of it; None if it names none with a unit."""
+    for asks in _ASKS.finditer(message):
+        seconds = _length(message, asks.end())
+        if seconds is not None:
+            return seconds
+    return None
+
+
+def _length(text: str, at: int) -> float | None:
+    """The seconds that *text* names from *at* on, in units that become smaller; None if it names none."""
+    seconds, finest = 0.0, math.inf
+    while (part := _PART.match(text, at)) is not None:
+        scale = _scale(part["unit"].lower())
+        if scale >= finest:  # "in 20s, 1 minute limit" does not go on
+            break
+        number = part["amount"].replace(",", "")
+        seconds, finest, at = seconds + scale * (float(number) if number[0].isdigit() else 1.0), scale, part.end()
+    return seconds if finest < math.inf and math.isfinite(seconds) else None
+
+
+def _scale(unit: str) -> float:
+    return 1e-3 if unit.startswith(("milli", "ms")) else _UNITS[unit[0]]
 
 
 def _until_reset(headers: Mapping[str, str], now: float) -> float | None:

@@ -40,6 +40,7 @@ class Named(NamedTuple):
 
 _PERIODS: Final[Mapping[str, float]] = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 """By the first letter."""
+_LONGEST_S: Final = 3600.0
 _MOST: Final = 1e15
 """A larger number is no limit."""
 _AMOUNT: Final = r"(?P<{}>\d[\d,_]*(?:\.\d+)?)"
@@ -52,6 +53,14 @@ _RATE: Final = re.compile(
 )
 # As in "60 RPM" and "on ITPM".
 _LETTERS: Final = re.compile(rf"\b(?:{_AMOUNT.format('before')} ?)?(?P<unit>IT|OT|T|R)P(?P<period>[SMHD])\b", re.ASCII)
+# As in "Rate limit of 10 per 60s exceeded" and "5 per 1 minute", with the unit or without.
+_SPAN: Final = re.compile(
+    rf"{_AMOUNT.format('before')} (?:{_UNIT.format('unit')} )?(?:per|every) (?P<times>\d{{1,6}}) ?"
+    r"(?P<period>s|m|h|d)(?:ec|econd|in|inute|our|ay|r)?s?\b",
+    re.IGNORECASE | re.ASCII,
+)
+# Azure names a limit as "UserByModelByMinuteUncachedInputTokens".
+_RUN_TOGETHER: Final = re.compile(r"[a-z](?P<unit>(?:Input|Output)?Tokens)\b", re.ASCII)
 _LIMIT: Final = re.compile(
     rf"\b(?:limit|limited|maximum|max)(?: is| of| to)?[:=]? ?{_AMOUNT.format('limit')}", re.IGNORECASE | re.ASCII
 )
@@ -71,6 +80,9 @@ def named(message: str) -> Named:
     if _CROWD.search(message):
         return Named(is_crowd=True)
     counted = _counted(message)
+    span = _SPAN.search(message)
+    if span is not None:
+        return _of_span(span, counted)
     found = _LETTERS.search(message) or _RATE.search(message)
     if found is None:
         return Named(None if counted is Dimension.REQUESTS else counted)  # "too many requests" says nothing
@@ -80,6 +92,16 @@ def named(message: str) -> Named:
     return Named(dimension, limit if 0.0 < limit < _MOST else None, _PERIODS[found["period"].lower()])
 
 
+def _of_span(found: re.Match[str], counted: Dimension | None) -> Named:
+    """A limit that is for so many seconds, minutes or hours; one for longer sets no rate."""
+    period_s = float(found["times"]) * _PERIODS[found["period"].lower()]
+    if not period_s:
+        return Named(counted)
+    dimension = _dimension(found["unit"]) if found["unit"] else counted
+    size = float(found["before"].replace(",", "").replace("_", ""))
+    return Named(dimension, size if 0.0 < size < _MOST and period_s <= _LONGEST_S else None, period_s)
+
+
 def _amount(message: str) -> str | None:
     found = _LIMIT.search(message)
     return None if found is None else found["limit"]
@@ -87,8 +109,11 @@ def _amount(message: str) -> str | None:
 
 def _counted(message: str) -> Dimension | None:
     """What is spoken of; tokens if requests are too, since every limit is one on requests in a way."""
-    words = sorted({word["unit"].lower() for word in _WORD.finditer(message)}, key=len)
-    dimensions = [_dimension(word) for word in words]
+    run_together = (word["unit"].replace("Tokens", " tokens").strip() for word in _RUN_TOGETHER.finditer(message))
+    words = sorted(
+        {*(word["unit"].lower() for word in _WORD.finditer(message)), *map(str.lower, run_together)}, key=len
+    )
+    dimensions = [_dimension(word) for word in sorted(words, key=lambda word: (len(word), word))]
     return next((each for each in reversed(dimensions) if each is not Dimension.REQUESTS), next(iter(dimensions), None))
 
 
