@@ -46,6 +46,7 @@ class Process:
         self.sent: list[float] = []
         self.refusal: Answers | None = None
         self.parked: Lane | None = None
+        self.retuned: Limits | None = None
 
     def live(self, rows: int, *, at: float, until: float, model: str = "m", marks: bool = True) -> None:
         """Run from *at* on, for *until* seconds at most."""
@@ -65,6 +66,8 @@ class Process:
                         if journal.claim(prepared.request, prepared.fingerprint) is None:
                             yield lane, prepared
 
+                if self.retuned is not None:
+                    lane.retune(self.retuned)
                 run = asyncio.create_task(Run(record=journal.record_all, leave=lambda _: None).carry(source()))
                 await asyncio.wait([run], timeout=until)
                 if not run.done():
@@ -174,6 +177,19 @@ def test_a_day_used_up_before_parks_at_once_and_says_until_when() -> None:
 
         process.live(11, at=1_000_000.0 + 25 * 3_600.0, until=60.0)
         assert len(process.sent) == 11
+
+
+def test_a_day_that_is_stated_in_the_run_counts_what_earlier_ones_sent() -> None:
+    """
+    A limit a day may be stated by hand at any moment, to a run that began without one.
+    """
+    with TemporaryDirectory() as folder:
+        process = Process(Path(folder), Limits())
+        process.live(30, at=1_000_000.0, until=60.0)
+        process.retuned = Limits(requests_per_day=50)
+        process.live(200, at=1_000_000.0 + 3_600.0, until=60.0)
+
+        assert len(process.sent) == 50
 
 
 @pytest.mark.parametrize("limits", [Limits(), Limits(requests_per_minute=6_000)])

@@ -84,3 +84,15 @@ def test_the_trail_tells_what_had_been_sent_when() -> None:
         sent.send(gap)
 
     assert sent.past.trail(0) == ([0.0, 1.5, 2.5], [0.0, 2.0, 3.0])
+
+
+def test_what_an_earlier_process_sent_is_no_trail_where_only_its_minute_is_known() -> None:
+    """
+    It counts against limits, but nothing is read from when exactly it went.
+    """
+    sent = Sent()
+    sent.past.recall([(-3_600.0, (40.0,)), (-500.0, (30.0,)), (-5.0, (2.0,))], 0.0)
+    sent.send(0.0)
+
+    assert sent.past.trail(0) == ([-5.0, 0.0], [-2.0, 0.0])
+    assert sum(units for _, units in sent.past.units(0, -86_400.0, 0.0)) == 73.0

@@ -16,6 +16,8 @@ __all__ = ["Past"]
 _STRETCH_S: Final = 1.0
 _FINE: Final = 1_024
 """Stretches of the finest kind that are kept: a quarter of an hour of them."""
+_RECALLED_S: Final = 120.0
+"""What an earlier process sent is known by the second for so long."""
 _COARSE_S: Final = 60.0
 _COARSE: Final = 2_048
 """Coarser stretches that are kept: a day and a half of a minute each; then two become one."""
@@ -64,10 +66,12 @@ class Past:
         before = tuple(-sum(amounts[place] for _, amounts in taken) for place in range(len(self._totals)))
         self._began_at = min(self._began_at, taken[0][0])
         for at, amounts in taken:
-            self._fine.append(_Stretch(at, min(at + _STRETCH_S, now), before))
+            stretch = _Stretch(at, min(at + _STRETCH_S, now), before)
             before = tuple(had + took for had, took in zip(before, amounts, strict=True))
-            if len(self._fine) > _FINE:
-                self._put_away(self._fine.popleft())
+            if at < now - _RECALLED_S:  # it is known by the minute, and no trail of what was sent when
+                self._put_away(stretch)
+            else:
+                self._fine.append(stretch)
 
     def _put_away(self, stretch: _Stretch) -> None:
         coarse = self._coarse

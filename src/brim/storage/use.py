@@ -29,7 +29,7 @@ from brim.values import Attempt
 __all__ = ["DAY_S", "Book", "Ledger", "are_stated", "reach_of"]
 
 DAY_S: Final = 86_400.0
-"""The longest that what was sent counts."""
+"""As long as that what was sent may count whatever is stated."""
 _LONGEST_S: Final = 366 * DAY_S
 """A server that closes for longer is asked again all the same."""
 _RATES: Final = tuple(name for name in Limits.__struct_fields__ if "_per_" in name)
@@ -48,10 +48,8 @@ def are_stated(limits: Limits) -> bool:
 
 
 def reach_of(limits: Limits) -> float:
-    """How long what was sent may count, in seconds: at least a minute."""
-    if limits.requests_per_day is not None or limits.tokens_per_day is not None:
-        return DAY_S
-    return max([60.0, *(window.seconds for window in limits.windows)])
+    """How long what was sent may count, in seconds: at least a day, since a day's limit may be stated later on."""
+    return max([DAY_S, *(window.seconds for window in limits.windows)])
 
 
 class Book:

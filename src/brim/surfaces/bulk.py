@@ -204,9 +204,9 @@ def _mark(path: str) -> tuple[int, int] | None:
 
 
 def _reach_of(options: Options) -> float:
-    """How far back what was sent may count: a day, where lanes have limits of their own that may be a day's."""
-    limits = options.get("limits", Limits())
-    return reach_of(limits) if isinstance(limits, Limits) and not options.get("lanes") else DAY_S
+    """How far back what was sent may count."""
+    limits = options.get("limits")
+    return reach_of(limits) if isinstance(limits, Limits) else DAY_S
 
 
 class _Desk:
