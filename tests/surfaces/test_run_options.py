@@ -199,8 +199,9 @@ def test_no_file_is_looked_up_unasked(desk: Desk, tmp_path: Path, monkeypatch: p
     ("arguments", "said"),
     [
         (("--limits", "antropic-start"), "there is no preset 'antropic-start'; did you mean anthropic-start"),
-        (("--limits", "anthropic-build1", "--limit", "fast"), "limit 'fast' should look like 40/60s"),
-        (("--rpm", "0"), "limit requests_per_minute is 0.0"),
+        (("--limits", "anthropic-build1", "--limit", "fast"), "--limit 'fast' should look like 40/60s"),
+        (("--rpm", "0"), "--rpm is 0; it must be a number above 0"),
+        (("--limit", "40/0s"), "--limit '40/0s' can't be kept"),
     ],
 )
 def test_says_what_is_wrong_with_a_flag(desk: Desk, arguments: tuple[str, ...], said: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from brim.config import Limits
+from brim.errors import ConfigError
 from brim.surfaces.params import parse_window
 
 __all__ = ["FIGURES", "Figures"]
@@ -49,10 +50,13 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
         """These figures, and those of *below* where these are open."""
         return Figures(**{**below.given, **self.given})
 
-    def limits(self) -> Limits:
-        """The limits to keep. Raises `ConfigError` for a figure that can't be kept."""
+    def limits(self, place: str = "") -> Limits:
+        """The limits to keep. Raises `ConfigError` for a figure that can't be kept, with *place* before its name."""
+        for name, value in self.given.items():
+            if name in _FIELDS and not 0 < value < float("inf"):
+                raise ConfigError(f"{place}{name} is {value:g}; it must be a number above 0")
         stated = {field: value for name, field in _FIELDS.items() if (value := getattr(self, name)) is not None}
-        return Limits(windows=tuple(parse_window(text, name="limit ") for text in self.limit or ()), **stated)
+        return Limits(windows=tuple(parse_window(text, name=f"{place}limit ") for text in self.limit or ()), **stated)
 
 
 FIGURES: Final = Figures.__struct_fields__

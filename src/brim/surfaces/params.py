@@ -102,7 +102,10 @@ def parse_window(text: str, *, name: str = "--limit ") -> Window:
             f"{name}{text!r} should look like 40/60s: requests, and seconds (s), minutes (m) or hours (h)"
         )
     requests, number, unit = match.groups()
-    return Window(requests=int(requests), seconds=float(number or 1) * _UNITS[unit])
+    try:
+        return Window(requests=int(requests), seconds=float(number or 1) * _UNITS[unit])
+    except ConfigError:
+        raise ConfigError(f"{name}{text!r} can't be kept; it needs 1 request or more, and a time above 0") from None
 
 
 _WINDOW: Final = re.compile(r"(\d+)\s*/\s*(\d+(?:\.\d+)?)?\s*(s|m|min|h)")

@@ -185,11 +185,13 @@ def _params(flags: dict[str, Any], file: SettingsFile) -> dict[str, Any]:
 
 def _limits(flags: dict[str, Any], file: SettingsFile) -> LaneLimits:
     """The limits of each lane; a preset that a flag names takes the place of every preset of the file."""
+    typed = Figures(**{name: flags[name] for name in FIGURES if name in flags})
+    typed.limits("--")
     lanes = file.lanes
     if "limits" in flags:
         lanes = {name: Stated(figures=lane.figures) for name, lane in lanes.items()}
     return LaneLimits(
         general=Stated(preset=flags.get("limits", file.values.get("limits")), figures=file.figures),
         lanes=lanes,
-        flags=Figures(**{name: flags[name] for name in FIGURES if name in flags}),
+        flags=typed,
     )

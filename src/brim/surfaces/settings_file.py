@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import UnionType
 from typing import Any, Final, get_args, get_type_hints
@@ -113,9 +114,26 @@ def _checked(found: Mapping[str, Any], form: type) -> SettingsFile:
 def _check_limits(file: SettingsFile) -> None:
     """Have what can't be kept (figures, presets, prices that are none) said here, where the file is known."""
     Stated(preset=file.values.get("limits"), figures=file.figures).figures.limits()
-    for price in (*file.prices.values(), file.values.get("price")):
-        if price is not None:
+    for name in _ABOVE_0:
+        if name in file.values and not 0 < file.values[name] < float("inf"):
+            raise ConfigError(f"{name} is {file.values[name]:g}; it must be above 0")
+    if "price" in file.values:
+        parse_price(file.values["price"])
+    for lane, price in file.prices.items():
+        with _at(f'{_LANES}."{lane}"'):
             parse_price(price)
+
+
+@contextmanager
+def _at(place: str) -> Iterator[None]:
+    """Say with whatever is wrong in which table it stands."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"{place}: {error}") from None
+
+
+_ABOVE_0: Final = ("timeout", "first_timeout", "budget")
 
 
 class _Option(msgspec.Struct, frozen=True):
@@ -209,8 +227,9 @@ def _lane(place: str, lane: Mapping[str, Any], options: Mapping[str, _Option]) -
         if name not in known:
             raise ConfigError(f"{place}.limits has no {key!r}; {did_you_mean(name, known)}it has {', '.join(known)}")
         values[name] = known[name].value(f"{place}.limits.{key}", value)
-    stated = Stated(preset=values.pop("preset", None), figures=Figures(**values))
-    stated.figures.limits()
+    with _at(f"{place}.limits"):
+        stated = Stated(preset=values.pop("preset", None), figures=Figures(**values))
+        stated.figures.limits()
     return stated
 
 
