@@ -69,6 +69,43 @@ def test_anthropic_counts_what_is_generated_and_no_cached_input() -> None:
     assert costs.true_up(held, 10, usage) == (1.0, 140.0, 100.0, 40.0)
 
 
+def test_what_a_cache_will_hold_is_not_reserved() -> None:
+    """
+    Once answers say that a prefix is read from the cache, only what is new is reserved: more for a row that is longer.
+    When the cache has run out, all of it is soon reserved again.
+    """
+    costs = TokenCosts(Charging.COUNTS_OUTPUT)
+    bodies = [b"prefix " * 5_000 + b"word " * count for count in (20, 100, 300)]
+
+    def answer(body: bytes, cached: int) -> None:
+        said = round(estimate_tokens(body))
+        costs.true_up(costs.reserve(body, 10), 10, Usage(input_tokens=said, output_tokens=1, cache_read_tokens=cached))
+
+    prefix = round(estimate_tokens(bodies[0][:35_000]))
+    for _ in range(40):
+        for body in bodies:
+            answer(body, prefix)
+    reserved = [costs.reserve(body, 10).amounts[2] for body in bodies]
+    new = [estimate_tokens(body) - prefix for body in bodies]
+    assert all(0.5 * least < held < 2.0 * least for held, least in zip(reserved, new, strict=True))
+
+    for _ in range(15):
+        answer(bodies[0], 0)
+    assert costs.reserve(bodies[0], 10).amounts[2] > 0.9 * estimate_tokens(bodies[0])
+
+
+def test_where_a_cache_counts_all_of_an_input_is_reserved() -> None:
+    """
+    OpenAI counts what it reads from its cache.
+    """
+    costs, body = TokenCosts(), b"prefix " * 1_000
+    said = round(estimate_tokens(body))
+    for _ in range(50):
+        costs.true_up(costs.reserve(body, 1), 1, Usage(input_tokens=said, output_tokens=1, cache_read_tokens=said))
+
+    assert costs.reserve(body, 1).amounts[2] == pytest.approx(said, rel=0.01)
+
+
 @pytest.mark.parametrize(
     ("charging", "max_tokens", "least"),
     [

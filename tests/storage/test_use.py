@@ -28,11 +28,12 @@ def ended(
     at: float,
     *,
     usage: tuple[int, int] | None = (10, 5),
+    cached: int = 0,
     attempts: int = 1,
     throttles: int = 0,
     lane: str | None = None,
 ) -> Told:
-    counted = None if usage is None else Usage(input_tokens=usage[0], output_tokens=usage[1])
+    counted = None if usage is None else Usage(input_tokens=usage[0], output_tokens=usage[1], cache_read_tokens=cached)
     result = Result(
         request=Request(position=position, messages=(), model=lane),
         outcome=Reply(text="", usage=counted),
@@ -43,8 +44,8 @@ def ended(
     return answer_to(result)
 
 
-def read(*lines: Sent | Told, now: float = NOW, reach_s: float = DAY) -> Book:
-    book = Book(now=now, reach_s=reach_s)
+def read(*lines: Sent | Told, now: float = NOW, reach_s: float = DAY, is_cache_free: bool = False) -> Book:
+    book = Book(now=now, reach_s=reach_s, is_cache_free=is_cache_free)
     for line in lines:
         raw = seal(line)
         head = read_line(raw)
@@ -66,6 +67,20 @@ def test_marks_count_and_results_true_them_up() -> None:
 
     assert total(book.spent([None], NOW)) == (2.0, 315.0, 110.0, 205.0)
     assert [each.ago for each in book.spent([None], NOW)] == [49.0, 39.0]
+
+
+@pytest.mark.parametrize("is_marked", [True, False])
+@pytest.mark.parametrize(("is_cache_free", "tokens"), [(True, 40.0), (False, 10_040.0)])
+def test_what_is_read_from_a_cache_counts_where_the_provider_counts_it(
+    *, is_marked: bool, is_cache_free: bool, tokens: float
+) -> None:
+    """
+    Of a long prefix that every row shares, Anthropic counts only what is new.
+    """
+    told = ended(0, NOW - 50, usage=(10_040, 5), cached=10_000)
+    lines = [sent(0, NOW - 50), told] if is_marked else [told]
+
+    assert total(read(*lines, is_cache_free=is_cache_free).spent([None], NOW)) == (1.0, tokens + 5.0, tokens, 5.0)
 
 
 def test_output_that_the_provider_keeps_stays_reserved() -> None:

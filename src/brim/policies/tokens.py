@@ -4,9 +4,9 @@ Input is estimated from the bytes of the body by three classes of characters (fa
 +23 % for English, Chinese, code and dense JSON, over for Cyrillic and Arabic) and calibrated by the usage that comes
 back: so many tokens for each that is guessed, and as many for the wrapping of any request. Output is charged as the
 provider counts it (section 2.2): OpenAI's relatives reserve the whole cap and keep it, unless their headers show
-otherwise (`brim.policies.tariff`), Anthropic counts what is generated and lets the cache be read for free. What no cap
-bounds is reserved as the mean of the answers so far: a bucket that may go into debt needs no more, and less would let a
-heavy tail run ahead.
+otherwise (`brim.policies.tariff`), Anthropic counts what is generated and lets the cache be read for free, so what is
+likely to be read there is not reserved. What no cap bounds is reserved as the mean of the answers so far: a bucket that
+may go into debt needs no more, and less would let a heavy tail run ahead.
 """
 
 from __future__ import annotations
@@ -38,8 +38,12 @@ FIRST_GUESS: Final = 256.0
 _WEIGHT: Final = 0.05
 _SETTLED: Final = 50
 """From so many answers on each of them counts the same for the calibration of the input."""
+_HITS_WEIGHT: Final = 0.2
+"""Of the latest answers, when it comes to whether a cache is read: it may fill, or run out, from one to the next."""
 _ALIKE: Final = 0.02
 """Prompts whose lengths differ by less than about a seventh tell no wrapping from words."""
+_ALIKE_CACHED: Final = 1e-6
+"""What is new behind a long prefix changes the length of the whole by little, and is all that counts."""
 _MOST_OFF: Final = 4.0
 """An estimate further off than this is about something else (an image, a cached file), not about the text."""
 _LEAST_OFF: Final = 1.0 / _MOST_OFF
@@ -99,11 +103,17 @@ def fewest_tokens(text: bytes) -> float:
 
 
 class Calibration:
-    """A straight line from what was guessed to what was counted, through the answers so far, the last ones most."""
+    """A straight line from what was guessed to what was counted, through the answers so far, the last ones most.
 
-    __slots__ = ("_mean", "_seen", "_slope", "_spread", "_together", "_true")
+    What is counted is believed to be *least* times the guess or more. Lengths whose variance is less than *alike* of
+    the square of their mean tell nothing but a proportion.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_alike", "_least", "_mean", "_seen", "_slope", "_spread", "_together", "_true")
+
+    def __init__(self, *, least: float = _LEAST_OFF, alike: float = _ALIKE) -> None:
+        self._least = least
+        self._alike = alike
         self._seen = 0
         self._mean = 0.0
         self._true = 0.0
@@ -114,11 +124,11 @@ class Calibration:
     def corrected(self, guessed: float) -> float:
         """What will be counted where so much is *guessed*."""
         tokens = self._true + self._slope * (guessed - self._mean)
-        return max(tokens, guessed * _LEAST_OFF)
+        return max(tokens, guessed * self._least)
 
     def saw(self, guessed: float, said: float) -> None:
         """*said* was counted where above 0 had been *guessed*."""
-        said = min(max(said, guessed * _LEAST_OFF), guessed * _MOST_OFF)
+        said = min(max(said, guessed * self._least), guessed * _MOST_OFF)
         self._seen += 1
         # The first answers count most: without any the line is no more than a guess.
         weight = 1.0 / min(self._seen, _SETTLED)
@@ -128,8 +138,31 @@ class Calibration:
         self._spread += weight * ((1.0 - weight) * off * off - self._spread)
         self._together += weight * ((1.0 - weight) * off * off_true - self._together)
         # Where all prompts are about as long as each other, what each is off in proportion is all that can be said.
-        doubt = _ALIKE * self._mean * self._mean
+        doubt = self._alike * self._mean * self._mean
         self._slope = (self._together + doubt * self._true / self._mean) / (self._spread + doubt)
+
+
+class Cached:
+    """How much of an input counts where what is read from a cache is free: by those of which a part was."""
+
+    __slots__ = ("_fresh", "_share")
+
+    def __init__(self) -> None:
+        self._share = 0.0
+        self._fresh = Calibration(least=0.0, alike=_ALIKE_CACHED)
+
+    def counted(self, guessed: float, whole: float) -> float:
+        """What will count, as a mean, of *whole* tokens of which so many were *guessed*."""
+        if not self._share:
+            return whole
+        return whole + self._share * (min(whole, self._fresh.corrected(guessed)) - whole)
+
+    def saw(self, guessed: float, said: float, cached: float) -> None:
+        """Of *said* tokens, of which so many had been *guessed*, *cached* were read from a cache."""
+        if cached or self._share:
+            self._share += _HITS_WEIGHT * ((1.0 if cached else 0.0) - self._share)
+        if cached:
+            self._fresh.saw(guessed, max(0.0, said - cached))
 
 
 class TokenCosts:
@@ -140,13 +173,14 @@ class TokenCosts:
         share: how much of what a call may make beyond what it will is reserved, where the cap is: 1 for all.
     """
 
-    __slots__ = ("_input", "_output", "charging", "share")
+    __slots__ = ("_cached", "_input", "_output", "charging", "share")
 
     def __init__(self, charging: Charging = Charging.RESERVES_CAP) -> None:
         self.charging = charging
         self.share = 1.0
         self._output: float | None = None
         self._input = Calibration()
+        self._cached = Cached() if charging is Charging.COUNTS_OUTPUT else None
 
     def reserve(self, body: bytes, max_tokens: int | None) -> Cost:
         """Tokens to charge for *body* before its answer is known."""
@@ -180,6 +214,8 @@ class TokenCosts:
             if self.charging in _RESERVING:
                 output += self.share * (max_tokens - output)
         given = self._input.corrected(guessed)
+        if self._cached is not None:
+            given = self._cached.counted(guessed, given)
         return Cost((1.0, self._counted(given, output, max_tokens), given, output), guessed)
 
     def _counted(self, given: float, output: float, max_tokens: int | None) -> float:
@@ -193,6 +229,8 @@ class TokenCosts:
         self._output = made if output is None else output + (made - output) * _WEIGHT
         if guessed > 0.0 and said > 0:
             self._input.saw(guessed, float(said))
+            if self._cached is not None:
+                self._cached.saw(guessed, float(said), float(usage.cache_read_tokens))
         if self.charging is Charging.COUNTS_OUTPUT:
             said = max(0, said - usage.cache_read_tokens)
         elif self.charging in _KEEPING and max_tokens is not None and max_tokens > made:

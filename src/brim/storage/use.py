@@ -24,7 +24,7 @@ from brim.policies.tokens import Amounts, Spent
 from brim.storage.journal import Journal
 from brim.storage.lines import Charged, Closed, Head, Line, Sent, Taken, read_taken
 from brim.storage.results import to_millis
-from brim.values import Attempt
+from brim.values import Attempt, Usage
 
 __all__ = ["DAY_S", "Book", "Ledger", "are_stated", "reach_of"]
 
@@ -58,9 +58,11 @@ class Book:
     Args:
         now: seconds since the epoch.
         reach_s: how far back use matters.
+        is_cache_free: does what was read from a cache count for nothing?
     """
 
-    def __init__(self, *, now: float, reach_s: float) -> None:
+    def __init__(self, *, now: float, reach_s: float, is_cache_free: bool = False) -> None:
+        self._is_cache_free = is_cache_free
         self._begin = now - reach_s
         self._reach = reach_s
         self._newest = float("-inf")
@@ -100,7 +102,7 @@ class Book:
             return
         usage = result.result.usage
         if usage is not None:
-            self._correct(marks[-1], usage.input_tokens, usage.output_tokens)
+            self._correct(marks[-1], self._given(usage), usage.output_tokens)
         for mark in marks[-1 - result.throttles : -1]:
             self._correct(msgspec.structs.replace(mark, keeps=False), 0, 0)  # what is refused takes no tokens
 
@@ -112,10 +114,15 @@ class Book:
         self._note(result.at)
         each: tuple[float, float, float] = (0.0, 0.0, 0.0)
         if usage is not None:
-            each = (usage.total_tokens, usage.input_tokens, usage.output_tokens)
+            given = self._given(usage)
+            each = (given + usage.output_tokens, given, usage.output_tokens)
         elif lane in self._lanes:
             each = self._lanes[lane].mean()
         self._add(lane, result.at, (float(requests), count * each[0], count * each[1], count * each[2]))
+
+    def _given(self, usage: Usage) -> int:
+        """The input that counts."""
+        return max(0, usage.input_tokens - usage.cache_read_tokens) if self._is_cache_free else usage.input_tokens
 
     def _correct(self, mark: Sent, given: int, made: float) -> None:
         """The attempt of *mark* took so many input and output tokens."""

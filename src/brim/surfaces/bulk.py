@@ -30,6 +30,7 @@ from brim.engine.path import Prepared
 from brim.engine.run import Run
 from brim.errors import ConfigError, InputError
 from brim.events import RequestEnded
+from brim.policies.tokens import CHARGING, Charging
 from brim.storage.export import export
 from brim.storage.formats import form_of
 from brim.storage.inputs import read_rows, survey_rows
@@ -134,7 +135,7 @@ async def carry_out(job: Job, *, stdin: BinaryIO | None = None) -> Exit:
     async with Client(job.model, **options) as client:
         tally.begin()
         purse = client.costs.purse
-        book, outlay = Book(now=time.time(), reach_s=_reach_of(job.options)), Outlay(client.costs.price)
+        book, outlay = _book_of(job), Outlay(client.costs.price)
         with Journal.open(
             journal_path(job.output),
             settings=job.settings,
@@ -203,10 +204,12 @@ def _mark(path: str) -> tuple[int, int] | None:
     return None
 
 
-def _reach_of(options: Options) -> float:
-    """How far back what was sent may count."""
-    limits = options.get("limits")
-    return reach_of(limits) if isinstance(limits, Limits) else DAY_S
+def _book_of(job: Job) -> Book:
+    """Where what earlier runs of *job* sent is added up."""
+    limits = job.options.get("limits")
+    reach_s = reach_of(limits) if isinstance(limits, Limits) else DAY_S
+    charging = CHARGING.get(split_model(job.model)[0])
+    return Book(now=time.time(), reach_s=reach_s, is_cache_free=charging is Charging.COUNTS_OUTPUT)
 
 
 class _Desk:
