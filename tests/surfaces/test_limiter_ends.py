@@ -17,6 +17,7 @@ import pytest
 import brim
 import brim.surfaces.limiter as limiter_module
 from brim.simulator.clock import run_virtual
+from brim.surfaces import threads
 from brim.surfaces.permit import Permit
 from surfaces.limiter_support import Response, at
 
@@ -103,11 +104,57 @@ def test_a_turn_of_a_thread_ends_with_the_loop_or_after_it() -> None:
     assert limiter._engine.in_flight == 0
 
 
+def test_one_turn_is_held_by_one_at_a_time() -> None:
+    """
+    A second one who enters it, before or after the first has its permit, is told so; the permit comes back, and the
+    turn may be taken again.
+    """
+
+    async def main() -> None:
+        limiter = brim.Limiter(concurrency=5)
+        turn = limiter.hold()
+
+        async def use() -> None:
+            async with turn:
+                await asyncio.sleep(1.0)
+
+        said = await asyncio.gather(use(), use(), return_exceptions=True)
+        assert [type(each) for each in said] == [type(None), RuntimeError]
+        async with turn:
+            with pytest.raises(RuntimeError, match="call limiter"):
+                await use()
+        assert limiter._engine is not None
+        assert limiter._engine.in_flight == 0
+
+    run_virtual(main())
+
+
+def test_a_turn_that_never_came_may_be_asked_for_again() -> None:
+    """
+    Given up, or turned off, it is free at once; in a thread too.
+    """
+
+    async def main() -> None:
+        limiter = brim.Limiter(requests="1/min")
+        await limiter.call(at)
+        turn = limiter.hold()
+        for _ in range(2):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(1.0), turn:
+                    pass
+
+    run_virtual(main())
+    turn = brim.Limiter(tokens="10/min").hold(tokens=50)
+    for _ in range(3):
+        with pytest.raises(brim.CallFailed, match="50 tokens"), turn:
+            pass
+
+
 def test_a_window_holds_where_a_thread_is_woken_late(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     A window counts calls when their threads begin them, not when they were let go.
     """
-    wait_for = limiter_module._wait_for
+    wait_for = threads.wait_for
     late = [0.3, 0.0, 0.0]
 
     def wait_late(told: Future[Any], loop: asyncio.AbstractEventLoop) -> None:
@@ -115,7 +162,7 @@ def test_a_window_holds_where_a_thread_is_woken_late(monkeypatch: pytest.MonkeyP
         if told.done() and told.result() is not None:
             time.sleep(late.pop(0))
 
-    monkeypatch.setattr(limiter_module, "_wait_for", wait_late)
+    monkeypatch.setattr(limiter_module, "wait_for", wait_late)
     limiter = brim.Limiter(limit="1/0.5s")
     starts = [limiter.call_sync(time.monotonic) for _ in range(3)]
 

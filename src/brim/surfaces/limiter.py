@@ -14,7 +14,7 @@ import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial, wraps
 from random import Random
@@ -28,6 +28,7 @@ from brim.errors import CallFailed, ConfigError
 from brim.policies.tokens import Cost
 from brim.surfaces.permit import Permit, Reader, Spend, SpendLike, Throttled, Usual, as_spend
 from brim.surfaces.rates import Rate, read_limits
+from brim.surfaces.threads import STANDS_STILL, LoopThread, is_in_loop, wait_for
 from brim.values import Failure
 
 __all__ = ["Hold", "Limiter"]
@@ -35,9 +36,6 @@ __all__ = ["Hold", "Limiter"]
 P = ParamSpec("P")
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
-
-_LOOK_S: Final = 0.5
-"""A thread that waits for a loop looks so often whether that still runs."""
 
 
 class Limiter:
@@ -258,9 +256,9 @@ class Limiter:
 
 
 class Hold:
-    """A turn under way: waits on entering, settles and gives the slot back on leaving."""
+    """A turn under way: waits on entering, settles and gives the slot back on leaving. One at a time may be in it."""
 
-    __slots__ = ("_cost", "_known", "_limiter", "_loop", "_permit")
+    __slots__ = ("_cost", "_known", "_limiter", "_loop", "_permit", "_taken")
 
     def __init__(self, limiter: Limiter, known: Spend, cost: Cost) -> None:
         self._limiter = limiter
@@ -268,10 +266,22 @@ class Hold:
         self._cost = cost
         self._permit: Permit | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._taken = threading.Lock()
 
     async def __aenter__(self) -> Permit:
-        assert self._permit is None, "a turn is held once"
-        self._permit = await self._limiter._admit(self._known, self._cost)  # noqa: SLF001 - one face, two classes
+        self._take()
+        return await self._wait()
+
+    def _take(self) -> None:
+        if not self._taken.acquire(blocking=False):
+            raise RuntimeError("this turn is held, or waited for, already; call limiter.hold for each one")
+
+    async def _wait(self) -> Permit:
+        try:
+            self._permit = await self._limiter._admit(self._known, self._cost)  # noqa: SLF001 - one face, two classes
+        except BaseException:
+            self._taken.release()
+            raise
         return self._permit
 
     async def __aexit__(
@@ -280,14 +290,15 @@ class Hold:
         self._leave(error)
 
     def __enter__(self) -> Permit:
-        if _is_in_loop():
+        if is_in_loop():
             raise RuntimeError("an event loop runs in this thread and would stand still; use `async with` or `call`")
         self._loop = self._limiter._home()  # noqa: SLF001 - one face, two classes
         if not self._loop.is_running():
-            raise RuntimeError(_STANDS_STILL)
-        waiting = asyncio.run_coroutine_threadsafe(self.__aenter__(), self._loop)
+            raise RuntimeError(STANDS_STILL)
+        self._take()
+        waiting = asyncio.run_coroutine_threadsafe(self._wait(), self._loop)
         try:
-            _wait_for(waiting, self._loop)
+            wait_for(waiting, self._loop)
             permit = waiting.result()
         except BaseException as error:
             # Interrupted: whoever waits stops waiting, and a permit already on its way goes back.
@@ -317,7 +328,7 @@ class Hold:
         try:
             # No task: those are cancelled when a loop ends.
             self._loop.call_soon_threadsafe(leave)
-            _wait_for(left, self._loop)
+            wait_for(left, self._loop)
         except RuntimeError:  # it ended meanwhile
             self._leave(error)
             return
@@ -326,6 +337,7 @@ class Hold:
     def _leave(self, error: BaseException | None) -> None:
         permit, self._permit = self._permit, None
         if permit is not None:
+            self._taken.release()
             permit._close(error)  # noqa: SLF001 - one face, two classes
 
 
@@ -341,47 +353,7 @@ def _name_of(fn: Any) -> str:
     return str(getattr(fn, "__name__", repr(fn)))
 
 
-_STANDS_STILL: Final = "the event loop of this limiter stands still, so no thread can wait for its turn there"
-
-
-def _wait_for(told: Future[Any], loop: asyncio.AbstractEventLoop) -> None:
-    """Wait until *loop*, in another thread, has told. Raises `RuntimeError` if it stands still meanwhile."""
-    while not wait((told,), _LOOK_S).done:
-        if not loop.is_running():
-            raise RuntimeError(_STANDS_STILL)
-
-
-def _is_in_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
-
-
-class _Thread:
-    """An event loop in a thread of its own, for programs that have none. It ends with the program."""
-
-    def __init__(self) -> None:
-        self.begin_anew()
-
-    def begin_anew(self) -> None:
-        """There is no such thread: at the beginning, and in a process that is forked off."""
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    def loop(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                runs = threading.Event()
-                self._loop.call_soon(runs.set)
-                threading.Thread(target=self._loop.run_forever, name="brim-limiter", daemon=True).start()
-                runs.wait()
-            return self._loop
-
-
-_thread: Final = _Thread()
+_thread: Final = LoopThread()
 _limiters: Final[WeakSet[Limiter]] = WeakSet()
 
 
