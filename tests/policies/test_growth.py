@@ -125,3 +125,21 @@ def test_a_lane_that_has_just_begun_goes_on_as_fast_as_it_was() -> None:
     growth.refused(1.0, sent_at=0.1, now=0.1, wait=0.0)
 
     assert growth.rate(0.1) == pytest.approx(0.99 * 11.0)
+
+
+@pytest.mark.parametrize("refusals", [1, 2])
+def test_a_lane_may_be_silent_for_days(refusals: int) -> None:
+    """
+    Paused over night after a refusal, or with nothing to do: what may go next is a number, and goes.
+    """
+    growth = Growth(0, sent=100.0, trail=([0.0], [0.0]), now=60.0)
+    for count in range(refusals):
+        growth.refused(1.0, sent_at=59.0 + 30 * count, now=60.0 + 30 * count, wait=0.0)
+        for step in range(100):
+            growth.took(1.0, 61.0 + 30 * count + step / 10)
+
+    for now in (1e4, 1e6, 1e9):
+        assert growth.ready_in(1.0, now) == 0.0
+        growth.took(1.0, now)
+        growth.took(1.0, now + 0.1)
+        assert 0.0 <= growth.ready_in(1.0, now + 0.1) < 60.0

@@ -32,6 +32,7 @@ _TOO_SOON_S: Final = 3.0
 _LITTLE: Final = 0.1
 """Grown by less than this, as a logarithm, the level is what was refused; else it is the growth."""
 _MOST: Final = 5.0
+_MOST_DOUBLINGS: Final = 60.0
 _FASTEST: Final = 0.12
 """It is never believed to be more, nor less than the next."""
 _SLOWEST: Final = 1e-4
@@ -108,8 +109,8 @@ class Growth:
     def _grown(self, since: float) -> float:
         """The logarithm of how many times the level it is after so many seconds."""
         if self._is_found:
-            return self.growth * since
-        doublings = since / _DOUBLES_S
+            return min(self.growth * since, _MOST)
+        doublings = min(since / _DOUBLES_S, _MOST_DOUBLINGS)  # a lane may be silent for days
         return min(self.growth * _DOUBLES_S / log(2.0) * (exp(log(2.0) * doublings) - 1.0), _MOST)
 
     @property
@@ -137,7 +138,7 @@ class Growth:
         best = max(self._got(now - ago, _NEAR_S) for ago in range(0, 60, 5))
         if self.rate(now) > _AHEAD * best > 0.0:
             if not self._is_found:
-                self.growth = min(self.growth * 2.0 ** (since / _DOUBLES_S), _FASTEST)
+                self.growth = min(self.growth * 2.0 ** min(since / _DOUBLES_S, _MOST_DOUBLINGS), _FASTEST)
             self._level, self._at = _AHEAD * best, now
 
     def _got(self, now: float, span: float) -> float:
