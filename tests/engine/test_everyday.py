@@ -145,6 +145,22 @@ def test_a_small_log_that_headers_show_is_filled(rate: float, span: float) -> No
     assert refused <= 0.01
 
 
+@pytest.mark.parametrize(("rate", "latency"), [(8.0, 0.5), (8.0, 1.0), (30.0, 0.2)])
+@pytest.mark.parametrize("window", ["sliding", "fixed"])
+def test_a_limit_a_second_under_names_that_mean_a_minute_is_known_at_once(
+    window: str, rate: float, latency: float
+) -> None:
+    """
+    Of the first volley one is refused, and shows what the limit is. It was thought to be a minute's for half a minute.
+    """
+    limit = Limit(of="requests", amount=rate, per="second", window=window)  # type: ignore[arg-type]
+
+    ratio, _, refused = World(rate, limit, spelling="openai", latency=latency, seconds=45.0).plays()
+
+    assert ratio <= 1.2
+    assert refused <= 0.01
+
+
 @pytest.mark.parametrize(
     ("factor", "spelling"), [(1.3, "none"), (3.0, "openai")], ids=["a third too high", "three times what is shown"]
 )

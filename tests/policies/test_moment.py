@@ -118,3 +118,22 @@ def test_what_counts_when_it_is_over_is_told_from_what_counts_when_it_is_sent() 
 
     assert moment.is_late
     assert moment.is_over
+
+
+def test_one_comparison_of_a_limit_of_few_calls_proves_no_lag() -> None:
+    """
+    A window of a second that began unseen gave back all of eight calls: so much may come of a look that is old, too.
+    """
+    moment = Moment()
+    for course, left in ((Course(0.0, 6.0, 0.5, 9.0), 6.0), (Course(1.5, 10.0, 2.0, 10.0), 7.0)):
+        moment.weigh(
+            left,
+            course,
+            sent_by=lambda at: 9.0 * (at > 0.0),
+            given_back=lambda at: at * 8.0 / 60.0,
+            least=1.0,
+            cap=8.0,
+            rate=8.0 / 60.0,
+        )
+
+    assert moment.lag == 0.0

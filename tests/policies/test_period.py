@@ -234,3 +234,52 @@ def test_what_was_made_of_a_wrong_count_is_forgotten() -> None:
     assert period.seconds < 60.0
     period.recounted()
     assert period.seconds == 60.0
+
+
+def slides(period: Period, *, span: float, until: float, reset: float | None = None) -> float:
+    """Four calls a second go until nothing is left; *span* seconds later they come back as they went."""
+    for number in range(1, int(until * 4)):
+        at = number / 4.0
+        used = min(number, int(_LIMIT))
+        came_back = float(max(0, min(int(4.0 * (at - span)), int(_LIMIT))))
+        look(period, at, span if reset is None else reset, left=_LIMIT - used + came_back, back=came_back)
+    return period.seconds
+
+
+def test_a_reset_that_stays_as_long_whatever_is_left_is_that_of_a_window_that_slides() -> None:
+    """
+    One answer that shows more than comes back evenly is enough then.
+    """
+    assert slides(Period(), span=15.0, until=14.0) == 60.0
+    assert slides(Period(), span=15.0, until=25.0) == 15.0
+
+
+def test_of_a_window_that_slides_it_is_seen_when_its_first_call_is_out_of_it() -> None:
+    """
+    All was used within seconds: it is seen a reset after the first of it, not after the last.
+    """
+    period = Period()
+    slides(period, span=15.0, until=12.0)
+
+    assert period.peek_at == pytest.approx(15.35)
+
+
+def test_the_same_reset_tells_nothing_while_nothing_comes_back() -> None:
+    """
+    Whoever always writes the same number under windows of a minute is not believed.
+    """
+    period = Period()
+    for number in range(1, 200):
+        look(period, number / 4.0, 2.0, left=max(0.0, _LIMIT - number), back=0.0)
+
+    assert period.seconds == 60.0
+
+
+def test_a_volley_whose_end_was_refused_shows_that_the_limit_was_whole() -> None:
+    """
+    Six of eight calls were let through, and six is the limit: how long that lasts is seen when the reset is over.
+    """
+    period = Period()
+    period.saw(Look(0.0, 0.0, 6.0, 0.0), 2.0, limit=6.0, cap=1.0, cost=0.0, new=2.0, is_refused=True)
+
+    assert period.peek_at == pytest.approx(2.1)

@@ -30,6 +30,10 @@ _WHEN_MADE: Final = (*((is_late, lag, False) for is_late, lag, _ in _HYPOTHESES 
 counted later than it is sent looks old without being so."""
 _EACH_S: Final = 0.4
 """Answers so far apart are compared: how fast we sent must have had time to change."""
+_COMPARED: Final = 3
+_FEW: Final = 32.0
+"""Of a limit of fewer calls than this no moment is believed for fewer comparisons: a window of seconds that began
+unseen makes one of them wrong by as much."""
 _USUAL: Final = 1 / 64
 """How much one answer says of how long they take."""
 _NEARLY_FULL: Final = 0.9
@@ -79,6 +83,7 @@ class Moment:
     """
 
     __slots__ = (
+        "_compared",
         "_errors",
         "_hypotheses",
         "_last",
@@ -97,6 +102,7 @@ class Moment:
         self.lag = 0.0
         self._last: list[tuple[float, float]] | None = None
         self._errors = [[0.0, 0.0] for _ in self._hypotheses]
+        self._compared = 0
         self._remaining = self._trip_s = 0.0
         self._weighed_at = self._weighed_now = float("-inf")
 
@@ -151,7 +157,9 @@ class Moment:
             change = offset - offset0
             errors[0] = errors[0] * _KEPT + abs(change - (back - back0))
             errors[1] = errors[1] * _KEPT + abs(change)
-        return self._choose(_CLEAR * least, _LONGEST * cap / rate)
+        self._compared += 1
+        is_enough = self._compared >= _COMPARED or cap >= _FEW * least
+        return is_enough and self._choose(_CLEAR * least, _LONGEST * cap / rate)
 
     def _choose(self, least: float, longest: float) -> bool:
         places = zip(self._hypotheses, self._errors, strict=True)

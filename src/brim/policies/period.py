@@ -4,7 +4,8 @@ Who writes OpenAI's or Anthropic's names may count by the second all the same, o
 windows a minute apart, or shows as reset the time until it is full again, or gives nothing back at once. An answer that
 agrees with none of these tells of shorter windows, and two such answers are believed. How long the windows are is told
 by the longest reset that was seen. Plainer still are resets that agree on when they end, and ends that keep the same
-distance; and more coming back than windows of a minute could ever give.
+distance; and more coming back than windows of a minute could ever give. And resets that stay as long as they were
+whatever is left are those of windows that slide: one answer that agrees with no limit of a minute is enough then.
 
 Names that mean no time at all (`X-RateLimit-Limit`) are those of a window as long as the longest reset, if much of the
 limit was ever left. If it never was, what is shown is a minute's, of which a bucket holds less.
@@ -60,6 +61,14 @@ _WHOLE_S: Final = 1.1
 _HELD: Final = 3.0
 """Resets are of a window that agree on its end to within so much, in whole seconds or not, for so many times as long;
 those of a bucket move on."""
+_SAME: Final = 0.1
+_SAME_LOOKS: Final = 4
+_SAME_FOR: Final = 0.4
+_TIMES_USED: Final = 2.0
+"""Resets stay the same that differ by no more than this share in so many answers, over such a part of what they show,
+while what is used becomes so many times as much."""
+_LOOKS_AGAIN: Final = 8.0
+"""Of such a window it is seen so many times in its length whether anything came back."""
 
 
 class Period:
@@ -82,6 +91,7 @@ class Period:
         "_is_whole",
         "_longest",
         "_most",
+        "_steady",
         "_times",
         "_vain",
         "peek_at",
@@ -99,6 +109,7 @@ class Period:
         self._is_doubled = self._is_peeking = self._is_whole = False
         self._began_at = _NEVER
         self._longest = 0.0
+        self._steady = _Steady()
         self._times = self._vain = 0
 
     def recounted(self) -> None:
@@ -179,19 +190,20 @@ class Period:
             return False
         full_in = (limit - look.remaining) * period / limit
         is_bucket = abs(reset_in - full_in) <= _OFF * max(reset_in, full_in) + _OFF_S < max(reset_in, full_in)
-        if not is_bucket and reset_in < full_in:
-            self.peek_at = at + reset_in + _LATE_S
+        is_steady = self._steady.saw(at, reset_in, limit - look.remaining) and not is_bucket
         if self._first is None or self._first[3] != limit:
             self._first = (at, at + reset_in, offset, limit)
-            return False
         since, ended_at, before, _ = self._first
+        if not is_bucket and reset_in < full_in:
+            again = max(ended_at, at + reset_in / _LOOKS_AGAIN) if is_steady else at + reset_in
+            self.peek_at = again + _LATE_S
         if at - since < _APART_S or at <= ended_at:
             return False
-        is_window = reset_in + at - ended_at > _HALF * period
+        is_window = reset_in + at - ended_at > _HALF * period and not is_steady
         back, even = offset - before, limit / period * (at - since)
         came_back = back > _MORE * even + min(_CALLS * max(cost, 1.0), _SHARE * limit)
         is_less = came_back and not (is_bucket or is_window)
-        is_far_less = is_less and back > _FAR_MORE * even + _SHARE * limit
+        is_far_less = is_less and (is_steady or back > _FAR_MORE * even + _SHARE * limit)
         if is_less or at - since > _LATEST * (ended_at - since):
             self._first = (at, at + reset_in, offset, limit)
         self._times += _SURE if is_far_less else is_less
@@ -203,7 +215,7 @@ class Period:
         Of what is *new* nobody knows whether it was counted already.
         """
         self._began_at = min(self._began_at, look.at)
-        spare = (1.0 - _ALL) * limit + cost
+        spare, cost = (1.0 - _ALL) * limit + max(cost, 1.0), max(cost, 1.0)  # one that was refused took nothing
         back = limit / self.seconds * (look.at - self._began_at)
         is_early = back <= spare and new <= spare + _FIRST_CALLS * cost
         return is_early and look.offset - spare <= limit <= look.offset + new - back + spare
@@ -237,6 +249,27 @@ class Period:
         before = self.seconds
         self.seconds = self._most = min(before, written_span(longest))
         return self.seconds < before
+
+
+class _Steady:
+    """Resets that stay as long as they were, whatever is left: neither a bucket's nor those of a window with an end."""
+
+    __slots__ = ("_least", "_looks", "_most", "_reset_in", "_since")
+
+    def __init__(self) -> None:
+        self._reset_in = self._since = 0.0
+        self._least = self._most = 0.0
+        self._looks = 0
+
+    def saw(self, at: float, reset_in: float, used: float) -> bool:
+        """At that moment a reset was shown, with so much *used*. Has it been the same for long enough?"""
+        if abs(reset_in - self._reset_in) > _SAME * self._reset_in:
+            self._reset_in, self._since, self._looks = reset_in, at, 0
+            self._least = self._most = used
+        self._looks += 1
+        self._least, self._most = min(self._least, used), max(self._most, used)
+        is_long = self._looks >= _SAME_LOOKS and at - self._since >= _SAME_FOR * reset_in
+        return is_long and self._most >= _TIMES_USED * self._least
 
 
 class _Ends:
