@@ -11,6 +11,7 @@ from brim.config import Limits
 from brim.policies.admission import Admission
 from brim.policies.charges import Charge
 from brim.policies.tokens import Charging
+from brim.policies.trial import Trial
 from brim.values import Answer, Dimension, Failure, FailureKind, FinishReason, LimitLevel, Reply, Usage
 
 RATE = 1_000.0
@@ -97,6 +98,46 @@ def test_a_server_that_keeps_the_whole_cap_is_hardly_refused(trip_s: float, seco
     server.run(100.0)
     assert server.refused <= 3
     assert server.answered * (GIVEN + CAP) >= 0.95 * (100.0 - trip_s) * RATE
+
+
+@pytest.mark.parametrize(("per_call_s", "charging"), [(0.1, Charging.REFUNDED), (0.5, Charging.RESERVES_CAP)])
+def test_what_got_through_tells_more_than_a_refusal(per_call_s: float, charging: Charging) -> None:
+    """
+    Caps of four times the limit got through: they are given back, though a bucket that holds a few of them refuses all
+    the same. For that they were kept for two minutes, then eight, at a fifth of the pace.
+    """
+    trial, now = Trial(), 0.0
+    while now < 60.0:
+        now += per_call_s
+        trial.passed(400.0, limit=60.0 * RATE, now=now)
+        trial.answered(used=100.0, extra=340.0, sent_at=now, now=now, is_binding=True)
+    for _ in range(2):
+        now += 1.0
+        assert trial.refused(440.0, sent_at=now, now=now)
+
+    assert trial.charging is charging
+
+
+def test_a_cap_that_is_kept_is_never_proven_to_be_given_back() -> None:
+    """
+    All that a server lets through that keeps the caps comes to the limit, and a minute's worth of it.
+    """
+    server = Server(keeps=True, gives_back=False, size=60.0 * RATE)
+    server.run(900.0)
+
+    assert server.refused <= 8
+
+
+def test_where_calls_are_slow_less_is_tried_after_a_few() -> None:
+    """
+    Of a run of fifty calls not much is left once forty were answered.
+    """
+    trial, now = Trial(), 0.0
+    for _ in range(6):
+        trial.answered(used=100.0, extra=400.0, sent_at=now, now=now + 2.0, is_binding=True)
+        now += 2.5
+
+    assert trial.charging is Charging.REFUNDED
 
 
 def test_a_larger_call_than_all_before_waits_for_as_much() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from brim.policies.spans import MINUTE_S
-from brim.policies.stated import drain, is_held
+from brim.policies.stated import drain, fastest, is_held
 from brim.policies.tariff import Stake, Tariff
 from brim.policies.thrift import Thrift
 from brim.policies.tokens import Amounts, Charging, Cost, TokenCosts
@@ -125,6 +125,10 @@ class LearntCosts(TokenCosts):
             return
         made = float(usage.output_tokens)
         used, extra = usage.input_tokens + made, max(0.0, charge.max_tokens - made)
+        rate = fastest(_TOKENS, (None, None), stated)
+        if rate is not None:
+            least = max(usage.input_tokens, charge.max_tokens)
+            self._trial.passed(least, limit=rate * MINUTE_S, now=now)
         is_binding = is_held(stated, _TOKENS, charge.cost.amounts[_TOKENS], now)
         self._trial.answered(used=used, extra=extra, sent_at=charge.at, now=now, is_binding=is_binding)
         self.charging, self.share = self._trial.charging, self._trial.share

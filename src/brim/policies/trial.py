@@ -5,12 +5,17 @@ each call reserved is safe, but where only what was used counts, most of the lim
 while such a limit is what holds calls back and nothing is refused, first what was not used is taken back when a call is
 answered, and then ever less of what a call may make but hardly will is reserved when it goes. A refusal undoes the last
 of the two, and it is long before it is tried again.
+
+What got through tells more than a refusal: where the whole caps of it come to more than the limit and a minute's worth
+of it besides, a server that keeps them would have refused most of it. So what was not used is given back, and no
+refusal says otherwise any more.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from brim.policies.spans import MINUTE_S
 from brim.policies.tokens import Charging
 
 __all__ = ["Trial"]
@@ -21,11 +26,16 @@ refused."""
 _STEP_S: Final = 2.0
 _STEP_CALLS: Final = 8
 """A step is judged by so many calls that were sent and answered since, after so many seconds at least."""
+_SLOW_S: Final = 5.0
+_SLOW_CALLS: Final = 3
+"""Where calls are slow, by so many after so many seconds: of a run of fifty calls there is not much to wait for."""
 _FIRST: Final = 2
 """Whether the cap is given back is tried for so many times as long, since the pace changes only as answers come."""
 _WORTH: Final = 0.9
 """Where a call takes more than this share of what is reserved there is nothing to gain."""
 _WEIGHT: Final = 0.05
+_SURELY: Final = 1.05
+"""Caps that come to so many times the limit, and as much of a minute's worth of it, are not kept."""
 _REST_S: Final = 120.0
 _RESTS_LONGER: Final = 4.0
 """Once refused nothing is tried for so long, and after every further time for so many times longer."""
@@ -43,9 +53,13 @@ class Trial:
     """
 
     __slots__ = (
+        "_began_at",
+        "_beyond",
         "_calls",
         "_ended_at",
         "_extra",
+        "_heard_at",
+        "_is_proven",
         "_rest_s",
         "_rests_until",
         "_used",
@@ -59,10 +73,20 @@ class Trial:
     def __init__(self) -> None:
         self.charging = Charging.RESERVES_CAP
         self.share = 1.0
-        self._used = self._extra = self.largest = 0.0
+        self._used = self._extra = self.largest = self._beyond = 0.0
+        self._began_at = float("inf")
         self._calls = 0
+        self._is_proven = False
+        self._heard_at: float | None = None
         self._rest_s = _REST_S
         self._ended_at = self._rests_until = self.since = self.kept_until = float("-inf")
+
+    def passed(self, amount: float, *, limit: float, now: float) -> None:
+        """A call was answered that would have taken *amount* at least if its cap was kept; *limit* is for a minute."""
+        before, self._heard_at = self._heard_at, now
+        back = 0.0 if before is None else _SURELY * limit / MINUTE_S * (now - before)
+        self._beyond = max(0.0, self._beyond - back) + amount
+        self._is_proven = self._is_proven or self._beyond > _SURELY * limit
 
     def answered(self, *, used: float, extra: float, sent_at: float, now: float, is_binding: bool) -> None:
         """A call was answered.
@@ -77,12 +101,14 @@ class Trial:
         if self.share == 0.0 or sent_at < self.since or now < self._rests_until:
             return
         self.largest = max(self.largest, used + extra)
+        self._began_at = min(self._began_at, sent_at)
         weight = _WEIGHT if self._used else 1.0
         self._used += (used - self._used) * weight
         self._extra += (extra - self._extra) * weight
         self._calls += is_binding
         times = _FIRST if self.charging is Charging.REFUNDED and self.share == 1.0 else 1
-        if self._calls >= times * _STEP_CALLS and now - self.since >= times * _STEP_S:
+        calls, seconds = self._calls / times, (now - max(self.since, self._began_at)) / times
+        if (calls >= _STEP_CALLS and seconds >= _STEP_S) or (calls >= _SLOW_CALLS and seconds >= _SLOW_S):
             self._step(now)
 
     def _step(self, now: float) -> None:
@@ -106,10 +132,9 @@ class Trial:
         self.largest = max(self.largest, amount)
         if self.charging is Charging.RESERVES_CAP:
             return is_larger
-        if self.share < 1.0:
-            self.share = 1.0
-        else:
+        if self.share == 1.0 and not self._is_proven:
             self.charging = Charging.RESERVES_CAP
+        self.share = 1.0
         self._ended_at = self.kept_until = now
         self._rests_until = now + self._rest_s
         self._rest_s *= _RESTS_LONGER
