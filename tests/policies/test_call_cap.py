@@ -504,3 +504,21 @@ def test_two_that_were_surely_there_at_once_disprove_a_cap_of_one(*, back_at: fl
     cap.replied(2, sent_at=7.0, now=19.0)
 
     assert (cap.size == 1) is is_tried
+
+
+def test_one_that_was_sent_later_and_is_refused_already_is_not_taken_off_twice() -> None:
+    """
+    Four of eight are let through. One of the other four is slow: the two that were sent in the place of the first ones
+    while it was on its way are refused before it, one of them is back. It was the fifth, not the fourth.
+    """
+    cap = CallCap(CEILING)
+    for among in range(1, 9):
+        cap.granted(among, 0.0)
+    cap.turned_away(8, among=3, sent_at=0.0, now=0.005)
+    cap.granted(8, 0.0065)
+    cap.turned_away(8, among=1, sent_at=0.0, now=0.0070)
+    cap.granted(8, 0.0072)
+    cap.turned_away(8, among=8, sent_at=0.0065, now=0.0080)
+    cap.turned_away(7, among=5, sent_at=0.0, now=0.0081)
+
+    assert cap.turned_away(6, among=7, sent_at=0.0, now=0.0128) == 5

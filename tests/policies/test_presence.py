@@ -16,6 +16,15 @@ def test_what_was_refused_is_gone_from_those_that_were_sent_with_it() -> None:
     assert [presence.gone(at) for at in (0.5, 1.0, 2.0, 3.5, 4.5)] == [0, 2, 2, 0, 1]
 
 
+def test_what_was_sent_later_and_refused_is_on_the_wire_no_more() -> None:
+    """However it was sent, and whatever came back first."""
+    presence = Presence()
+    for sent_at, now in [(1.0, 1.5), (1.0, 3.0), (2.0, 2.5)]:
+        presence.refused(sent_at, now)
+
+    assert [presence.refused_since(at) for at in (0.5, 1.0, 1.5, 2.0)] == [3, 1, 1, 0]
+
+
 @pytest.mark.parametrize(
     ("answers", "found"),
     [

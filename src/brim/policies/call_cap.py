@@ -279,7 +279,7 @@ class CallCap:
         then = among - self._presence.gone(sent_at)
         self._presence.refused(sent_at, now)
         arrived = (sent_at + now) / 2.0
-        late = sum(sent > arrived for sent in self._sent)
+        late = sum(sent > arrived for sent in self._sent) - self._presence.refused_since(arrived)
         return max(1, then, in_flight - late) if late < _RECENT else max(1, then)
 
     def blames(self, number: int) -> bool:

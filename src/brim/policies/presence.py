@@ -31,6 +31,10 @@ class Presence:
         """How many of those that were on the wire at *sent_at* were refused?"""
         return sum(sent <= sent_at < back for sent, back in self._refusals)
 
+    def refused_since(self, then: float) -> int:
+        """How many that were sent after *then* were refused, and are on the wire no more?"""
+        return sum(sent > then for sent, _ in self._refusals)
+
     def answered(self, sent_at: float, now: float, *, late_s: float) -> None:
         """An attempt that was sent then was answered. With how many of the few before was it surely there at once?
 
