@@ -140,6 +140,18 @@ def test_where_calls_are_slow_less_is_tried_after_a_few() -> None:
     assert trial.charging is Charging.REFUNDED
 
 
+def test_the_first_eight_answers_are_waited_for_no_longer_than_they_take() -> None:
+    """
+    Whatever is lost until then is lost at the pace of whole caps.
+    """
+    trial = Trial()
+    for number in range(8):
+        at = number / 20.0
+        trial.answered(used=100.0, extra=400.0, sent_at=at, now=at + 0.1, is_binding=True)
+
+    assert trial.charging is Charging.REFUNDED
+
+
 def test_a_larger_call_than_all_before_waits_for_as_much() -> None:
     """
     After a trial nothing is left to spare: one that asks for more than the others did is refused once, not again.

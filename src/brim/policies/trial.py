@@ -107,8 +107,9 @@ class Trial:
         self._extra += (extra - self._extra) * weight
         self._calls += is_binding
         times = _FIRST if self.charging is Charging.REFUNDED and self.share == 1.0 else 1
-        calls, seconds = self._calls / times, (now - max(self.since, self._began_at)) / times
-        if (calls >= _STEP_CALLS and seconds >= _STEP_S) or (calls >= _SLOW_CALLS and seconds >= _SLOW_S):
+        calls, seconds = self._calls / times, (now - self.since) / times
+        is_slow = now - max(self.since, self._began_at) >= times * _SLOW_S
+        if (calls >= _STEP_CALLS and seconds >= _STEP_S) or (calls >= _SLOW_CALLS and is_slow):
             self._step(now)
 
     def _step(self, now: float) -> None:
