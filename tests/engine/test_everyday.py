@@ -242,3 +242,23 @@ def test_a_window_that_counts_on_in_the_next_one_is_no_days(rate: float, latency
     assert ratio < 1.25
     assert fill > 0.8
     assert refused < 0.01
+
+
+@pytest.mark.parametrize(
+    ("rate", "latency", "waits", "most"),
+    [(40.0, 2.0, (), 1.3), (40.0, 2.0, ("seconds",), 1.16), (10.0, 0.1, (), 1.12)],
+    ids=["no wait", "whole seconds", "quick"],
+)
+def test_a_log_of_ten_seconds_is_known_by_its_first_block(
+    rate: float, latency: float, waits: Sequence[str], most: float
+) -> None:
+    """
+    Who begins slowly sees a trickle come back when the first block is over, and took it for the rate; and each block
+    was asked about eight seconds later, although it was known by then when the window has room.
+    """
+    limit = requests(rate, window="sliding", span=10.0)
+    plays = [World(rate, limit, waits, latency=latency, seconds=60.0, seed=seed).plays() for seed in (1, 2)]
+    ratio, fill, refused = (mean(each) for each in zip(*plays, strict=True))
+    assert ratio < most
+    assert fill > 0.8
+    assert refused < 0.02

@@ -7,6 +7,7 @@ the lane (a pause, a ramp, closing for good), is decided here and nowhere else.
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
@@ -306,7 +307,7 @@ class Learner:
         if verdict.is_stray:
             return msgspec.structs.replace(answer, rest_s=failure.retry_after or 0.0)
         if verdict.is_strike or failure.retry_after is not None:
-            self._push_back(failure, answer, now)
+            self._push_back(failure, answer, now, room_in=verdict.room_in)
         return answer
 
     def _not_whole(self, failure: Failure, answer: Answer, now: float) -> Failure:
@@ -329,12 +330,12 @@ class Learner:
         cap = self._window.cap
         return cap.turned_away(self._lane.in_flight, among=charge.among, sent_at=charge.at, now=now)
 
-    def _push_back(self, failure: Failure, answer: Answer, now: float) -> None:
+    def _push_back(self, failure: Failure, answer: Answer, now: float, *, room_in: float = inf) -> None:
         wait = failure.retry_after
         if wait is None and self._health.is_down:
             return  # nothing goes but a probe now and then
         is_alive = self._stalled_since is None or now - self._stalled_since < _ALIVE_S
-        longest = _BLIND_PAUSE_S if is_alive else LONGEST_PAUSE
+        longest = min(_BLIND_PAUSE_S if is_alive else LONGEST_PAUSE, room_in)
         if wait is not None and wait > STALL_SECONDS and self._lane.can_park:
             self._lane.park(_waits_too_long(failure, wait))
             return

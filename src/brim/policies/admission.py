@@ -328,9 +328,8 @@ class Admission:
 
     def _unexplained(self, place: int, charge: Charge, failure: Failure, now: float) -> Verdict:
         """Does a refusal that no level explains say anything about the rate?"""
-        if self._is_overdrawn(place, charge, now) or self._is_early(place, charge, failure, now):
-            return Verdict(is_strike=False, is_explained=False)
-        if place < 2 and self._costs.reserved_too_little(charge, self._stated, now):
+        is_ours = self._is_overdrawn(place, charge, now) or self._is_early(place, charge, failure, now)
+        if is_ours or (place < 2 and self._costs.reserved_too_little(charge, self._stated, now)):
             return Verdict(is_strike=False, is_explained=False)
         if self._is_by_the_minute(place, charge, now):
             return Verdict(is_strike=True, is_explained=False)
@@ -338,7 +337,8 @@ class Admission:
         pace.told(named_rate(failure), now)
         refusal = Refusal(charge.cost.amounts[pace.place], charge.at, now, wait, failure.exact_wait)
         is_strike = pace.refused(refusal, sent=charge.totals)
-        return Verdict(is_strike=is_strike, is_explained=False, is_stray=not is_strike and pace.strays.share > 0.0)
+        is_stray = not is_strike and pace.strays.share > 0.0
+        return Verdict(is_strike=is_strike, is_explained=False, is_stray=is_stray, room_in=pace.room_in(now))
 
     def _is_overdrawn(self, place: int, charge: Charge, now: float) -> bool:
         """Had more been saved for this call than the server allows?"""

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from math import inf
 from typing import Final
 
+from brim.policies.log_window import Log
 from brim.policies.refusal import Refusal
 from brim.policies.spans import MINUTE_S
 
@@ -64,6 +66,8 @@ _AT_ONCE: Final = 0.5
 """One measurement lowers what is believed to no less than this share: it may have been the end of a window."""
 _LIKELY: Final = 0.7
 """A window that is used up holds most of what was sent in a span; if not, it is not where it is thought to be."""
+_FULL: Final = 0.9
+"""Refused with less than this share of what it allows in it, a brief window is a longer one."""
 _HOLD_SHARE: Final = 1 / 8
 """Where a window slides and has no room, nothing goes for so much of it at most: it may have room all the same."""
 _NO_CHANCE: Final = 2
@@ -71,6 +75,9 @@ _NO_CHANCE: Final = 2
 _SOONER: Final = 0.1
 """So much of the span sooner than a window that slides had room the server says that there is some."""
 _SPACING_S: Final = 0.25
+_A_MOMENT_S: Final = 0.1
+_ASKED: Final = 5
+"""Asked so often in vain, it may be a bucket that refused calls keep empty: each of them counts."""
 _LEAST_KEPT: Final = 32
 _MOST_KEPT: Final = 512
 """What passed is noted at so many moments of a window, and usually every so many seconds."""
@@ -109,6 +116,7 @@ class Blocks:
         "_largest",
         "_level",
         "_level_at",
+        "_log",
         "_next_at",
         "_passed",
         "_regular",
@@ -147,6 +155,7 @@ class Blocks:
         self._regular = 0
         self._unlike = 0
         self._shortest_s = _SHORTEST_S
+        self._log = Log(now)
 
     @property
     def rate(self) -> float:
@@ -205,14 +214,18 @@ class Blocks:
         trickle = min(self.count * self._largest, _TRICKLE * usual * (now - self._began - self.block))
         if self.count and got <= max(0.5 * amount, trickle):
             self.count += 1
+            self._log.refused_again(sent_at)
             self._is_tight = self._is_tight and got <= 0.5 * amount and wait <= _SHORTEST_S
             if self.count >= _SURE or wait > _SHORTEST_S:
                 self._lasted(max(now - self._began, wait), amount, rate)
-            if 0.0 < self.span <= _BRIEF_S and not self.is_fixed and self._in_span(sent_at) < _LIKELY * self.amount:
+            if 0.0 < self.span <= _BRIEF_S and not self.is_fixed and self._in_span(sent_at) < _FULL * self.amount:
                 self._is(next(span for span in _SPANS_S if span > self.span))  # if it slid it would have room by now
             return False
         if self.span and self.count:
             self._ends(sent_at, is_asked=pace > rate)
+        slides = self._log.refused(refusal, ended=self._end(), passed_by=self._at)
+        if slides and slides != self.span and not self.is_fixed:
+            self._is(slides)
         self.count, self._began, self.block = 1, sent_at, 0.0
         self._is_told = wait > _SHORTEST_S
         self._is_tight = not self._is_told
@@ -248,6 +261,13 @@ class Blocks:
         self._held = self._held + 1 if room_at > longest else 0
         self._slides = self._held <= _NO_CHANCE
         return min(room_at, longest) if self._slides else now
+
+    def room_in(self, now: float) -> float:
+        """Seconds until what was refused fits into the window, if it slides; infinity if nothing speaks for that."""
+        if not self.span or self.is_fixed or not self._slides or self.count > _ASKED:
+            return inf
+        room_at = self._room_at(self._asked, self.amount)
+        return room_at + _A_MOMENT_S - now if room_at > now else inf  # it should have room, and refuses
 
     def _room_at(self, amount: float, budget: float) -> float:
         times, passed = self._times, self._passed

@@ -7,6 +7,7 @@ show nothing, what is refused tells (`brim.policies.trial`).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -56,11 +57,13 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
         is_strike: is it news about our speed?
         is_explained: is it explained by a level that was used up?
         is_stray: is it one of those that chance refuses, as is proven, and no news for any other call?
+        room_in: seconds until a window is thought to have room again; infinity if nothing speaks for one.
     """
 
     is_strike: bool
     is_explained: bool
     is_stray: bool = False
+    room_in: float = inf
 
 
 class LearntCosts(TokenCosts):

@@ -149,6 +149,10 @@ class Pace:
         """Is all that is known the window that the first refusal told?"""
         return self._evidence.is_promised
 
+    def room_in(self, now: float) -> float:
+        """Seconds until the window has room again that seems to refuse; infinity if none does."""
+        return self._evidence.blocks.room_in(now)
+
     @property
     def _belief(self) -> Belief:
         is_plain = self._evidence.blocks.count > 1 or self._word.rate  # nothing gets through, or the limit is named
@@ -254,10 +258,7 @@ class Pace:
         self._dwell.begin()
 
     def refused(self, refusal: Refusal, *, sent: Sequence[float]) -> bool:
-        """An attempt was refused (and taken out of what passed); does that say anything about the rate?
-
-        *sent* is what had been sent by then in all, itself included, requests first.
-        """
+        """An attempt was refused, and is out of what passed: is that news of the rate? *sent*: all by then, with it."""
         amount, sent_at, now, wait, exact = refusal
         self._evidence.took_back(amount, sent_at)
         self._countdown.named(amount, exact)
@@ -283,7 +284,7 @@ class Pace:
         least = min(probing.least(self._mean, wait), self._ceiling)
         self._base, self.rate = max(self._base, least), max(self.rate, least)
         gap = self._mean / self.rate
-        self._turn.wait_until(now + probing.pause(self._evidence.blocks, gap) - gap)
+        self._turn.wait_until(now + probing.pause(self._evidence.blocks, gap, now) - gap)
         return True
 
     def _may_be_stray(self, refusal: Refusal, sent: Sequence[float]) -> bool:

@@ -120,16 +120,17 @@ def least(amount: float, wait: float) -> float:
     return amount / max(_LONGEST_GAP_S, wait)
 
 
-def pause(blocks: Blocks, gap: float) -> float:
+def pause(blocks: Blocks, gap: float, now: float) -> float:
     """For how long to send nothing after a refusal, in seconds; attempts keep *gap* apart otherwise.
 
+    No longer than until a window has room that slides, if that is what it is.
     Where a refused call counts, asking again and again keeps the bucket empty: ever longer until one gets through.
     """
     longest = min(max(_LONGEST_PAUSE_S, _PAUSE_SHARE * blocks.block), _LONGEST_GAP_S)
     if blocks.block > _A_MINUTE_AND_MORE_S and blocks.count > _MANY and blocks.count % _NOW_AND_THEN == 1:
         return _A_MINUTE_S  # where refused calls count, and as many are asked as fit, no other pause ends it
     backoff = (_WINDOW_BACKOFF if blocks.span else _BACKOFF) ** min(blocks.count - 1, 16)
-    return max(min(gap * backoff, longest), _BREATH * blocks.span)
+    return max(min(gap * backoff, longest, blocks.room_in(now)), _BREATH * blocks.span)
 
 
 def cruising(evidence: Evidence, part: float) -> float:
