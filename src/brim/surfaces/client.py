@@ -146,7 +146,7 @@ class Client:
 
     def _watch(self, *, on_event: Callable[[Event], None] | None, trace: str | os.PathLike[str] | bool) -> None:
         """Set up who is told what happens."""
-        self._emit = on_event or _ignore
+        self._emit = on_event or (lambda _: None)
         if on_event is not None:
             self.sampler = Sampler(self._lanes.values, on_event)
         if not isinstance(trace, bool):
@@ -395,7 +395,3 @@ def _http_transport(ca: str | None, environ: Mapping[str, str]) -> Transport:
     from brim.transport.routes import Routes  # noqa: PLC0415 - `brim --help` needs no network
 
     return Routes(ca=ca, environ=environ)
-
-
-def _ignore(event: Event) -> None:
-    """Nobody listens."""
