@@ -262,3 +262,17 @@ def test_a_log_of_ten_seconds_is_known_by_its_first_block(
     assert ratio < most
     assert fill > 0.8
     assert refused < 0.02
+
+
+@pytest.mark.parametrize("window", ["sliding", "fixed"])
+@pytest.mark.parametrize("rate", [1.0, 4.0])
+def test_calls_that_are_refused_at_once_are_no_part_of_what_a_window_allows(window: str, rate: float) -> None:
+    """
+    A run right after another one: nothing gets through at first. The eight that were sent at once passed for what a
+    minute allows, all the same: the pace was made for that, and a run took more than twice as long.
+    """
+    limit = requests(rate, window=window, start="empty", phase=0.0 if window == "sliding" else 17.0)
+    ratio, fill, _ = World(rate, limit, latency=3.0, seconds=300.0).plays()
+
+    assert ratio < 1.5
+    assert fill > 0.8

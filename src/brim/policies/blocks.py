@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from math import inf
+from math import inf, nextafter
 from typing import Final
 
 from brim.policies.log_window import Log
@@ -142,7 +142,7 @@ class Blocks:
         self._is_tight = self._is_told = False
         self._slides = True
         times, passed = trail
-        self._times: list[float] = [now, *times]
+        self._times: list[float] = [nextafter(now, -inf), *times]  # nothing had passed when the first one went
         self._passed: list[float] = [0.0, *passed]
         self._next_at = now
         self._began = now

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from math import inf, nextafter
 from typing import Final, NamedTuple
 
 __all__ = ["Past"]
@@ -94,8 +95,12 @@ class Past:
                 yield min(stretch.ends_at, now), after - stretch.before[place]
 
     def trail(self, place: int) -> tuple[list[float], list[float]]:
-        """When each of the latest stretches began, and what had been sent at *place* before it."""
-        return [stretch.begins_at for stretch in self._fine], [stretch.before[place] for stretch in self._fine]
+        """A moment before each of the latest stretches began, and what had been sent at *place* by then.
+
+        Before, since what begins a stretch is no part of that, and does not come off it when it is refused.
+        """
+        times = [nextafter(stretch.begins_at, -inf) for stretch in self._fine]
+        return times, [stretch.before[place] for stretch in self._fine]
 
     def rate(self, place: int, seconds: float, now: float) -> float:
         """Units a second sent at *place* over the last *seconds*, or since the beginning if that is less ago."""
