@@ -1,4 +1,7 @@
-"""Lanes before limits as people write them down, told nothing: few calls a minute, logs of a minute, whole seconds."""
+"""Lanes before limits as people write them down, told nothing: few calls a minute, logs of a minute, whole seconds.
+
+And limits of tokens where calls say that they may make far more than they do.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ import pytest
 
 from brim.config import Limits
 from brim.engine.lane import Settings
-from brim.simulator import Headers, Latency, Limit, Provider, Scenario, SimTransport
+from brim.simulator import Headers, Latency, Lengths, Limit, Provider, Scenario, SimTransport
+from brim.values import Request
 from engine.support import ask, play
 
 
@@ -276,3 +280,31 @@ def test_calls_that_are_refused_at_once_are_no_part_of_what_a_window_allows(wind
 
     assert ratio < 1.5
     assert fill > 0.8
+
+
+@pytest.mark.parametrize("enforced", [{}, {"window": "fixed", "phase": 17.0}, {"window": "sliding"}], ids=str)
+@pytest.mark.parametrize("rate", [0.3, 0.5])
+def test_a_cap_far_beyond_what_is_used_holds_no_call_back_that_headers_speak_for(
+    enforced: dict[str, object], rate: float
+) -> None:
+    """
+    `max_tokens` of 4,000 in a script, prompts of 200 tokens, and a server that counts what is used. The first calls
+    show it at once. They were not looked at, and few more went: at two or three a minute a limit stays nearly full,
+    which hides what it counts, so a run took up to eight times as long.
+    """
+    seconds, prompt = 300.0, "word " * 160
+    count = int(rate * seconds)
+    limit = Limit(of="tokens", amount=60.0 * rate * 207.0, **enforced)  # type: ignore[arg-type]
+    scenario = Scenario(
+        seed=1,
+        limits=[limit],
+        charging="gemini",
+        latency=Latency(first=3.0, spread=0.3),
+        lengths=Lengths(shape="lognormal", tokens=20),
+        headers=Headers(spelling="openai", words="kind"),
+    )
+    messages = [{"role": "user", "content": prompt}]
+    asked = [Request(position=each, messages=messages, max_tokens=4_000) for each in range(count)]
+    played = play(SimTransport(Provider(scenario)), asked, Settings(seed=1))
+
+    assert played.ended_at < 1.35 * seconds

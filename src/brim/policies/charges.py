@@ -77,7 +77,8 @@ class LearntCosts(TokenCosts):
 
     def __init__(self, charging: Charging) -> None:
         super().__init__(charging)
-        self._tariff: Tariff | None = None
+        # From the first call on: what goes at once at the beginning tells most.
+        self._tariff = Tariff() if charging is Charging.RESERVES_CAP else None
         self._thrift = Thrift()
         self.under_way = 0.0
         self._trial = Trial() if charging is Charging.RESERVES_CAP else None
@@ -158,8 +159,6 @@ class LearntCosts(TokenCosts):
         """
         if self._trial is not None:  # what is shown tells more
             self._trial, self.charging, self.share = None, Charging.RESERVES_CAP, 1.0
-        if self._tariff is None and self.charging is Charging.RESERVES_CAP:
-            self._tariff = Tariff()
         if self._tariff is None or stake is None:
             return False
         has_changed = self._tariff.saw(remaining, stake, sent_at=sent_at, now=now, rate=rate)

@@ -59,9 +59,14 @@ _SURELY: Final = 4
 _REFUTED: Final = 0.4
 """Where after so many comparisons the present way can't explain so much of what was sent, how well another one fits
 does not matter: how a limit comes back may be neither evenly nor at once."""
+_BEYOND: Final = 3.0
+"""More than so many times all that was ever left, and what came back, is let through by no limit, however old what is
+shown may be: of a way that says so it is enough that another one is clearly better by the calls that this one makes."""
 _LEAST: Final = 2
 _MOST: Final = 500
-"""After so many comparisons all is said."""
+"""After so many comparisons all is said..."""
+_UNSEEN: Final = 4_096.0
+"""... and so it is after so many calls of which none was shown what is left."""
 
 
 class Stake(NamedTuple):
@@ -91,6 +96,7 @@ class Tariff:
     """
 
     __slots__ = (
+        "_beyond",
         "_compared",
         "_due",
         "_errors",
@@ -113,6 +119,7 @@ class Tariff:
         self._first: _Look | None = None
         self._last = self._most = 0.0
         self._compared = 0
+        self._beyond = [False] * len(_WAYS)
         self._sent = [0.0] * (1 + len(_WAYS))
         # For each way: at each moment, evenly and at once.
         self._errors = [[[0.0, 0.0] for _ in range(2 * len(_LAGS))] for _ in _WAYS]
@@ -120,7 +127,7 @@ class Tariff:
     @property
     def is_open(self) -> bool:
         """Is there anything left to learn?"""
-        return self._compared < _MOST
+        return self._compared < _MOST and (self._first is not None or self._sums[0] < _UNSEEN)
 
     def took(self, given: float, made: float, max_tokens: int | None, now: float) -> Stake:
         """A call goes that is thought to take so much input and output."""
@@ -164,7 +171,9 @@ class Tariff:
         if remaining == last:
             return False  # shown once more
         look = _Look(sent_at, now, remaining, stake.sums, self._sums)
-        if first is None or remaining - last > _JUMP * self._most:
+        # Of the first volley one that went later may be answered sooner.
+        is_earlier = first is not None and not self._compared and look.sums[0] < first.sums[0]
+        if first is None or is_earlier or remaining - last > _JUMP * self._most:
             self._first = look
             return False
         calls = look.sums[0] - first.sums[0]
@@ -180,6 +189,11 @@ class Tariff:
             _KEPT * had + after - before for had, after, before in zip(self._sent, look.sums, first.sums, strict=True)
         ]
         fell = first.remaining - look.remaining
+        most = fell + _BEYOND * (self._most + rate * (look.now - first.sent_at))
+        self._beyond = [
+            was or after - before > most
+            for was, after, before in zip(self._beyond, look.sums[1:], first.sums[1:], strict=True)
+        ]
         is_full = max(first.remaining, look.remaining) >= _FULL * self._most
         for place, (since, before, until, after) in enumerate(self._moments(first, look)):
             back = rate * (until - since)
@@ -206,10 +220,11 @@ class Tariff:
             return False
         error, place = min((error, place) for place, error in enumerate(errors) if _WAYS[place] is self.believed)
         calls, *sent = self._sent
-        less = max(_CLEAR / calls, _FAR) * sent[place]
+        is_beyond = self._beyond[place]
+        less = max(_CLEAR / calls, _FAR) * sent[best if is_beyond else place]
         if errors[best] > min(_BETTER * error, error - less):
             return False
-        is_refuted = self._compared >= _SURELY and error > _REFUTED * sent[place]
+        is_refuted = is_beyond or (self._compared >= _SURELY and error > _REFUTED * sent[place])
         if not is_refuted and errors[best] > (_FITS + _FEW / calls) * sent[best]:
             return False
         self.believed = _WAYS[best]
