@@ -77,8 +77,7 @@ class LearntCosts(TokenCosts):
 
     def __init__(self, charging: Charging) -> None:
         super().__init__(charging)
-        # From the first call on: what goes at once at the beginning tells most.
-        self._tariff = Tariff() if charging is Charging.RESERVES_CAP else None
+        self._tariff: Tariff | None = None
         self._thrift = Thrift()
         self.under_way = 0.0
         self._trial = Trial() if charging is Charging.RESERVES_CAP else None
@@ -86,9 +85,15 @@ class LearntCosts(TokenCosts):
     def stake(self, cost: Cost, max_tokens: int | None, now: float) -> Stake | None:
         """An attempt goes: what it is thought to take in every way; None if nothing is to be learnt of that."""
         self.under_way += cost.amounts[_OUTPUT]
+        if max_tokens is not None:
+            self._begin()  # what goes at once at the beginning tells most, if it has a cap
         if self._tariff is None or not self._tariff.is_open:
             return None
         return self._tariff.took(cost.amounts[2], self.output, max_tokens, now)
+
+    def _begin(self) -> None:
+        if self._tariff is None and self.charging is Charging.RESERVES_CAP:
+            self._tariff = Tariff()
 
     def lost(self, charge: Charge) -> None:
         """It is over, and nobody hears what became of it."""
@@ -159,6 +164,7 @@ class LearntCosts(TokenCosts):
         """
         if self._trial is not None:  # what is shown tells more
             self._trial, self.charging, self.share = None, Charging.RESERVES_CAP, 1.0
+        self._begin()
         if self._tariff is None or stake is None:
             return False
         has_changed = self._tariff.saw(remaining, stake, sent_at=sent_at, now=now, rate=rate)
