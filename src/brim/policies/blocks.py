@@ -74,10 +74,10 @@ _NO_CHANCE: Final = 2
 """So many attempts in a row that got through where a window that slides had no room: it does not slide."""
 _SOONER: Final = 0.1
 """So much of the span sooner than a window that slides had room the server says that there is some."""
-_SPACING_S: Final = 0.25
 _A_MOMENT_S: Final = 0.1
 _ASKED: Final = 5
 """Asked so often in vain, it may be a bucket that refused calls keep empty: each of them counts."""
+_SPACING_S: Final = 0.25
 _LEAST_KEPT: Final = 32
 _MOST_KEPT: Final = 512
 """What passed is noted at so many moments of a window, and usually every so many seconds."""
