@@ -182,7 +182,9 @@ def test_the_spend_survives_kills(seed: int, budget: float, kills: list[float]) 
             account = run.live(100, budget, until=until)
             assert bill(run.provider.tally) <= account.spent + account.held <= nanos(budget)
         known = run.live(100, budget).spent
-        assert run.live(100, budget).spent == known, "what is spent stays spent, to the nano-dollar"
+        # One that sends nothing, since a row may be left that is a word shorter than the one that was too dear.
+        assert run.live(0, budget).spent == known, "what is spent stays spent, to the nano-dollar"
+        assert known <= run.live(100, budget).spent <= nanos(budget)
 
         run.live(100, 100.0)
 
