@@ -77,7 +77,7 @@ class Dash:
 
     Attributes:
         is_running: is one under way?
-        is_confirmed: did the latest let through no more than what was believed?
+        is_confirmed: did the latest end because no more came through than what was believed?
     """
 
     __slots__ = (
@@ -137,7 +137,7 @@ class Dash:
 
     def begin(self, belief: Belief, *, trip_s: float, now: float) -> None:
         """Put *belief* to the test. A refusal is back after *trip_s* seconds."""
-        self.is_running = True
+        self.is_running, self.is_confirmed = True, False
         self._rate = self._highest = belief.rate
         self._held, self._trip_s, self._began_at = int(belief.held), trip_s, now
         self._sent = self._refused = 0
@@ -165,10 +165,11 @@ class Dash:
         """One was refused meanwhile, as is known *now*. Returns whether it may still be chance."""
         self._refused += 1
         passed = self._sent - self._refused
-        self.is_confirmed = passed <= self._rate * (now - self._began_at) + self._held + 1.0
-        if self._refused < _SURELY or not (self.is_confirmed or self._refused >= _NEARLY_ALL * self._sent):
+        is_no_more = passed <= self._rate * (now - self._began_at) + self._held + 1.0
+        if self._refused < _SURELY or not (is_no_more or self._refused >= _NEARLY_ALL * self._sent):
             return True
         self.stop()
+        self.is_confirmed = is_no_more
         return False
 
     def stop(self) -> None:
