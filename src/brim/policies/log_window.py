@@ -13,11 +13,10 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from brim.policies.refusal import Refusal
+from brim.policies.spans import LONG_SPANS_S, SPANS_S
 
 __all__ = ["Log"]
 
-_SPANS_S: Final = (5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 3_600.0)
-"""Lengths of windows that people choose."""
 _ROUNDED_S: Final = 1.0
 _OFF: Final = 0.05
 _OFF_CALLS: Final = 2.0
@@ -98,7 +97,7 @@ class Log:
         if got < _SENDS * asked or _is_bucket(block, got, asked, seconds=until - ended, until=until):
             return 0.0
         least, most = block.last - self._began_at, ended - self._began_at + _EARLY_S
-        spans = [span for span in _SPANS_S if least < span <= most]
+        spans = [span for span in (*SPANS_S, *LONG_SPANS_S) if least < span <= most]
         if len(spans) != 1:
             return 0.0
         [span] = spans
