@@ -7,6 +7,7 @@ import pytest
 from brim.config import Limits, Window
 from brim.policies.admission import Admission
 from brim.policies.past import Past
+from brim.policies.refusal import Refusal
 from brim.policies.stated import Stated
 from brim.policies.surprises import Surprises
 from brim.policies.tokens import Charging, Cost
@@ -100,23 +101,43 @@ def test_a_window_that_is_all_but_used_up_may_be_counted_otherwise() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sent", "is_overdrawn", "is_proof"), [(990.0, False, True), (500.0, False, False), (500.0, True, True)]
+    ("sent", "is_overdrawn", "is_proof"),
+    [(990.0, False, True), (870.0, False, False), (870.0, True, True), (700.0, True, False)],
 )
 def test_a_minute_with_room_left_refuses_nothing(sent: float, *, is_overdrawn: bool, is_proof: bool) -> None:
     """
     A shorter window does, or one where less was counted here than over there.
     """
     totals = [0.0, 0.0, 0.0, 0.0]
-    past, surprises = Past(totals, 0.0), Surprises()
+    past, surprises = Past(totals, 0.0), Surprises((None, 1_000.0, None, None))
     past.note(0.0)
     totals[1] = sent
+    stated: list[Stated] = []
 
-    def prove(at: float) -> Stated | None:
-        return surprises.prove(1, 1_000.0, 10.0, at, past=past, is_overdrawn=is_overdrawn)
+    def prove(at: float) -> bool:
+        told, _ = surprises.explain(1, Refusal(10.0, at, at, 0.0), stated, past=past, is_overdrawn=is_overdrawn)
+        return any(each.name == "tokens in any minute" for each in told)
 
-    assert prove(20.0) is None
-    assert (prove(30.0) is not None) is is_proof
-    assert prove(40.0) is None  # told once
+    assert not prove(20.0)
+    assert prove(30.0) is is_proof
+    assert not prove(40.0)  # told once
+
+
+def test_a_minute_that_goes_on_refusing_is_none() -> None:
+    """
+    Whatever refuses calls that fit into every minute, it is not minutes: the rate is kept to evenly again.
+    """
+    totals = [0.0, 0.0, 0.0, 0.0]
+    past, surprises = Past(totals, 0.0), Surprises((None, 1_000.0, None, None))
+    past.note(0.0)
+    totals[1] = 990.0
+    stated: list[Stated] = []
+    names = []
+    for at in (20.0, 30.0, 33.0, 36.0, 36.5, 39.0, 42.0):
+        stated, _ = surprises.explain(1, Refusal(10.0, at, at, 0.0), stated, past=past, is_overdrawn=False)
+        names.append([each.name for each in stated])
+
+    assert names == [[], *[["tokens in any minute"]] * 4, *[["tokens a minute"]] * 2]
 
 
 def test_a_window_that_is_refused_is_paced_evenly() -> None:

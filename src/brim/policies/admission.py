@@ -23,7 +23,7 @@ from brim.policies.past import Past
 from brim.policies.refusal import Refusal
 from brim.policies.shown_spans import ShownSpans
 from brim.policies.stated import Stated, arrived, ceilings, fastest, hold, minutes, state_days, state_rates
-from brim.policies.surprises import Surprises, is_miscounted, with_minute
+from brim.policies.surprises import Surprises
 from brim.policies.telling import day_used_up, gauges_of_levels, gauges_of_paces, longest_wait
 from brim.policies.tokens import Amounts, Charging, Cost, Spent
 from brim.values import Answer, Bound, Dimension, Failure, FailureKind, Gauge
@@ -66,12 +66,13 @@ class Admission:
         self._is_even = is_even
         self._stated: list[Stated] = []
         self._days: list[Stated] = []
+        self._surprises = Surprises(minutes(limits))
         self.restate(limits, now)
 
     def restate(self, limits: Limits, now: float) -> None:
         """The user states other *limits*. What was spent stays spent, what was learnt is kept where it still fits."""
         self._minutes = minutes(limits)
-        self._surprises = Surprises()
+        self._surprises = Surprises(self._minutes, self._surprises.ends)
         self._ceilings = ceilings(limits)
         self._stated = state_rates(limits, now, past=self._past, before=self._stated, is_even=self._is_even)
         self._kept = self._stated
@@ -214,6 +215,8 @@ class Admission:
             self._settle(charge.cost.amounts, _NOTHING, now)
         self._costs.came_back(charge, answer, now)
         usage = answer.outcome.usage
+        if usage is not None:
+            self._surprises.passed(charge.cost.amounts, charge.at)
         if used is None and usage is not None:
             used = self._costs.settle(charge, usage)
             self._costs.answered(charge, usage, self._kept, now)
@@ -328,14 +331,23 @@ class Admission:
 
     def _unexplained(self, place: int, charge: Charge, failure: Failure, now: float) -> Verdict:
         """Does a refusal that no level explains say anything about the rate?"""
+        wait = failure.retry_after or 0.0
+        refusal = Refusal(charge.cost.amounts[place], charge.at, now, wait, failure.exact_wait)
+        self._surprises.named(place, refusal)
         is_ours = self._is_overdrawn(place, charge, now) or self._is_early(place, charge, failure, now)
         if is_ours or (place < 2 and self._costs.reserved_too_little(charge, self._stated, now)):
             return Verdict(is_strike=False, is_explained=False)
-        if self._is_by_the_minute(place, charge, now):
+        is_overdrawn = self._costs.was_mistaken(now)
+        stated, is_counted = self._surprises.explain(
+            place, refusal, self._stated, past=self._past, is_overdrawn=is_overdrawn
+        )
+        if stated is not self._stated:
+            self._kept = self._stated = stated
+            self.unlearn(place)
+        if is_counted:
             return Verdict(is_strike=True, is_explained=False)
-        pace, wait = self._blamed(failure), failure.retry_after or 0.0
+        pace = self._blamed(failure)
         pace.told(named_rate(failure), now)
-        refusal = Refusal(charge.cost.amounts[pace.place], charge.at, now, wait, failure.exact_wait)
         is_strike = pace.refused(refusal, sent=charge.totals)
         is_stray = not is_strike and pace.strays.share > 0.0
         return Verdict(is_strike=is_strike, is_explained=False, is_stray=is_stray, room_in=pace.room_in(now))
@@ -361,18 +373,6 @@ class Admission:
         amount = charge.cost.amounts[self._growth.place]
         self._growth.refused(amount, sent_at=charge.at, now=now, wait=failure.retry_after or 0.0)
         return Verdict(is_strike=True, is_explained=True)
-
-    def _is_by_the_minute(self, place: int, charge: Charge, now: float) -> bool:
-        """Is a stated limit to blame that is counted in every stretch of a minute, and is kept to from now on?"""
-        limit, cost = self._minutes[place], charge.cost.amounts[place]
-        if limit is not None:
-            is_overdrawn = self._costs.was_mistaken(now)
-            minute = self._surprises.prove(place, limit, cost, now, past=self._past, is_overdrawn=is_overdrawn)
-            if minute is not None:
-                self._kept = self._stated = with_minute(self._stated, minute)
-                self.unlearn(place)
-                return place > 0
-        return is_miscounted(self._stated, place, cost, now)
 
     def _blamed(self, failure: Failure) -> Pace:
         """The pace of the dimension that the refusal names; requests if it names none."""

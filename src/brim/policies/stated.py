@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from brim.policies.clock_window import ClockWindow
 from brim.policies.lateness import Lateness
 from brim.policies.limits import BURST_SECONDS, FEW, Bucket, Sliding
 from brim.policies.lulls import LullBucket
@@ -36,6 +37,7 @@ __all__ = [
     "minutes",
     "recalled",
     "state_days",
+    "state_minute",
     "state_rates",
 ]
 
@@ -72,7 +74,14 @@ class Stated:
     __slots__ = ("_lateness", "_slack", "amount", "constraint", "gauge", "name", "period_s", "place")
 
     def __init__(
-        self, place: int, gauge: Bucket | Sliding, name: str, constraint: Constraint, *, amount: float, period_s: float
+        self,
+        place: int,
+        gauge: Bucket | Sliding | ClockWindow,
+        name: str,
+        constraint: Constraint,
+        *,
+        amount: float,
+        period_s: float,
     ) -> None:
         self.place = place
         self.gauge = gauge
@@ -119,7 +128,7 @@ class Stated:
         if isinstance(self.gauge, Sliding):
             late_s = min(_LATER * self._lateness.most_s, self.period_s)  # one that hung holds up nobody for long
             self.gauge.late_s = late_s + (0.0 if gap is None else gap - self.period_s)
-        elif gap is not None:
+        elif gap is not None and isinstance(self.gauge, Bucket):
             self.gauge.restate(rate=1.0 / gap, burst=self.gauge.burst, now=now)
 
     def wrote(self, late_s: float, now: float) -> None:
@@ -182,18 +191,27 @@ def state_rates(
     kind = SavingBucket if len(amounts) > 1 else LullBucket
     buckets = {each.place: each.gauge for each in before if isinstance(each.gauge, Bucket)}
     rates = [
-        Stated(
-            place,
-            _minute(kind, place, amount, now, before=buckets.get(place), past=past, is_even=is_even),
-            f"{WORDS[place]} a minute",
-            CONSTRAINTS[place],
-            amount=amount,
-            period_s=MINUTE_S,
-        )
+        state_minute(place, amount, now, kind=kind, before=buckets.get(place), past=past, is_even=is_even)
         for place, amount in amounts
     ]
     windows = [(0, float(each.requests), each.seconds, f"requests in {each.seconds:g} s") for each in limits.windows]
     return rates + _slidings(windows, Constraint.WINDOW, now, past=past, before=before)
+
+
+def state_minute(
+    place: int,
+    amount: float,
+    now: float,
+    *,
+    past: Past,
+    kind: type[SavingBucket | LullBucket] = LullBucket,
+    before: Bucket | None = None,
+    is_even: bool = False,
+) -> Stated:
+    """A limit of *amount* a minute, which is kept to evenly, in the place of the bucket *before*."""
+    gauge = _minute(kind, place, amount, now, before=before, past=past, is_even=is_even)
+    name = f"{WORDS[place]} a minute"
+    return Stated(place, gauge, name, CONSTRAINTS[place], amount=amount, period_s=MINUTE_S)
 
 
 def state_days(limits: Limits, now: float, *, past: Past, before: Iterable[Stated] = ()) -> list[Stated]:
