@@ -14,6 +14,7 @@ from typing import Final
 from brim.config import Limits
 from brim.policies.blame import PLACES, blamed_place, named_rate, shows_less
 from brim.policies.charges import Charge, LearntCosts, Verdict
+from brim.policies.clock_pace import ClockPace
 from brim.policies.fit import outgrown, too_large
 from brim.policies.growth import RAMP_CODES, Growth
 from brim.policies.level import ServerLevel
@@ -59,7 +60,7 @@ class Admission:
         self._spans = ShownSpans()
         self._passed = [0.0, 0.0, 0.0, 0.0]
         self._refused = self._explained = 0.0
-        self._paces: list[Pace] = []
+        self._paces: list[ClockPace] = []
         self._growth: Growth | None = None
         self._shown_at = float("inf")
         self._began_at = now
@@ -223,7 +224,8 @@ class Admission:
         if used is not None:
             change = self._settle(charge.cost.amounts, used, now)
             for pace in self._paces:
-                pace.trued_up(change[pace.place])
+                pace.trued_up(change[pace.place], now)
+                pace.passed(charge.cost.amounts[pace.place], charge.at)
         if answer.levels:
             # What the server gave back of this call may be in what it shows: it must not be counted twice.
             self._observe(charge, answer, now, is_refused=is_refused)
@@ -374,17 +376,18 @@ class Admission:
         self._growth.refused(amount, sent_at=charge.at, now=now, wait=failure.retry_after or 0.0)
         return Verdict(is_strike=True, is_explained=True)
 
-    def _blamed(self, failure: Failure) -> Pace:
+    def _blamed(self, failure: Failure) -> ClockPace:
         """The pace of the dimension that the refusal names; requests if it names none."""
         place = blamed_place(failure)
-        for pace in self._paces:
-            if pace.place == place:
-                return pace
+        for known in self._paces:
+            if known.place == place:
+                return known
         shown = min((level.rate for level in self._known if level.place == place and level.rate), default=None)
         ceiling = fastest(place, self._minutes, self._stated)
         hint = ceiling if shown is None else shown
         trail = self._past.trail(place)
-        self._paces.append(Pace(self._passed, place, ceiling=ceiling, hint=hint, now=self._began_at, trail=trail))
+        pace = Pace(self._passed, place, ceiling=ceiling, hint=hint, now=self._began_at, trail=trail)
+        self._paces.append(ClockPace(pace))
         return self._paces[-1]
 
     def binding(self, cost: Cost, now: float) -> Bound | None:

@@ -85,12 +85,14 @@ class ClockEnds:
             self._find()
 
     def _find(self) -> None:
-        """Say what all ends that are known have in common."""
+        """Say what all ends that are known have in common. What is believed is so until an end contradicts."""
+        spans = (float(span) for span in range(int(MINUTE_S), _SHORTEST_S - 1, -1))
+        believed = [self.span] if self.span else []
         self.span = 0.0
-        for span in range(int(MINUTE_S), _SHORTEST_S - 1, -1):
-            common = self._common(float(span))
-            if common is not None:
-                self.span, self.late = float(span), common.late
+        for span in (*believed, *spans):
+            common = self._common(span)
+            if common is not None and (span in believed or self._is_no_chance(span)):
+                self.span, self.late = span, common.late
                 self.unsure_s = min(common.late - common.early + self._trip_s, span / 2)
                 return
 
@@ -104,17 +106,25 @@ class ClockEnds:
         self._ends.append(end)
 
     def _common(self, span: float) -> _End | None:
-        """The last end as all of them have it, if windows of *span* seconds are the only reason why they agree."""
-        last = self._ends[-1]
-        early, late = last
+        """The last end as all of them have it, if windows are *span* seconds long; None if they have none."""
+        early, late = last = self._ends[-1]
+        for end in self._ends:
+            ahead = _apart(last, end, span) * span
+            early, late = max(early, end.early + ahead), min(late, end.late + ahead)
+        return _End(early, late) if early <= late else None
+
+    def _is_no_chance(self, span: float) -> bool:
+        """Are windows of *span* seconds the only reason why all ends agree?"""
+        closest = min(self._ends, key=lambda end: end.late - end.early)
         windows, chance = {0}, 1.0
         for end in self._ends:
-            apart = round((last.early + last.late - end.early - end.late) / 2.0 / span)
-            early, late = max(early, end.early + apart * span), min(late, end.late + apart * span)
-            if early > late:
-                return None
-            if apart not in windows:
+            if (apart := _apart(closest, end, span)) not in windows:
                 windows.add(apart)
-                chance *= min(1.0, max(last.late - last.early + end.late - end.early, self._step_s) / span)
-        most = _UNLIKELY if span in SPANS_S else _ODD * _UNLIKELY
-        return _End(early, late) if len(windows) >= _LEAST and chance < most else None
+                unsure_s = closest.late - closest.early + end.late - end.early
+                chance *= min(1.0, max(unsure_s, self._step_s) / span)
+        return len(windows) >= _LEAST and chance < (_UNLIKELY if span in SPANS_S else _ODD * _UNLIKELY)
+
+
+def _apart(one: _End, other: _End, span: float) -> int:
+    """By how many windows of *span* seconds *one* end is later than the *other*."""
+    return round((one.early + one.late - other.early - other.late) / 2.0 / span)

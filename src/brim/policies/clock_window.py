@@ -32,26 +32,32 @@ class ClockWindow:
         late: an end of a window, or the latest moment at which it may be; told by `ends`.
     """
 
-    __slots__ = ("_at_risk", "_next_at", "_unsure_s", "_used", "amount", "late", "seconds")
+    __slots__ = ("_at_risk", "_is_placed", "_next_at", "_unsure_s", "_used", "amount", "late", "seconds")
 
     def __init__(self, *, amount: float, seconds: float) -> None:
         self.amount = amount
         self.seconds = seconds
         self.late = self._unsure_s = 0.0
+        self._is_placed = False
         self._used = self._at_risk = 0.0
         self._next_at = float("-inf")
 
     def ends(self, late: float, unsure_s: float) -> None:
         """A window ends at *late*, or up to *unsure_s* seconds before: what is sent then counts in both."""
-        self.late, self._unsure_s = late, unsure_s
+        windows = round((self.late - late) / self.seconds) if self._is_placed else 0
+        self.late, self._unsure_s, self._is_placed = late + windows * self.seconds, unsure_s, True
 
     def level(self, now: float) -> float:
         """What may be taken at *now*; below 0 while in debt."""
         if now >= self.late:
             passed = int((now - self.late) // self.seconds) + 1
+            self._ended()
             self._used, self._at_risk = self._at_risk if passed == 1 else 0.0, 0.0
             self.late += passed * self.seconds
         return self.amount - self._used
+
+    def _ended(self) -> None:
+        """A window is over."""
 
     def ready_in(self, cost: float, now: float) -> float:
         """Seconds until *cost* may be taken; 0 if it may be now. More than *amount* goes when nothing is taken."""

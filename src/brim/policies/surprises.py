@@ -131,12 +131,14 @@ class Surprises:
 class _Clocked:
     """A stated *limit* a minute that may be counted in windows which begin by the clock, as named waits tell."""
 
-    __slots__ = ("_ends", "_limit", "_refuted", "_window")
+    __slots__ = ("_ends", "_limit", "_refuted", "_refuted_at", "_span", "_window")
 
     def __init__(self, limit: float | None, ends: ClockEnds) -> None:
         self._ends = ends
         self._limit = limit
         self._refuted = 0
+        self._refuted_at = float("-inf")
+        self._span = 0.0
         self._window: ClockWindow | None = None
 
     def named(self, refusal: Refusal) -> None:
@@ -147,18 +149,20 @@ class _Clocked:
     def explains(self, refusal: Refusal) -> bool:
         """Is a window used up, and does that explain a refusal?"""
         span, window, limit = self._ends.span, self._window, self._limit or 0.0
+        if span != self._span:
+            self._span, self._refuted, window = span, 0, None
         if self._refuted >= _REFUTED or limit * span < refusal.amount * MINUTE_S:  # no window, or smaller than a call
             self._window = None
             return False
-        if window is None or window.seconds != span:
-            amount = limit * span / MINUTE_S
-            window = self._window = ClockWindow(amount=amount * MARGIN, seconds=span)
-        elif window.level(refusal.now) - refusal.amount > _FULL * window.amount:
-            self._refuted += 1
-        else:
+        if window is None:
+            window = self._window = ClockWindow(amount=limit * span / MINUTE_S * MARGIN, seconds=span)
+        elif window.level(refusal.now) - refusal.amount <= _FULL * window.amount:
             self._refuted = 0
+        elif refusal.now - self._refuted_at > _APART_S:
+            self._refuted, self._refuted_at = self._refuted + 1, refusal.now
         window.ends(self._ends.late, self._ends.unsure_s)
-        window.shut(refusal.now)
+        if not self._refuted:  # else what gets through next may tell of shorter ones
+            window.shut(refusal.now)
         return True
 
     def put_in(self, place: int, stated: list[Stated], now: float, *, past: Past) -> list[Stated]:

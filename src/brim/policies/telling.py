@@ -11,10 +11,10 @@ from brim.policies.stated import CONSTRAINTS, WORDS
 from brim.values import Bound, Dimension, Failure, FailureKind, Gauge, GaugeSource, Sent
 
 if TYPE_CHECKING:
+    from brim.policies.clock_pace import ClockPace
     from brim.policies.growth import Growth
     from brim.policies.level import ServerLevel
     from brim.policies.lone import Row
-    from brim.policies.pace import Pace
     from brim.policies.past import Past
     from brim.policies.stated import Stated
     from brim.policies.tokens import Amounts
@@ -49,7 +49,7 @@ def longest_wait(
     now: float,
     *,
     stated: Sequence[Stated],
-    paces: Sequence[Pace],
+    paces: Sequence[ClockPace],
     levels: Mapping[tuple[Dimension, float | None], ServerLevel],
     growth: Growth | None,
 ) -> Bound | None:
@@ -94,7 +94,7 @@ def gauges_of_levels(
     return gauges
 
 
-def gauges_of_paces(paces: Sequence[Pace], past: Past, now: float) -> list[Gauge]:
+def gauges_of_paces(paces: Sequence[ClockPace], past: Past, now: float) -> list[Gauge]:
     """How full every limit is that refusals taught."""
     gauges = []
     for pace in paces:
