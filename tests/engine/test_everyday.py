@@ -33,7 +33,17 @@ class World:
     counts: bool = False
 
     def plays(self) -> tuple[float, float, float]:
-        """Times as long as even pacing takes; and of the last three quarters how full and how much refused.
+        """Times as long as even pacing takes; and of the last three quarters how full and how much refused."""
+        ended_at, log = self.run()
+        accepted = [at for at, what in log if what == "accept"]
+        since, until = accepted[-1] / 4, accepted[-1]
+        admitted = sum(since < at <= until for at in accepted)
+        refused = sum(since < at <= until for at, what in log if what == "refuse")
+        fill = admitted / (until - since) / self.rate
+        return ended_at / (self.seconds + self.latency), fill, refused / admitted
+
+    def run(self) -> tuple[float, list[tuple[float, str]]]:
+        """When the run ended; and of each call when it came and what became of it.
 
         So many times the limit is stated, if *factor* is.
         """
@@ -48,12 +58,7 @@ class World:
         count = int(self.rate * self.seconds)
         played = play(SimTransport(provider), (ask(each) for each in range(count)), settings)
         assert played.positions == list(range(count))
-        accepted = [entry[0] for entry in provider.log if entry[1] == "accept"]
-        since, until = accepted[-1] / 4, accepted[-1]
-        admitted = sum(since < at <= until for at in accepted)
-        refused = sum(since < entry[0] <= until for entry in provider.log if entry[1] == "refuse")
-        fill = admitted / (until - since) / self.rate
-        return played.ended_at / (self.seconds + self.latency), fill, refused / admitted
+        return played.ended_at, [(entry[0], entry[1]) for entry in provider.log]
 
 
 def requests(rate: float, **enforced: object) -> Limit:
@@ -308,3 +313,14 @@ def test_a_cap_far_beyond_what_is_used_holds_no_call_back_that_headers_speak_for
     played = play(SimTransport(Provider(scenario)), asked, Settings(seed=1))
 
     assert played.ended_at < 1.5 * seconds
+
+
+@pytest.mark.parametrize("window", ["fixed", "sliding", "weighted"])
+def test_few_run_into_the_end_of_a_window_that_nobody_states(window: str) -> None:
+    """
+    Refusals are back at once, while a lane still gathers speed. A wide one let a hundred and more go in one instant,
+    of which a tenth of all calls was refused.
+    """
+    _, log = World(10.0, requests(10.0, window=window), ("seconds",), latency=1.0, seconds=100.0).run()
+
+    assert sum(what == "refuse" for _, what in log) <= 15

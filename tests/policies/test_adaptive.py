@@ -17,8 +17,10 @@ def play_round(window: AdaptiveWindow, now: float, *, takes: float = 1.0, in_fli
     window.granted(width, now)
     for _ in range(width):
         window.replied(width, sent_at=now, now=now + takes)
-    for step in range(int(takes / GROWS_EACH_S)):
-        window.ticked(window.size if in_flight is None else in_flight, now + takes + step * GROWS_EACH_S)
+    at = now + takes
+    while at < now + 2.0 * takes:
+        window.ticked(window.size if in_flight is None else in_flight, at)
+        at += window.grows_each_s
     return now + 2 * takes
 
 
@@ -53,6 +55,27 @@ def test_grows_by_a_few_each_second_while_no_answer_has_come() -> None:
     assert max(later - earlier for earlier, later in pairwise(sizes)) <= 10
     assert sizes[60] == 512
     assert not window.grows_by_time()
+
+
+def test_lets_only_a_few_go_at_once_however_wide_it_is() -> None:
+    """
+    All that goes before the first refusal is back is refused as well: two hundred at once were, in a window of 500.
+    """
+    window = AdaptiveWindow(ceiling=1_000)
+    now, steps = 10.0, [window.size]
+    while window.size < window.ceiling:
+        width = window.size
+        window.granted(width, now)
+        for _ in range(width):
+            window.replied(width, sent_at=now, now=now + 1.0)
+        at, now = now + 1.0, now + 2.0
+        while at < now:
+            window.ticked(window.size, at)
+            steps.append(window.size)
+            at += window.grows_each_s
+
+    assert max(later - earlier for earlier, later in pairwise(steps)) <= 2 * START
+    assert now <= 22.0
 
 
 def test_does_not_run_far_ahead_of_what_was_answered_as_fast_as_at_first() -> None:

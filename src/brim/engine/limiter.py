@@ -17,7 +17,7 @@ from brim.engine.learner import Learner, did_its_work
 from brim.engine.permits import Permit, Waiter
 from brim.engine.waiting import Queue
 from brim.engine.waits import WaitLog
-from brim.policies.adaptive import GROWS_EACH_S, AdaptiveWindow
+from brim.policies.adaptive import AdaptiveWindow
 from brim.policies.admission import Admission
 from brim.policies.charges import Charge
 from brim.policies.gate import Gate
@@ -353,7 +353,7 @@ class Limiter:
 
     def _watch_growth(self) -> None:
         if self._growth is None and self.in_flight >= self.window.size and self.window.grows_by_time():
-            self._growth = self._loop.call_later(GROWS_EACH_S, self._grow)
+            self._growth = self._loop.call_later(self.window.grows_each_s, self._grow)
 
     def _grow(self) -> None:
         self._growth = None

@@ -30,8 +30,10 @@ START: Final = 8
 """Attempts at once before anything is known (design section 5)."""
 
 GROWS_EACH_S: Final = 0.25
-"""A full window that meets no resistance grows by a step after so many seconds: many small steps, since all that a step
-lets go at once is refused at once where a limit is hit."""
+"""A full window that meets no resistance grows by a step after so many seconds..."""
+_STEP: Final = 8.0
+"""... or sooner where it is wide, so that a step lets hardly more than these go: all that go before a refusal is back
+are refused where a limit is hit."""
 _DOUBLES_S: Final = 0.5
 """However fast answers come, the window doubles no sooner: what is sent until a refusal is back is refused too. Where
 something was refused before, it doubles in the time that an answer takes."""
@@ -139,6 +141,11 @@ class AdaptiveWindow:
         return self._is_ramping and not self._is_open and self.size < self._most_ahead
 
     @property
+    def grows_each_s(self) -> float:
+        """Seconds between two steps of a full window."""
+        return min(GROWS_EACH_S, _STEP / self._exact) if self._curve.answers else GROWS_EACH_S
+
+    @property
     def _most_ahead(self) -> float:
         """The most that there may be before answers have told more."""
         unslowed, answers = self._unslowed, self._curve.answers
@@ -167,15 +174,16 @@ class AdaptiveWindow:
         """The time of one step has passed in which *in_flight* were on the wire."""
         if not self.grows_by_time() or in_flight < self.size or now - self._resisted_at <= _CALM_S:
             return
+        step_s = self.grows_each_s
         if self._curve.answers:
             is_first = self._resisted_at == float("-inf")
             doubles_s = _DOUBLES_S if is_first else max(self._curve.seconds, _DOUBLES_S)
-            grown = self._exact * 2.0 ** (GROWS_EACH_S / doubles_s)
+            grown = self._exact * 2.0 ** (step_s / doubles_s)
         else:
             first, more, most = _UNHEARD
-            self._waited_s += GROWS_EACH_S
+            self._waited_s += step_s
             each_s = min(first + more * self._waited_s, most)
-            grown = self._exact + GROWS_EACH_S * (max(each_s, self.ceiling / _STATED_S) if self._is_stated else each_s)
+            grown = self._exact + step_s * (max(each_s, self.ceiling / _STATED_S) if self._is_stated else each_s)
         self._exact = max(self._exact, min(grown, self._most_ahead))
         self._fit()
 
