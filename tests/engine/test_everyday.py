@@ -324,3 +324,21 @@ def test_few_run_into_the_end_of_a_window_that_nobody_states(window: str) -> Non
     _, log = World(10.0, requests(10.0, window=window), ("seconds",), latency=1.0, seconds=100.0).run()
 
     assert sum(what == "refuse" for _, what in log) <= 15
+
+
+@pytest.mark.parametrize("waits", [(), ("seconds",)], ids=["no wait", "whole seconds"])
+@pytest.mark.parametrize("span", [1.0, 10.0])
+@pytest.mark.parametrize("rate", [12.0, 40.0])
+def test_a_stated_rate_that_is_looked_at_each_second_is_never_refused(
+    rate: float, span: float, waits: Sequence[str]
+) -> None:
+    """
+    A burst of a tenth of a second, at the beginning or when a lane opened again, was too much for a second and for ten,
+    and each refusal closed the lane for a second: a run took up to a seventh longer.
+    """
+    limit = requests(rate, window="sliding", span=span)
+    ratio, fill, refused = World(rate, limit, waits, latency=0.6, seconds=90.0, factor=1.0).plays()
+
+    assert ratio <= 1.01
+    assert fill >= 0.99
+    assert not refused

@@ -343,6 +343,7 @@ class Learner:
         if pause >= _RAMP_AFTER_S and not (self._admission.is_paced or self._window.cap.is_believed):
             self._window.reopen()
         if pause > 0.0:
+            self._admission.closed(self._gate.opens_at, now)
             self._window.cap.closed(pause, now)
             self._on_pause(pause, failure)
 

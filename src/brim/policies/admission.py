@@ -23,8 +23,8 @@ from brim.policies.pace import Pace
 from brim.policies.past import Past
 from brim.policies.refusal import Refusal
 from brim.policies.shown_spans import ShownSpans
-from brim.policies.stated import Stated, arrived, ceilings, fastest, hold, minutes, state_days, state_rates
-from brim.policies.surprises import Surprises
+from brim.policies.stated import Stated, arrived, ceilings, fastest, hold, minutes, rest, state_days, state_rates
+from brim.policies.surprises import Surprises, overdrew
 from brim.policies.telling import day_used_up, gauges_of_levels, gauges_of_paces, longest_wait
 from brim.policies.tokens import Amounts, Charging, Cost, Spent
 from brim.values import Answer, Bound, Dimension, Failure, FailureKind, Gauge
@@ -84,6 +84,10 @@ class Admission:
         """A request was written so many seconds after it was admitted."""
         for each in self._stated:
             each.wrote(late_s, now)
+
+    def closed(self, until: float, now: float) -> None:
+        """Nobody goes *until* then."""
+        rest(self._stated, until, now)
 
     @property
     def is_rate_known(self) -> bool:
@@ -336,7 +340,7 @@ class Admission:
         wait = failure.retry_after or 0.0
         refusal = Refusal(charge.cost.amounts[place], charge.at, now, wait, failure.exact_wait)
         self._surprises.named(place, refusal)
-        is_ours = self._is_overdrawn(place, charge, now) or self._is_early(place, charge, failure, now)
+        is_ours = overdrew(self._stated, place, charge, now) or self._is_early(place, charge, failure, now)
         if is_ours or (place < 2 and self._costs.reserved_too_little(charge, self._stated, now)):
             return Verdict(is_strike=False, is_explained=False)
         is_overdrawn = self._costs.was_mistaken(now)
@@ -353,11 +357,6 @@ class Admission:
         is_strike = pace.refused(refusal, sent=charge.totals)
         is_stray = not is_strike and pace.strays.share > 0.0
         return Verdict(is_strike=is_strike, is_explained=False, is_stray=is_stray, room_in=pace.room_in(now))
-
-    def _is_overdrawn(self, place: int, charge: Charge, now: float) -> bool:
-        """Had more been saved for this call than the server allows?"""
-        blamed = [(each, charge.cost.amounts[each.place]) for each in self._stated if place in {0, each.place}]
-        return True in [each.overdrew(amount, sent_at=charge.at, now=now) for each, amount in blamed]  # all are told
 
     def _is_early(self, place: int, charge: Charge, failure: Failure, now: float) -> bool:
         """Does a stated limit of requests, the only one that is known, make up for this by itself?"""

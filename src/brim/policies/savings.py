@@ -93,6 +93,12 @@ class SavingBucket(Bucket):
         super().forgive(now)
         self._even.forgive(now)
 
+    def restate(self, *, rate: float, burst: float, now: float) -> None:
+        """From *now* on it refills by *rate*, up to *burst*; what was taken stays taken."""
+        grown = self._even.burst if self._even.burst > self.burst else burst  # what lulls have shown to go at once
+        super().restate(rate=rate, burst=burst, now=now)
+        self._even.restate(rate=rate, burst=grown, now=now)
+
     def held(self, until: float, now: float) -> None:
         """A limit makes calls wait *until* then."""
         self.level(now)

@@ -36,6 +36,7 @@ __all__ = [
     "is_held",
     "minutes",
     "recalled",
+    "rest",
     "state_days",
     "state_minute",
     "state_rates",
@@ -60,6 +61,8 @@ _SAME: Final = 0.01
 """Limits that differ by less are the same."""
 _LATER: Final = 1.5
 """What was written late is counted so many times as late at most: a new connection is new for the server too."""
+_TIMER_S: Final = 0.002
+"""A timer is late by up to so much, which is made up for: else a pace of ten a second would lose a hundredth."""
 _LONGEST_WAIT_S: Final = 2.0
 """Who came just too early is not told to wait for longer."""
 
@@ -71,7 +74,18 @@ class Stated:
         amount: units in *period_s* seconds.
     """
 
-    __slots__ = ("_lateness", "_slack", "amount", "constraint", "gauge", "name", "period_s", "place")
+    __slots__ = (
+        "_burst",
+        "_is_single",
+        "_lateness",
+        "_slack",
+        "amount",
+        "constraint",
+        "gauge",
+        "name",
+        "period_s",
+        "place",
+    )
 
     def __init__(
         self,
@@ -91,7 +105,9 @@ class Stated:
         self.period_s = period_s
         self._lateness = Lateness(period_s)
         self._slack: Slack | None = None
-        if place == 0 and isinstance(gauge, Bucket) and gauge.burst <= 1.0:
+        self._burst = gauge.burst if isinstance(gauge, Bucket) else 0.0
+        self._is_single = BURST_SECONDS * amount <= period_s
+        if place == 0 and isinstance(gauge, Bucket):
             self._slack = Slack(1.0 / gauge.rate)
         elif place == 0 and constraint is Constraint.WINDOW and amount <= FEW:
             self._slack = Slack(period_s)
@@ -104,7 +120,7 @@ class Stated:
         """
         if self._slack is None or wait > _LONGEST_WAIT_S:
             return False
-        is_early = self._slack.refused(sent_at=sent_at, now=now)
+        is_early = self._slack.refused(sent_at=sent_at, now=now, wait=wait)
         self.relax(now)
         return is_early
 
@@ -129,11 +145,16 @@ class Stated:
             late_s = min(_LATER * self._lateness.most_s, self.period_s)  # one that hung holds up nobody for long
             self.gauge.late_s = late_s + (0.0 if gap is None else gap - self.period_s)
         elif gap is not None and isinstance(self.gauge, Bucket):
-            self.gauge.restate(rate=1.0 / gap, burst=self.gauge.burst, now=now)
+            burst = self.gauge.burst
+            if burst <= self._burst:  # and not what lulls have shown to go at once
+                is_strict = self._slack is not None and self._slack.is_kept
+                strict = 1.0 if self._is_single else min(self._burst, 1.0 + _TIMER_S / gap)
+                burst = strict if is_strict else self._burst
+            self.gauge.restate(rate=1.0 / gap, burst=burst, now=now)
 
     def wrote(self, late_s: float, now: float) -> None:
         """A request was written so many seconds after it was admitted: the server counts it no sooner."""
-        if self._slack is not None and isinstance(self.gauge, Bucket):
+        if self._slack is not None and isinstance(self.gauge, Bucket) and self._is_single:
             self.gauge.take(self._slack.wrote(late_s) * self.gauge.rate, now)
         before = self._lateness.most_s
         self._lateness.saw(late_s, now)
@@ -265,6 +286,13 @@ def arrived(stated: Iterable[Stated], now: float) -> None:
             each.gauge.arrived(now)
 
 
+def rest(stated: Iterable[Stated], until: float, now: float) -> None:
+    """No call goes *until* then, and none makes up for it: a limit that is enforced by the second would refuse that."""
+    for each in stated:
+        if each.place == 0 and isinstance(each.gauge, Bucket):
+            each.gauge.drain((until - now) * each.gauge.rate - 1.0, now)
+
+
 def is_held(stated: Iterable[Stated], place: int, amount: float, now: float) -> bool:
     """Does a limit of *place* make a call of *amount* wait?"""
     return any(each.place == place and each.gauge.ready_in(amount, now) > 0.0 for each in stated)
@@ -291,12 +319,14 @@ def _minute(
     is_even: bool,
 ) -> Bucket:
     rate = amount / MINUTE_S * MARGIN
-    burst = max(1.0, rate * BURST_SECONDS)
+    burst = max(1.0 + (0.0 if place else rate * _TIMER_S), rate * BURST_SECONDS)
     if isinstance(before, SavingBucket | LullBucket) and type(before) is kind:
         before.hold_to(amount, rate=rate, burst=burst, now=now)
         return before
     # A lane at work has no burst left over: what it sent, it sent without this limit.
     start = 0.0 if past else burst
+    if place == 0:
+        start = min(start, 1.0)
     if before is not None:
         start = min(burst, before.level(now))
     bucket = kind(amount, rate=rate, burst=burst, start=start, now=now, is_even=is_even)

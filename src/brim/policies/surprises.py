@@ -20,10 +20,11 @@ from brim.policies.stated import CONSTRAINTS, MARGIN, WORDS, Stated, recalled, s
 from brim.values import Constraint
 
 if TYPE_CHECKING:
+    from brim.policies.charges import Charge
     from brim.policies.past import Past
     from brim.policies.tokens import Amounts
 
-__all__ = ["Surprises"]
+__all__ = ["Surprises", "overdrew"]
 
 _PROVE: Final = 2
 """So many refusals prove that it is not a bucket that a limit is counted with..."""
@@ -214,3 +215,9 @@ def _is_miscounted(stated: Iterable[Stated], place: int, cost: float, now: float
                 each.gauge.shut(now)
                 is_full = True
     return is_full
+
+
+def overdrew(stated: Iterable[Stated], place: int, charge: Charge, now: float) -> bool:
+    """The attempt of *charge* was refused, and *place* is to blame. Had more been saved for it than is allowed?"""
+    blamed = [(each, charge.cost.amounts[each.place]) for each in stated if place in {0, each.place}]
+    return True in [each.overdrew(amount, sent_at=charge.at, now=now) for each, amount in blamed]  # all are told
