@@ -342,3 +342,16 @@ def test_a_stated_rate_that_is_looked_at_each_second_is_never_refused(
     assert ratio <= 1.01
     assert fill >= 0.99
     assert not refused
+
+
+@pytest.mark.parametrize(("burst", "spelling"), [(600.0, "openai"), (100.0, "openai"), (100.0, "anthropic")])
+def test_the_end_of_a_run_leaves_nothing_of_a_bucket_that_headers_show(burst: float, spelling: str) -> None:
+    """
+    Four seconds' worth were left alone to the last call, also of a run of a minute and a half.
+    """
+    world = World(10.0, requests(10.0, burst=burst), ("seconds",), spelling=spelling, latency=1.0, seconds=150.0)
+    _, log = world.run()
+
+    went = [at for at, what in log if what == "accept"]
+    assert went[-1] <= 1.01 * (len(went) - burst) / world.rate
+    assert all(what != "refuse" for _, what in log)

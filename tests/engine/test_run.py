@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import pairwise
+from math import inf
 
 import msgspec
 import pytest
@@ -302,3 +303,28 @@ def test_one_result_each_whatever_happens(fates: list[list[str]], seed: int) -> 
             assert result.text is not None
         if result.text is not None:
             assert result.text == str(result.request.position)
+
+
+def test_a_lane_knows_how_many_have_yet_to_come_once_all_rows_are_read() -> None:
+    """
+    As long as more may come nobody knows; then it is those that wait for room. Nor does a lane without a run know.
+    """
+    told: list[float] = []
+
+    async def main() -> None:
+        lane = open_lane(Scripted(then=echo), Settings(seed=1, limits=Limits(concurrency=2)))
+
+        async def source() -> AsyncIterator[tuple[Lane, Prepared]]:
+            for position in range(6):
+                yield lane, lane.prepare(ask(position))
+            await asyncio.sleep(0.25)
+            told.append(lane.limiter.to_come())
+
+        told.append(lane.limiter.to_come())
+        asyncio.get_running_loop().call_later(0.5, lambda: told.append(lane.limiter.to_come()))
+        asyncio.get_running_loop().call_later(2.5, lambda: told.append(lane.limiter.to_come()))
+        await Run(record=lambda _: None, leave=lambda _: None).carry(source())
+
+    run_virtual(main())
+
+    assert told == [inf, inf, 4, 0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from brim.policies.refill import Manner
-from brim.policies.reserve import reserve, spare
+from brim.policies.reserve import reserve, spare, to_the_end
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,35 @@ def test_of_a_few_calls_that_slide_out_of_a_window_none_is_left(cap: float, left
     found = spare(1.0, cap, 1.0, manner=Manner.AS_SENT, doubt=0.0, is_in_calls=in_calls)
 
     assert found == pytest.approx(left)
+
+
+def test_the_last_calls_use_up_what_was_left_alone() -> None:
+    """
+    A hundred calls to go, forty left, ten back a second: six seconds, and two calls are left. Fewer than are left go
+    within a second, and never more slowly than what comes back.
+    """
+    totals = [1_000.0, 0.0, 0.0, 0.0]
+
+    def faster(rest: float, level: float) -> float:
+        return to_the_end(rest, totals, 0, level=level, kept=40.0, refill=10.0)
+
+    assert 10.0 + faster(100.0, 40.0) == pytest.approx(100.0 / 6.2)
+    assert 10.0 + faster(30.0, 40.0) == pytest.approx(30.0)
+    assert faster(5.0, 0.0) == 0.0
+
+
+def test_far_from_the_end_the_reserve_stays() -> None:
+    """
+    Somebody may come, or nobody knows how many will.
+    """
+    for rest in (161.0, float("inf")):
+        assert to_the_end(rest, [1.0, 0.0, 0.0, 0.0], 0, level=40.0, kept=40.0, refill=10.0) == 0.0
+
+
+def test_of_tokens_the_rest_is_as_many_calls_of_the_usual_size() -> None:
+    """
+    Ten calls of a hundred tokens each are a thousand.
+    """
+    faster = to_the_end(10.0, [50.0, 5_000.0, 0.0, 0.0], 1, level=600.0, kept=600.0, refill=150.0)
+
+    assert 150.0 + faster == pytest.approx(1_000.0 / 4.0)

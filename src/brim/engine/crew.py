@@ -36,9 +36,10 @@ class Crew:
         alive: requests on their way: on the wire, before it, or resting.
         starting: those of them that have not taken a step yet.
         held: requests that wait until there is room.
+        is_whole: are all requests of the run here?
     """
 
-    __slots__ = ("_limiter", "_resting", "alive", "held", "start", "starting")
+    __slots__ = ("_limiter", "_resting", "alive", "held", "is_whole", "start", "starting")
 
     def __init__(self, limiter: Limiter, resting: Sized, start: Callable[[Crew], None]) -> None:
         self._limiter = limiter
@@ -46,6 +47,7 @@ class Crew:
         self.start = start
         self.alive = self.starting = 0
         self.held: deque[Prepared] = deque()
+        self.is_whole = False
 
     def room(self) -> int:
         """How many requests more may come alive; below 0 if the window has shrunk, so that too many are.

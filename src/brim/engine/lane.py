@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from math import inf
 from random import Random
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -216,6 +217,7 @@ class Lane:
             charging=charging,
             on_admitted=self._admitted if settings.trace else None,
         )
+        self.limiter.to_come = self._to_come
         self._ledger = ledger
         self._till = till
         self._wall = wall
@@ -284,6 +286,10 @@ class Lane:
     def alive(self) -> int:
         """Requests of runs that are on their way: on the wire, before it, or resting."""
         return sum(crew.alive for crew in self._crews)
+
+    def _to_come(self) -> float:
+        """Requests that have yet to ask for a permit; infinity as long as more may come."""
+        return float(self.held) if self._crews and all(crew.is_whole for crew in self._crews) else inf
 
     @property
     def held(self) -> int:

@@ -9,6 +9,7 @@ the provider may count it. All arithmetic is in policies; here are the queue, th
 from __future__ import annotations
 
 import asyncio
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from brim.config import Limits
@@ -66,6 +67,7 @@ class Limiter:
         limits: what the user states at present; `retune` changes it.
         window: attempts that may be on the wire at once, as things stand.
         on_room: called when more may be on the wire than are.
+        to_come: tells how many attempts have yet to ask for a permit; infinity if nobody knows.
         in_flight: attempts on the wire.
         waits: why attempts had to wait, for a trace; None if nobody asks.
         parked: why the lane is closed for good; None while it is not.
@@ -107,7 +109,8 @@ class Limiter:
         self.arrivals = Arrivals(self._admission)
         self._timer: asyncio.TimerHandle | None = None
         self._growth: asyncio.TimerHandle | None = None
-        self.on_room: Callable[[], None] = _nothing
+        self.on_room: Callable[[], None] = lambda: None
+        self.to_come: Callable[[], float] = lambda: inf
         self.in_flight = 0
         self.parked: Failure | None = None
         self.is_held = False
@@ -333,7 +336,8 @@ class Limiter:
         self._lone.went += 1
         self._gate.went(now)
         self.health.went(now)
-        charge = self._admission.take(cost, now, among=self.in_flight, max_tokens=max_tokens)
+        rest = self.to_come() + len(self._queue)
+        charge = self._admission.take(cost, now, among=self.in_flight, max_tokens=max_tokens, rest=rest)
         self.window.granted(self.in_flight, now)
         self._watch_growth()
         return Permit(self, charge)
@@ -394,7 +398,3 @@ class Limiter:
 
     def __repr__(self) -> str:
         return f"Limiter(in_flight={self.in_flight}, waiting={len(self._queue)}, window={self.window})"
-
-
-def _nothing() -> None:
-    """Nobody wants to know."""

@@ -115,7 +115,12 @@ class Run:
     def _start_feeder(self, reading: Coroutine[Any, Any, None]) -> None:
         feeder = self._tasks.create_task(reading)
         self._feeders.add(feeder)
-        feeder.add_done_callback(self._feeders.discard)
+        feeder.add_done_callback(self._fed)
+
+    def _fed(self, feeder: asyncio.Task[None]) -> None:
+        self._feeders.discard(feeder)
+        for crew in self._lanes.values():
+            crew.is_whole = not self._feeders
 
     async def _read(self, source: AsyncIterator[tuple[Lane, Prepared]]) -> None:
         async for lane, prepared in source:

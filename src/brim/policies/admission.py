@@ -33,6 +33,7 @@ __all__ = ["Admission"]
 
 _NOTHING: Final[Amounts] = (0.0, 0.0, 0.0, 0.0)
 _LONG_AGO: Final = float("-inf")
+_NEVER: Final = float("inf")
 _RECENT: Final = 1 / 64
 _OFTEN: Final = 0.04
 """A share of refusals, each explained by a level that was used up, above which the levels alone do not do."""
@@ -62,7 +63,7 @@ class Admission:
         self._refused = self._explained = 0.0
         self._paces: list[ClockPace] = []
         self._growth: Growth | None = None
-        self._shown_at = float("inf")
+        self._shown_at = _NEVER
         self._began_at = now
         self._is_even = is_even
         self._stated: list[Stated] = []
@@ -164,12 +165,12 @@ class Admission:
             wait = max(wait, level.ready_in(amounts[level.place], now))
         return wait
 
-    def take(self, cost: Cost, now: float, *, among: int, max_tokens: int | None) -> Charge:
-        """An attempt goes: take its cost everywhere."""
+    def take(self, cost: Cost, now: float, *, among: int, max_tokens: int | None, rest: float = _NEVER) -> Charge:
+        """An attempt goes: take its cost everywhere. *rest* are still to go, as far as anybody knows."""
         amounts = cost.amounts
         totals = self._move(amounts, now)
         for level in self._known:
-            level.take(amounts[level.place], now)
+            level.take(amounts[level.place], now, rest=rest)
         if self._explained:
             self._explained -= self._explained * _RECENT
         for pace in self._paces:

@@ -21,7 +21,7 @@ from brim.policies.inflow import Inflow
 from brim.policies.moment import Course, Moment
 from brim.policies.period import Period
 from brim.policies.refill import LOOK_AGAIN_S, SLIDING, Look, Manner, Refill
-from brim.policies.reserve import reserve, spare
+from brim.policies.reserve import reserve, spare, to_the_end
 from brim.policies.spans import span_of
 from brim.policies.tempo import Tempo
 from brim.values import Dimension, LimitLevel
@@ -178,12 +178,12 @@ class ServerLevel:
             return min(missing / self._even, heard_at + LOOK_AGAIN_S - now)
         return self._refill.back_in(missing, now, heard_at=heard_at)
 
-    def take(self, cost: float, now: float) -> None:
-        """*cost* is sent. Only for a limit that is known."""
+    def take(self, cost: float, now: float, *, rest: float = float("inf")) -> None:
+        """*cost* is sent, and *rest* calls are still to be sent. Only for a limit that is known."""
         level = self.level(now)
         late = self._refill.shyness.makes_up(self._cap / max(cost, 1.0), is_believed=not self._credit.is_lost)
         spare_now = 0.0 if self.is_short or self._credit.is_lost else level - self._kept
-        self._tempo.took(cost, self._speed(now), now, late=late, spare=spare_now)
+        self._tempo.took(cost, self._speed(now, rest), now, late=late, spare=spare_now)
         self._level, self._taken_at = level - cost, now
         self._period.took(now)
         self._refill.echo.follow(now, self.totals[self.place] - self._missed)
@@ -194,8 +194,8 @@ class ServerLevel:
         self._tempo.came_back(held, used)
         self._refill.echo.follow(now, self.totals[self.place] - self._missed)
 
-    def _speed(self, now: float) -> float:
-        """Units a second at which to send just now."""
+    def _speed(self, now: float, calls: float) -> float:
+        """Units a second at which to send just now, *calls* in all: what is really missing is waited for by itself."""
         if self.remaining is None:
             return self.rate * _MARGIN
         rest = self._refill.rest_s(now)
@@ -204,8 +204,7 @@ class ServerLevel:
             return max(0.1 * self.rate, min(even, self.rate if self._credit.is_lost else even))
         manner = self._refill.counted(now)
         if manner is Manner.EVENLY:
-            refill, settle = self._even * _MARGIN, _SETTLE_S
-            kept = self._kept
+            refill, settle, kept = self._even * _MARGIN, _SETTLE_S, self._kept
         else:
             refill, settle, kept = self.rate, _SLIDING_SETTLE_S, self._spare(0.0, manner)
         extra = (self._level - kept) / settle
@@ -213,7 +212,8 @@ class ServerLevel:
             refill *= 1.0 - min(0.5, self._refill.shyness.apart_s * self.rate / self._cap)
         if self.is_short or self._credit.is_lost:
             extra = min(extra, 0.0)
-        # No slower than this: what is really missing is waited for by itself.
+        elif manner is Manner.EVENLY and self._refill.is_proven:
+            extra = max(extra, to_the_end(calls, self.totals, self.place, level=self._level, kept=kept, refill=refill))
         return max(_SLOWEST * refill, refill + extra)
 
     def missed(self, amount: float, now: float) -> None:

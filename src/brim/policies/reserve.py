@@ -5,11 +5,12 @@ Where too little is left alone calls are refused; what is left alone of a bucket
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from brim.policies.refill import SLIDING, Manner
 
-__all__ = ["reserve", "spare"]
+__all__ = ["reserve", "spare", "to_the_end"]
 
 _RESERVE_S: Final = 4.0
 _RESERVE_SHARE: Final = 0.25
@@ -25,6 +26,12 @@ _MISJUDGED: Final = 0.03
 """A call may cost so much more than was estimated."""
 _DOUBTS: Final = 2.0
 _HASTE_S: Final = 0.02
+_LAST: Final = 4.0
+"""So many times the reserve before the end it begins to be used up..."""
+_LAST_S: Final = 1.0
+"""... over so many seconds at least."""
+_LEFT: Final = 2.0
+"""So many calls are left alone all the same."""
 
 
 def reserve(cap: float, rate: float, *, is_in_calls: bool, is_short: bool) -> float:
@@ -44,3 +51,24 @@ def spare(cost: float, cap: float, rate: float, *, manner: Manner, doubt: float,
     if manner is Manner.AT_ONCE or is_in_calls:
         return 0.0
     return _MISJUDGED * cost + _DOUBTS * doubt + _HASTE_S * rate
+
+
+def to_the_end(rest: float, totals: Sequence[float], place: int, *, level: float, kept: float, refill: float) -> float:
+    """So many units a second beyond *refill* use up what is *kept* of a bucket with the last call.
+
+    Nobody needs a reserve who sends nothing more. Far from the end it is none, and where a few calls are all that is
+    kept.
+
+    Args:
+        rest: calls to be sent yet.
+        totals: what was ever sent, by place: so much of it each call takes.
+        place: what the bucket counts.
+        level: what is left in the bucket.
+        kept: its reserve.
+        refill: what comes back a second.
+    """
+    each = totals[place] / max(1.0, totals[0])
+    units = rest * each
+    if units > _LAST * kept or kept < 2.0 * _LEFT * each:
+        return 0.0
+    return max(0.0, units / max(_LAST_S, (units - max(0.0, level - _LEFT * each)) / refill) - refill)
