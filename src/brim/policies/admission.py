@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final
 
 from brim.config import Limits
-from brim.policies.blame import PLACES, blamed_place, named_rate, shows_less
+from brim.policies.blame import PLACES, blamed_place, is_named, named_rate, shows_less
 from brim.policies.charges import Charge, LearntCosts, Verdict
 from brim.policies.clock_pace import ClockPace
 from brim.policies.fit import outgrown, too_large
@@ -303,7 +303,7 @@ class Admission:
         self.missed(now)
         if is_crowd or failure.code in RAMP_CODES:
             return self._not_by_rate(charge, failure, now)
-        place = blamed_place(failure)
+        place = self._costs.blamed(failure, charge)
         for level in self._known:
             if level.place == place:
                 level.refused(charge.cost.amounts[place], now)
@@ -353,9 +353,11 @@ class Admission:
             self.unlearn(place)
         if is_counted:
             return Verdict(is_strike=True, is_explained=False)
-        pace = self._blamed(failure)
+        pace = self._blamed(place)
         pace.told(named_rate(failure), now)
         is_strike = pace.refused(refusal, sent=charge.totals)
+        if pace.holds and place and not is_named(failure):
+            self.unlearn(0)  # what passed for a limit of calls
         is_stray = not is_strike and pace.strays.share > 0.0
         return Verdict(is_strike=is_strike, is_explained=False, is_stray=is_stray, room_in=pace.room_in(now))
 
@@ -376,15 +378,13 @@ class Admission:
         self._growth.refused(amount, sent_at=charge.at, now=now, wait=failure.retry_after or 0.0)
         return Verdict(is_strike=True, is_explained=True)
 
-    def _blamed(self, failure: Failure) -> ClockPace:
-        """The pace of the dimension that the refusal names; requests if it names none."""
-        place = blamed_place(failure)
+    def _blamed(self, place: int) -> ClockPace:
+        """The pace of what the refusal blames."""
         for known in self._paces:
             if known.place == place:
                 return known
-        shown = min((level.rate for level in self._known if level.place == place and level.rate), default=None)
         ceiling = fastest(place, self._minutes, self._stated)
-        hint = ceiling if shown is None else shown
+        hint = min((level.rate for level in self._known if level.place == place and level.rate), default=ceiling)
         trail = self._past.trail(place)
         pace = Pace(self._passed, place, ceiling=ceiling, hint=hint, now=self._began_at, trail=trail)
         self._paces.append(ClockPace(pace))

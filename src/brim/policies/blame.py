@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from brim.policies.tokens import Amounts
     from brim.values import Answer, Failure
 
-__all__ = ["PLACES", "Timing", "blamed_place", "blames_crowd", "is_no_crowd", "named_rate", "shows_less"]
+__all__ = ["PLACES", "Timing", "blamed_place", "blames_crowd", "is_named", "is_no_crowd", "named_rate", "shows_less"]
 
 _DIFFERENT: Final = 3
 PLACES: Final = {
@@ -28,6 +28,11 @@ def blamed_place(failure: Failure) -> int:
     """The place that a refusal names; requests if it names none."""
     dimension = named(failure.message).dimension
     return 0 if dimension is None else PLACES[dimension]
+
+
+def is_named(failure: Failure) -> bool:
+    """Does a refusal say what it counts?"""
+    return named(failure.message).dimension is not None
 
 
 def named_rate(failure: Failure) -> float | None:

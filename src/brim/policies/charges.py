@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from brim.policies.blame import blamed_place, is_named
 from brim.policies.spans import MINUTE_S
 from brim.policies.stated import drain, fastest, is_held
 from brim.policies.tariff import Stake, Tariff
 from brim.policies.thrift import Thrift
 from brim.policies.tokens import Amounts, Charging, Cost, TokenCosts
 from brim.policies.trial import Trial
+from brim.policies.unnamed import Unnamed
 from brim.values import Answer, Failure, FailureKind, Usage
 
 if TYPE_CHECKING:
@@ -73,7 +75,7 @@ class LearntCosts(TokenCosts):
         under_way: the output that is held for attempts on the wire.
     """
 
-    __slots__ = ("_tariff", "_thrift", "_trial", "under_way")
+    __slots__ = ("_tariff", "_thrift", "_trial", "_unnamed", "under_way")
 
     def __init__(self, charging: Charging) -> None:
         super().__init__(charging)
@@ -81,15 +83,24 @@ class LearntCosts(TokenCosts):
         self._thrift = Thrift()
         self.under_way = 0.0
         self._trial = Trial() if charging is Charging.RESERVES_CAP else None
+        self._unnamed = Unnamed()
 
     def stake(self, cost: Cost, max_tokens: int | None, now: float) -> Stake | None:
         """An attempt goes: what it is thought to take in every way; None if nothing is to be learnt of that."""
         self.under_way += cost.amounts[_OUTPUT]
+        self._unnamed.took(cost.amounts[_TOKENS])
         if max_tokens is not None:
             self._begin()  # what goes at once at the beginning tells most, if it has a cap
         if self._tariff is None or not self._tariff.is_open:
             return None
         return self._tariff.took(cost.amounts[2], self.output, max_tokens, now)
+
+    def blamed(self, failure: Failure, charge: Charge) -> int:
+        """The place of the limit that refused an attempt: as it is named, else as the sizes tell."""
+        if is_named(failure):
+            return blamed_place(failure)
+        self._unnamed.refused(charge.cost.amounts[_TOKENS], int(charge.totals[0]))
+        return _TOKENS if self._unnamed.is_tokens else 0
 
     def _begin(self) -> None:
         if self._tariff is None and self.charging is Charging.RESERVES_CAP:
