@@ -114,6 +114,22 @@ CASES: list[tuple[str, Mapping[str, str], list[LimitLevel]]] = [
         ],
     ),
     (
+        "Anthropic: one limit for all tokens",
+        {
+            "anthropic-ratelimit-requests-limit": "50",
+            "anthropic-ratelimit-requests-remaining": "49",
+            "anthropic-ratelimit-tokens-limit": "50000",
+            "anthropic-ratelimit-tokens-remaining": "49000",
+            "anthropic-ratelimit-tokens-reset": "2027-01-15T08:00:02Z",
+        },
+        [LimitLevel(REQUESTS, 50.0, 49.0, None), LimitLevel(TOKENS, 50_000.0, 49_000.0, 2.0)],
+    ),
+    (
+        "Anthropic: nothing but the tokens",
+        {"anthropic-ratelimit-tokens-limit": "50000", "anthropic-ratelimit-tokens-remaining": "49000"},
+        [LimitLevel(TOKENS, 50_000.0, 49_000.0, None)],
+    ),
+    (
         "draft 06, with the window",
         {
             "ratelimit-limit": "600",

@@ -44,11 +44,13 @@ _SPELLINGS: Final[Sequence[tuple[str, Sequence[tuple[Dimension, tuple[str, str, 
             (Dimension.REQUESTS, _names("anthropic-ratelimit-requests", "", *_ANTHROPIC)),
             (Dimension.INPUT_TOKENS, _names("anthropic-ratelimit-input-tokens", "", *_ANTHROPIC)),
             (Dimension.OUTPUT_TOKENS, _names("anthropic-ratelimit-output-tokens", "", *_ANTHROPIC)),
+            (Dimension.TOKENS, _names("anthropic-ratelimit-tokens", "", *_ANTHROPIC)),
         ),
     ),
 )
-"""By a name that tells the spelling: each limit's dimension and its three headers. Anthropic's `tokens` is left out: it
-is whichever of the others is tightest, or their sum."""
+"""By a name that tells the spelling: each limit's dimension and its three headers. Anthropic's `tokens` comes last: it
+is a limit of its own only where no others of tokens are shown, else whichever of these is tightest, or their sum."""
+_PARTS: Final = frozenset({Dimension.INPUT_TOKENS, Dimension.OUTPUT_TOKENS})
 
 _TELLTALES: Final[Mapping[str, str]] = {
     name: telltale
@@ -80,10 +82,12 @@ def _vendor_levels(headers: Mapping[str, str], now: float) -> Sequence[LimitLeve
         if not found:
             return _NONE
         spelling = _TELLTALES[found.pop()]
-    levels = []
+    levels: list[LimitLevel] = []
     for dimension, (limit, remaining, until) in _BY_TELLTALE[spelling]:
         most, left = amount(headers.get(limit)), amount(headers.get(remaining))
         if most is None and left is None:
+            continue
+        if dimension is Dimension.TOKENS and any(each.dimension in _PARTS for each in levels):
             continue
         written = headers.get(until)
         levels.append(LimitLevel(dimension, most, left, None if written is None else reset(written, now)))
