@@ -9,7 +9,8 @@ import msgspec
 
 from brim.config import Endpoint
 from brim.engine.budget import Till
-from brim.engine.lane import Lane, Ledger, Settings
+from brim.engine.lane import Lane, Settings
+from brim.engine.ledger import Ledger
 from brim.engine.path import Prepared, fulfil
 from brim.engine.run import Run
 from brim.events import Event

@@ -218,6 +218,41 @@ def test_a_closed_lane_is_asked_with_one_call(limits: Limits, words: str) -> Non
         assert (len(sent[1]), len(sent[2])) == (1, 20)
 
 
+@pytest.mark.parametrize("limits", [Limits(), Limits(requests_per_minute=6_000)])
+@pytest.mark.parametrize("status", [429, 503])
+def test_the_wait_that_the_server_asked_for_goes_on(limits: Limits, status: int) -> None:
+    """
+    Killed while it waits for the server, and started again before that is over, twice: nothing goes before its time.
+    """
+    with TemporaryDirectory() as folder:
+        process = Process(Path(folder), limits)
+        process.refusal = Answers(status=status, headers={"retry-after": "100"}, body=b"{}")
+        process.live(30, at=1_000_000.0, until=20.0)
+        told = max(process.sent)
+        process.refusal = None
+        process.live(30, at=1_000_040.0, until=5.0)
+        process.live(30, at=1_000_060.0, until=300.0)
+
+        later = [each for each in process.sent if each > told]
+        assert min(later) >= told + 100.0
+        assert len(later) == 30
+
+
+def test_a_wait_is_no_longer_by_a_clock_that_was_set_back() -> None:
+    """
+    Nobody waits for an hour that the clock was set back by: no longer than the server asked for.
+    """
+    with TemporaryDirectory() as folder:
+        process = Process(Path(folder), Limits())
+        process.refusal = refusal(429, retry_after=100)
+        process.live(30, at=1_000_000.0, until=20.0)
+        process.refusal = None
+        before = len(process.sent)
+        process.live(30, at=1_000_000.0 - 3_600.0, until=130.0)
+
+        assert len(process.sent) - before == 30
+
+
 def test_a_day_of_tokens_counts_what_answers_took() -> None:
     """
     Ten answers of fifteen tokens are a hundred and fifty, whatever was reserved for them.

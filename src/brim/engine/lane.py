@@ -10,7 +10,7 @@ import asyncio
 import time
 from math import inf
 from random import Random
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -18,6 +18,7 @@ from brim.config import Endpoint, Limits, Timeouts
 from brim.engine.budget import Afford
 from brim.engine.clocks import Clocks
 from brim.engine.crew import Crew
+from brim.engine.ledger import Ledger, noting
 from brim.engine.limiter import Limiter
 from brim.engine.path import Admit, Path, Prepared, Send, Service
 from brim.engine.strategies import Strategies
@@ -30,53 +31,28 @@ from brim.policies.same_fault import SameFault
 from brim.policies.timeouts import LearntTotal
 from brim.policies.tokens import CHARGING, Charging
 from brim.protocols import Piece, StreamingDialect, fingerprint
-from brim.values import Bound, Constraint, Failure, Reply, Request, Result, Sent
+from brim.values import Bound, Constraint, Failure, FailureKind, Reply, Request, Result, Sent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from brim.engine.budget import Till
     from brim.engine.permits import Permit
     from brim.events import Hold
-    from brim.policies.tokens import Amounts, Cost, Spent
+    from brim.policies.tokens import Cost
     from brim.protocols import Dialect
     from brim.transport import Transport
     from brim.values import Attempt
 
-__all__ = ["Lane", "Ledger", "Settings", "build_service"]
-
-
-class Ledger(Protocol):
-    """What lanes remember of earlier processes, and write down for later ones."""
-
-    @property
-    def marks(self) -> bool:
-        """Does it want to be told what is sent?"""
-
-    def stated(self, limits: Limits) -> None:
-        """A lane is held to *limits* from now on."""
-
-    def spent(self, model: str, now: float) -> Sequence[Spent]:
-        """What was sent to *model* before, in the order of time; *now* is seconds since the epoch."""
-
-    def is_closed(self, model: str, now: float) -> bool:
-        """Did the server say that nothing is to be sent to *model* yet? *now* is seconds since the epoch."""
-
-    def closed(self, model: str, at: float, seconds: float) -> None:
-        """Write down that the server said, *at* seconds since the epoch, to send *model* nothing for *seconds*."""
-
-    def sent(self, attempt: Attempt, amounts: Amounts, at: float, *, keeps: bool, worst: int) -> None:
-        """Write down that *attempt* goes, *at* seconds since the epoch, with *amounts* reserved.
-
-        *keeps*: the provider counts the output that is reserved, whatever is generated. *worst*: the most that it may
-        cost, in nano-dollars; 0 where there is no budget.
-        """
-
+__all__ = ["Lane", "Settings", "build_service"]
 
 _SOURCE: Final = Bound(Constraint.SOURCE, "source")
 _CROWD: Final = Bound(Constraint.CONCURRENCY, "concurrency")
 _BACKOFF: Final = Bound(Constraint.OUTAGE, "a wait before the next attempt")
 _BUDGET: Final = Bound(Constraint.BUDGET, "budget")
+_ASKED_BEFORE: Final = Failure(kind=FailureKind.THROTTLED, message="the server asked an earlier run to wait")
+_LASTS_S: Final = 1.0
+"""A wait shorter than this is over before another process could begin."""
 _WHATEVER_WAITS: Final = frozenset({Constraint.HELD, Constraint.PARKED, Constraint.DAY, Constraint.OUTAGE})
 """What closes a lane, whether anything waits or not."""
 
@@ -159,20 +135,6 @@ def build_retry(settings: Settings, rng: Random, health: Health) -> RetryPolicy:
     return TenacityRetry(settings.strategies, standard)
 
 
-def _noting(
-    ledger: Ledger, till: Till | None, wall: Callable[[], float], *, reserves: bool
-) -> Callable[[Attempt, Permit], None]:
-    """Tells *ledger* each attempt just before it goes. *reserves*: the provider counts the whole cap on output."""
-
-    def note(attempt: Attempt, permit: Permit) -> None:
-        if ledger.marks:
-            worst = 0 if till is None else till.worst_of(attempt)
-            keeps = reserves and attempt.request.max_tokens is not None
-            ledger.sent(attempt, permit.amounts, wall(), keeps=keeps, worst=worst)
-
-    return note
-
-
 class Lane:
     """A lane in a running event loop.
 
@@ -223,8 +185,8 @@ class Lane:
         self._wall = wall
         if ledger is not None:
             ledger.stated(settings.limits)
-            self.limiter.recall(ledger.spent(model, wall()), is_closed=ledger.is_closed(model, wall()))
-        note = None if ledger is None else _noting(ledger, till, wall, reserves=charging is Charging.RESERVES_CAP)
+            self._recall(ledger, wall())
+        note = None if ledger is None else noting(ledger, till, wall, reserves=charging is Charging.RESERVES_CAP)
         self._crews: list[Crew] = []
         self.limiter.on_room = self._has_room
         self._resting: set[asyncio.Future[None]] = set()
@@ -342,6 +304,14 @@ class Lane:
             self._watch_windows()
             self._emit(LaneRetuned(self.name, changed))
 
+    def _recall(self, ledger: Ledger, now: float) -> None:
+        """Go on where an earlier process left off: limits are used, and a wait that the server asked for goes on."""
+        opens_in = ledger.opens_in(self._model, now)
+        is_closed = ledger.is_closed(self._model, now)
+        self.limiter.recall(ledger.spent(self._model, now), is_closed=is_closed, opens_in=opens_in)
+        if opens_in:
+            self._emit(LanePaused(self.name, opens_in, _ASKED_BEFORE))
+
     def _watch_windows(self) -> None:
         """Windows count what was written, and when, and so do limits of few calls; of others that says nothing."""
         self._line.clocks.on_written = self.limiter.arrivals.listener(self.limiter.limits)
@@ -375,6 +345,8 @@ class Lane:
         self._emit(event)
 
     def _paused(self, seconds: float, failure: Failure) -> None:
+        if self._ledger is not None and seconds and (failure.retry_after or 0.0) >= _LASTS_S:
+            self._ledger.closed(self._model, self._wall(), failure.retry_after or 0.0)
         self._emit(LanePaused(self.name, seconds, failure))
 
     def _parked(self, failure: Failure) -> None:

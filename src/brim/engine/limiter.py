@@ -149,15 +149,16 @@ class Limiter:
         told = self._loop.create_future()
         return await self._wait(Waiter(cost, max_tokens, attempt, told, now, behind=self._queue.behind(attempt)))
 
-    def recall(self, spent: Sequence[Spent], *, is_closed: bool = False) -> None:
+    def recall(self, spent: Sequence[Spent], *, is_closed: bool = False, opens_in: float = 0.0) -> None:
         """Go on where an earlier process left off. *spent* is what it sent, in the order of time.
 
         Stated limits begin with it. Where no rate is known, nothing but this is remembered: after a stop less than a
-        minute ago the lane opens as a ramp. *is_closed*: the server wanted nothing sent before some time still ahead.
-        Then one call at a time asks whether that holds, until one is answered.
+        minute ago the lane opens as a ramp. The server's wait goes on for *opens_in* seconds. *is_closed*: one of hours
+        does. Then one call at a time asks whether that holds, until one is answered.
         """
         self._asks = is_closed
         now = self._loop.time()
+        self._gate.opens_at = now + opens_in
         self._admission.recall(spent, now)
         if not self._admission.is_rate_known and any(each.ago < _LATELY_S for each in spent):
             self.window.ramp()
@@ -170,8 +171,7 @@ class Limiter:
 
     def binding(self) -> str | None:
         """What holds up the next attempt: the name of a limit, `concurrency`, a pause; None if nothing does."""
-        bound = self.bound()
-        return None if bound is None else bound.name
+        return None if (bound := self.bound()) is None else bound.name
 
     def bound(self) -> Bound | None:
         """The same as `binding`, with the kind of it."""

@@ -5,7 +5,7 @@ tells what its attempts took in truth. Where a row has marks, these count, trued
 result were in flight when the process died and keep what was reserved for them. Where it has none, its result alone
 counts, all of its attempts as if sent with the last. Nothing is kept per row but for what is in flight: the use of each
 lane is summed by the second for two minutes and by the minute before that. A third kind, *closed*, tells that the
-server wanted nothing at all for a while.
+server wanted nothing at all for a while: what is left of that is waited for, or asked about where it is hours.
 
 Times are the wall clock's, which may have been set. Lines come nearly in the order of time, so one that lies far before
 what was seen shows a clock set back: what came before it is taken to have just happened. So is what lies in the future.
@@ -20,6 +20,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from brim.config import Limits
+from brim.engine.learner import STALL_SECONDS
 from brim.policies.tokens import Amounts, Spent
 from brim.storage.journal import Journal
 from brim.storage.lines import Charged, Closed, Head, Line, Sent, Taken, read_taken
@@ -82,9 +83,16 @@ class Book:
             self._closed[line.lane] = line
 
     def is_closed(self, model: str, now: float) -> bool:
-        """Did the server want nothing sent to *model* before some time that is still ahead?"""
+        """Did the server want nothing sent to *model* for hours, which are not over?"""
         closed = self._closed.get(model)
-        return closed is not None and now < closed.until
+        return closed is not None and closed.until - closed.at > STALL_SECONDS and now < closed.until
+
+    def opens_in(self, model: str, now: float) -> float:
+        """The seconds that are left of a shorter wait, by a clock that may have been set back meanwhile; or 0."""
+        closed = self._closed.get(model)
+        if closed is None or closed.until - closed.at > STALL_SECONDS:
+            return 0.0
+        return max(0.0, closed.until - max(now, closed.at))
 
     def spent(self, lanes: Sequence[str | None], now: float) -> list[Spent]:
         """What was sent in *lanes*, in the order of time. The lane of rows that named no model is None."""
@@ -150,7 +158,7 @@ class Book:
 
 
 class Ledger:
-    """What a run's lanes remember and write down: see `brim.engine.lane.Ledger`.
+    """What a run's lanes remember and write down: see `brim.engine.ledger.Ledger`.
 
     Args:
         journal: where attempts are marked.
@@ -185,8 +193,12 @@ class Ledger:
         self._journal.note(Charged(position=attempt.request.position, nanos=nanos))
 
     def is_closed(self, model: str, now: float) -> bool:
-        """Did the server say that nothing is to be sent to *model* yet?"""
+        """Did the server say to send *model* nothing for hours, which are not over?"""
         return self._book.is_closed(model, now)
+
+    def opens_in(self, model: str, now: float) -> float:
+        """For how many seconds more it said so, if it is no matter of hours."""
+        return self._book.opens_in(model, now)
 
     def closed(self, model: str, at: float, seconds: float) -> None:
         """Write down that nothing is to be sent to *model* for so many *seconds*."""
