@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from random import Random
 
 import pytest
 
@@ -88,3 +89,35 @@ def test_an_answer_that_was_seen_counts_whatever_becomes_of_it() -> None:
         return now()
 
     assert 10.0 < run_virtual(main()) < 12.0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_wait_is_kept_where_chance_refuses(seed: int) -> None:
+    """
+    Refusals that no limit explains hold everybody back as well: one who comes again at once is told from no other.
+    """
+
+    async def main() -> None:
+        chance, limiter = Random(seed), brim.Limiter(seed=seed)
+        went: list[float] = []
+        waits: list[float] = []
+
+        async def send() -> None:
+            went.append(now())
+            await asyncio.sleep(0.3)
+            if chance.random() < 0.3:
+                waits.append(now())
+                raise Refused(retry_after="100")
+
+        async def insist() -> None:
+            while True:
+                try:
+                    return await limiter.call(send)
+                except Refused:
+                    continue
+
+        await asyncio.gather(*(insist() for _ in range(100)))
+        assert len(waits) > 20
+        assert not [each for wait in waits for each in went if wait < each < wait + 100.0]
+
+    run_virtual(main())

@@ -150,7 +150,7 @@ class Learner:
         if outcome.kind.parks_lane and self._lane.can_park:
             return self._denied(outcome, answer, charge, now, is_first=is_first)
         if outcome.kind is FailureKind.THROTTLED:
-            answer = self._throttled(outcome, answer, charge, now, number=number)
+            answer = self._throttled(outcome, answer, charge, now, number=number, is_kept=attempt is not None)
         elif outcome.kind is FailureKind.OVERLOADED:
             self._window.overloaded(now, among=self._lane.in_flight)
             self._push_back(outcome, answer, now)
@@ -270,8 +270,13 @@ class Learner:
             self._held_for = None
             self._lane.on_room()
 
-    def _throttled(self, failure: Failure, answer: Answer, charge: Charge, now: float, *, number: int) -> Answer:
-        """Learn from a refusal. Returns it as it counts for its request: a stray one makes that wait, and no other."""
+    def _throttled(
+        self, failure: Failure, answer: Answer, charge: Charge, now: float, *, number: int, is_kept: bool
+    ) -> Answer:
+        """Learn from a refusal. Returns it as it counts for its request: a stray one makes that wait, and no other.
+
+        *is_kept*: somebody sees to it that this request waits. Else the lane does.
+        """
         if failure.is_reset:
             failure = self._not_whole(failure, answer, now)
         is_named = blames_crowd(failure)
@@ -300,11 +305,11 @@ class Learner:
             self._window.refused(self._fewest, now)
         else:
             self._window.echoed(number, sent_at=charge.at, now=now)
-        return self._closed(verdict, failure, answer, now)
+        return self._closed(verdict, failure, answer, now, is_kept=is_kept)
 
-    def _closed(self, verdict: Verdict, failure: Failure, answer: Answer, now: float) -> Answer:
-        """Close the lane as far as the refusal asks for it; what is known to be chance closes nothing."""
-        if verdict.is_stray:
+    def _closed(self, verdict: Verdict, failure: Failure, answer: Answer, now: float, *, is_kept: bool) -> Answer:
+        """Close the lane as far as the refusal asks for it; what is known to be chance keeps its own request alone."""
+        if verdict.is_stray and is_kept:
             return msgspec.structs.replace(answer, rest_s=failure.retry_after or 0.0)
         if verdict.is_strike or failure.retry_after is not None:
             self._push_back(failure, answer, now, room_in=verdict.room_in)
