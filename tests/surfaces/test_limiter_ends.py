@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import subprocess
 import sys
 import threading
@@ -19,7 +20,7 @@ import brim.surfaces.limiter as limiter_module
 from brim.simulator.clock import run_virtual
 from brim.surfaces import threads
 from brim.surfaces.permit import Permit
-from surfaces.limiter_support import Response, at
+from surfaces.limiter_support import Response, at, refuse
 
 
 @pytest.mark.parametrize(
@@ -102,6 +103,52 @@ def test_a_turn_of_a_thread_ends_with_the_loop_or_after_it() -> None:
     assert not thread.is_alive()
     assert limiter._engine is not None
     assert limiter._engine.in_flight == 0
+
+
+def test_turns_of_a_closed_loop_are_over() -> None:
+    """
+    What a loop still held when it was closed is free for the next one, once, and keeps its charge.
+    """
+    limiter = brim.Limiter(concurrency=2, limit="3/1h")
+
+    async def hold() -> None:
+        async with limiter.hold():
+            await asyncio.sleep(1_000.0)
+
+    first = asyncio.new_event_loop()
+    left = [first.create_task(hold()) for _ in range(3)]
+    first.run_until_complete(asyncio.sleep(0.01))
+    first.set_exception_handler(lambda *_: None)  # it would tell of the tasks that it left behind
+    first.close()
+
+    async def go_on() -> tuple[int, str | None]:
+        assert await asyncio.wait_for(limiter.call(at), 5.0)
+        left.clear()
+        gc.collect()  # the coroutines of the first loop end, and what they held with them
+        assert limiter._engine is not None
+        return limiter._engine.in_flight, limiter.binding()
+
+    assert asyncio.run(go_on()) == (0, "requests in 3600 s")
+
+
+@pytest.mark.parametrize("wait", [-1.0, float("nan"), float("inf"), "5", True])
+def test_a_wait_that_is_none_is_named(wait: Any) -> None:
+    """
+    What can't be a time is refused where it is said, and closes the limiter for nobody.
+    """
+
+    async def main() -> None:
+        limiter = brim.Limiter(concurrency=1, throttled=lambda _: wait)
+        async with limiter.hold() as permit:
+            with pytest.raises(ValueError, match=r"retry_after is .*; it must be a number of seconds from 0 on"):
+                permit.refused(wait)
+        if wait is not True:
+            with pytest.raises(ValueError, match=f"throttled gave {wait!r}; it should give True, False, None"):
+                await limiter.call(refuse, KeyError("mine"))
+        assert limiter.binding() is None
+        assert await limiter.call(at) == 0.0
+
+    run_virtual(main())
 
 
 def test_one_turn_is_held_by_one_at_a_time() -> None:

@@ -101,6 +101,7 @@ class Limiter:
         """Forget every loop, and what was sent: at the beginning, and in a process that is forked off."""
         self._engine: Engine | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._turns: set[Hold] = set()
         self._moving = threading.Lock()
 
     @overload
@@ -242,6 +243,8 @@ class Limiter:
                 self._engine = Engine(self.limits, rng=self._rng, on_pause=self._on_pause, on_park=None)
             else:
                 self._engine.move(loop)
+                for turn in tuple(self._turns):
+                    turn._end_unheard()  # noqa: SLF001 - one face, two classes
         return self._engine
 
     def _home(self) -> asyncio.AbstractEventLoop:
@@ -270,7 +273,9 @@ class Hold:
 
     async def __aenter__(self) -> Permit:
         self._take()
-        return await self._wait()
+        permit = await self._wait()
+        self._limiter._turns.add(self)  # noqa: SLF001 - one face, two classes
+        return permit
 
     def _take(self) -> None:
         if not self._taken.acquire(blocking=False):
@@ -335,10 +340,22 @@ class Hold:
         left.result()
 
     def _leave(self, error: BaseException | None) -> None:
+        permit = self._let_go()
+        if permit is not None:
+            permit._close(error)  # noqa: SLF001 - one face, two classes
+
+    def _end_unheard(self) -> None:
+        """The loop in which it was held is closed: nothing runs there any more, and nobody will leave it."""
+        permit = self._let_go()
+        if permit is not None:
+            permit._lose()  # noqa: SLF001 - one face, two classes
+
+    def _let_go(self) -> Permit | None:
         permit, self._permit = self._permit, None
         if permit is not None:
+            self._limiter._turns.discard(self)  # noqa: SLF001 - one face, two classes
             self._taken.release()
-            permit._close(error)  # noqa: SLF001 - one face, two classes
+        return permit
 
 
 def _work_of(fn: Any) -> Any:

@@ -120,8 +120,11 @@ class Permit:
 
         Raises:
             RuntimeError: the turn is over.
+            ValueError: that is no time.
         """
         self._check_open()
+        if retry_after is not None and not _is_amount(retry_after):
+            raise ValueError(f"retry_after is {retry_after!r}; it must be a number of seconds from 0 on, or None")
         self._failure = Failure(kind=FailureKind.THROTTLED, message="the call was refused", retry_after=retry_after)
 
     def take(self, result: object) -> None:
@@ -156,6 +159,11 @@ class Permit:
                 self._held.settle(Answer(outcome, self._sent_at, ended_at, self._levels), used)
         finally:
             self._held.release()
+
+    def _lose(self) -> None:
+        """Nobody will ever say how the call ended: it keeps what was reserved."""
+        self._is_over = True
+        self._held.release()
 
     def _outcome(self, error: BaseException | None) -> Reply | Failure | None:
         """How the call ended; None if nobody knows, since it was cancelled or an error of the caller's own ended it."""
@@ -224,7 +232,11 @@ class Reader:
         if isinstance(known, type | tuple):
             return (True if isinstance(error, known) else None), None
         says = known(error)
-        return (says, None) if says is None or isinstance(says, bool) else (True, float(says))
+        if says is None or isinstance(says, bool):
+            return says, None
+        if not _is_amount(says):
+            raise ValueError(f"throttled gave {says!r}; it should give True, False, None, or seconds from 0 on")
+        return True, float(says)
 
 
 class Usual:
@@ -302,5 +314,9 @@ def _check(spend: Mapping[str, object]) -> None:
     for name, amount in spend.items():
         if name not in Spend.__annotations__:
             raise TypeError(f"a cost has no {name!r}; it has {', '.join(Spend.__annotations__)}")
-        if isinstance(amount, bool) or not isinstance(amount, Real) or not 0 <= float(amount) < float("inf"):
+        if not _is_amount(amount):
             raise ValueError(f"{name} is {amount!r}; it must be a number from 0 on")
+
+
+def _is_amount(value: object) -> bool:
+    return not isinstance(value, bool) and isinstance(value, Real) and 0 <= float(value) < float("inf")
