@@ -49,6 +49,26 @@ def test_a_client_that_is_not_entered_or_left_says_so(use: Callable[[brim.Client
     assert not far_end.bodies
 
 
+@pytest.mark.parametrize("use", [asked, iterated, streamed])
+def test_a_client_is_used_in_the_loop_that_entered_it(use: Callable[[brim.Client], Awaitable[object]]) -> None:
+    """
+    Its connections live there: another loop, as in a thread, is told so and leaves nothing behind.
+    """
+    far_end = Scripted(then=echo)
+
+    async def misuse(client: brim.Client) -> None:
+        with pytest.raises(RuntimeError, match="the client was entered in another event loop"):
+            await use(client)
+
+    async def main() -> str:
+        async with brim.Client("m", **options(far_end)) as client:
+            await asyncio.to_thread(asyncio.run, misuse(client))
+            return (await client.complete("x")).text
+
+    assert asyncio.run(main()) == "m: x"
+    assert len(far_end.bodies) == 1
+
+
 def test_a_client_is_entered_once_at_a_time() -> None:
     """
     Leaving an inner context would close the connections of the outer one. One after the other is fine.

@@ -72,7 +72,7 @@ class Client:
         self._options = options
         self._defaults = (options.get("system"), options.get("max_tokens"), options.get("params"))
         self._has_defaults = self._defaults[:2] != (None, None) or bool(self._defaults[2])
-        self._is_open = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._lanes: dict[str, Lane] = {}
         self.ledger: Ledger | None = None  # a run's, so that limits go on where an earlier process left them
         self._local: LocalModel | None = None
@@ -82,7 +82,7 @@ class Client:
 
     async def __aenter__(self) -> Self:
         options = self._options
-        if self._is_open:
+        if self._loop is not None:
             raise RuntimeError("the client is entered already; leave it first, or make another one")
         check_kinds(self._spec, options)
         environ = options.get("environ", os.environ)
@@ -132,7 +132,7 @@ class Client:
             await asyncio.to_thread(price_of, "", self._endpoint.dialect)  # the price data take a second to load
         self._check_budget()
         self._watch(on_event=options.get("on_event"), trace=options.get("trace", False))
-        self._is_open = True
+        self._loop = asyncio.get_running_loop()
         return self
 
     def _check_budget(self) -> None:
@@ -156,7 +156,7 @@ class Client:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._is_open = False
+        self._loop = None
         for call in self._streams:
             call.cancel()
         await asyncio.gather(*self._streams, return_exceptions=True)
@@ -242,7 +242,7 @@ class Client:
         """Find the lane of *request* and encode it there; what can't be sent is a failed result at once.
 
         Raises:
-            RuntimeError: the client is not entered, or left.
+            RuntimeError: the client is not entered, or left, or was entered in another event loop.
         """
         self._check_open()
         try:
@@ -264,8 +264,10 @@ class Client:
         return self._lanes.get(name) or self._open_lane(name)
 
     def _check_open(self) -> None:
-        if not self._is_open:
+        if self._loop is None:
             raise RuntimeError("the client is closed; use it within `async with brim.Client(...) as client:`")
+        if self._loop is not asyncio.get_running_loop():
+            raise RuntimeError("the client was entered in another event loop; make one for each loop")
 
     def _open_lane(self, model: str) -> Lane:
         lane = self._lanes[model] = Lane(
