@@ -220,3 +220,61 @@ def test_where_what_is_shown_sets_no_pace_after_all_not_everything_goes_at_once(
 
     assert played.positions == list(range(300))
     assert sum(30.0 < at < 32.0 for at in far_end.sent_at) < 40
+
+
+def said(tokens: tuple[int, int], headers: dict[str, str]) -> Answers:
+    return msgspec.structs.replace(reply(after=1.0, tokens=tokens), headers=headers)
+
+
+SHOWN = {"x-ratelimit-limit-tokens": "60000", "x-ratelimit-remaining-tokens": "50000"}
+
+
+STATED: list[tuple[Limits, dict[str, str]]] = [
+    (Limits(tokens_per_minute=60_000), {}),
+    (Limits(input_tokens_per_minute=60_000, output_tokens_per_minute=60_000), {}),
+    (Limits(tokens_per_day=400_000), {}),
+]
+UNSTATED: list[tuple[Limits, dict[str, str]]] = [(Limits(), SHOWN), (Limits(), {})]
+ABSURD = [(2**32 - 1, 5), (10, 2**32 - 1), (2**40, 2**40)]
+MUCH = [(5_000_000, 5), (10, 5_000_000)]
+"""As much as that may be, but not where so much less is stated for a whole minute or day."""
+
+
+@pytest.mark.parametrize(
+    ("odd", "known"),
+    [(odd, known) for odd in ABSURD for known in STATED + UNSTATED]
+    + [(odd, known) for odd in MUCH for known in STATED],
+)
+def test_an_answer_that_says_it_used_what_none_can_costs_no_time(
+    odd: tuple[int, int], known: tuple[Limits, dict[str, str]]
+) -> None:
+    """
+    What a call took by the words of a relay that counts wrongly is not waited for, be it years.
+    """
+    limits, headers = known
+    count = 0
+
+    def answer(_: WireRequest) -> Answers:
+        nonlocal count
+        count += 1
+        return said(odd if count == 5 else (10, 5), headers)
+
+    played = play(Scripted(then=answer), (ask(each) for each in range(300)), Settings(limits=limits, seed=1))
+
+    assert len(played.recorded) == 300
+    assert played.ended_at < 120.0
+
+
+def test_what_a_call_may_have_used_is_paid_for() -> None:
+    """
+    Twice what is stated for a minute is much and can be: two minutes go by.
+    """
+    answers = iter([(120_000, 5)])
+
+    def answer(_: WireRequest) -> Answers:
+        return reply(after=1.0, tokens=next(answers, (10, 5)))
+
+    limits = Limits(input_tokens_per_minute=60_000, concurrency=1)
+    played = play(Scripted(then=answer), (ask(each) for each in range(10)), Settings(limits=limits, seed=1))
+
+    assert 110.0 < played.ended_at < 140.0

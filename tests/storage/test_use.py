@@ -83,6 +83,16 @@ def test_what_is_read_from_a_cache_counts_where_the_provider_counts_it(
     assert total(read(*lines, is_cache_free=is_cache_free).spent([None], NOW)) == (1.0, tokens + 5.0, tokens, 5.0)
 
 
+def test_what_no_call_can_have_used_stays_as_it_was_reserved() -> None:
+    """
+    A relay that counts wrongly uses up no day.
+    """
+    marked, unmarked = ended(0, NOW - 50, usage=(2**32 - 1, 5)), ended(1, NOW - 40, usage=(10, 2**32 - 1))
+    book = read(sent(0, NOW - 50), marked, unmarked)
+
+    assert total(book.spent([None], NOW)) == (2.0, 600.0, 200.0, 400.0)
+
+
 def test_output_that_the_provider_keeps_stays_reserved() -> None:
     """
     Where the whole cap counts, an answer shorter than it gives nothing back.

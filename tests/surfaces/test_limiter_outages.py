@@ -91,6 +91,20 @@ def test_an_answer_that_was_seen_counts_whatever_becomes_of_it() -> None:
     assert 10.0 < run_virtual(main()) < 12.0
 
 
+def test_usage_that_no_call_can_have_holds_nobody_up() -> None:
+    """
+    A relay that counts wrongly closes nothing: what was reserved for its call stays.
+    """
+
+    async def main() -> float:
+        limiter = brim.Limiter(tokens="60k/min")
+        for given, made in ((2**32 - 1, 5), (10, 2**32 - 1)):
+            await limiter.call(lambda: {"usage": {"prompt_tokens": given, "completion_tokens": made}})  # noqa: B023
+        return await limiter.call(at)
+
+    assert run_virtual(main()) < 5.0
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_a_wait_is_kept_where_chance_refuses(seed: int) -> None:
     """

@@ -18,6 +18,7 @@ from brim.policies.growth import RAMP_CODES
 from brim.policies.health import Denial, Health
 from brim.policies.overload import Overloads
 from brim.policies.telling import lasting, refused_alone
+from brim.policies.tokens import is_beyond_reason
 from brim.values import Answer, Failure, FailureKind, Reply
 
 if TYPE_CHECKING:
@@ -183,7 +184,8 @@ class Learner:
     def _replied(self, reply: Reply, answer: Answer, charge: Charge, now: float) -> None:
         self._stalled_since = None
         self._gate.passed(sent_at=answer.sent_at)
-        tokens = reply.usage.output_tokens if reply.usage is not None else 0
+        usage = reply.usage
+        tokens = usage.output_tokens if usage is not None and not is_beyond_reason(usage) else 0
         self._window.replied(charge.among, sent_at=charge.at, now=now, tokens=tokens)
         if self._health.replied(sent_at=charge.at, now=now):
             self._window.restart()

@@ -75,7 +75,7 @@ class Admission:
         """The user states other *limits*. What was spent stays spent, what was learnt is kept where it still fits."""
         self._minutes = minutes(limits)
         self._surprises = Surprises(self._minutes, self._surprises.ends)
-        self._ceilings = ceilings(limits)
+        self._costs.ceilings = ceilings(limits)
         self._stated = state_rates(limits, now, past=self._past, before=self._stated, is_even=self._is_even)
         self._kept = self._stated
         self._days = state_days(limits, now, past=self._past, before=self._days)
@@ -119,9 +119,9 @@ class Admission:
 
     def too_large(self, cost: Cost, body: bytes, max_tokens: int | None) -> Failure | None:
         """Why an attempt with *body* can never go; None if it may: an estimate alone is no reason."""
-        if not self._ceilings:
+        if not self._costs.ceilings:
             return None
-        return too_large(cost.amounts, self._ceilings, partial(self._costs.least, cost, body, max_tokens))
+        return too_large(cost.amounts, self._costs.ceilings, partial(self._costs.least, cost, body, max_tokens))
 
     def outgrown(
         self, charge: Charge, answer: Answer, failure: Failure, body: bytes, *, is_sure: bool
@@ -129,7 +129,7 @@ class Admission:
         """Why an attempt with *body* that was refused can never go; None if it may. *is_sure*: an estimate will do."""
         cost = charge.cost
         limits = [(level.place, level.limit) for level in self._known if level.limit]
-        limits += [(place, limit) for place, limit, _ in self._ceilings] if is_sure else []
+        limits += [(place, limit) for place, limit, _ in self._costs.ceilings] if is_sure else []
         least = partial(self._costs.least, cost, body, charge.max_tokens)
         return outgrown(cost.amounts, answer, failure, limits, (lambda: cost.amounts) if is_sure else least)
 

@@ -6,7 +6,7 @@ show nothing, what is refused tells (`brim.policies.trial`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +17,7 @@ from brim.policies.spans import MINUTE_S
 from brim.policies.stated import drain, fastest, is_held
 from brim.policies.tariff import Stake, Tariff
 from brim.policies.thrift import Thrift
-from brim.policies.tokens import Amounts, Charging, Cost, TokenCosts
+from brim.policies.tokens import Amounts, Charging, Cost, TokenCosts, is_beyond_reason
 from brim.policies.trial import Trial
 from brim.policies.unnamed import Unnamed
 from brim.values import Answer, Failure, FailureKind, Usage
@@ -30,6 +30,8 @@ __all__ = ["Charge", "LearntCosts", "Verdict"]
 _TOKENS: Final = 1
 _OUTPUT: Final = 3
 """Where among the amounts of a cost the tokens stand, and those of the output alone."""
+_FAR_MORE: Final = 10.0
+"""No server lets one call use so many times what it gives in a whole minute, or day."""
 
 
 class Charge(msgspec.Struct, frozen=True, gc=False):
@@ -71,16 +73,20 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
 class LearntCosts(TokenCosts):
     """Costs of attempts by a way of charging that may turn out to be another.
 
+    What an answer says that it used is no news where it can't be: what was reserved for it stays.
+
     Attributes:
+        ceilings: what a single call may not exceed by what the user states: place, units, and the time for these.
         under_way: the output that is held for attempts on the wire.
     """
 
-    __slots__ = ("_tariff", "_thrift", "_trial", "_unnamed", "under_way")
+    __slots__ = ("_tariff", "_thrift", "_trial", "_unnamed", "ceilings", "under_way")
 
     def __init__(self, charging: Charging) -> None:
         super().__init__(charging)
         self._tariff: Tariff | None = None
         self._thrift = Thrift()
+        self.ceilings: Sequence[tuple[int, float, str]] = ()
         self.under_way = 0.0
         self._trial = Trial() if charging is Charging.RESERVES_CAP else None
         self._unnamed = Unnamed()
@@ -121,7 +127,7 @@ class LearntCosts(TokenCosts):
             self._tariff.refused(stake)
             self._thrift.refused(now)
             self.share = self._thrift.share
-        elif outcome.usage is not None:
+        elif outcome.usage is not None and self._believes(outcome.usage):
             self._tariff.ended(stake, float(outcome.usage.input_tokens), float(outcome.usage.output_tokens))
 
     def settle(self, charge: Charge, usage: Usage) -> Amounts:
@@ -130,6 +136,8 @@ class LearntCosts(TokenCosts):
         What was held for it because more was reserved then is not given back: many of those would go at once.
         """
         cost, trial = charge.cost, self._trial
+        if not self._believes(usage):
+            return cost.amounts
         used = self.true_up(cost, charge.max_tokens, usage)
         if trial is None or charge.at >= trial.since:
             return used
@@ -139,9 +147,16 @@ class LearntCosts(TokenCosts):
             held -= self.renew(cost, charge.max_tokens).amounts[_TOKENS] - tokens
         return (requests, max(tokens, held), given, made)
 
+    def _believes(self, usage: Usage) -> bool:
+        given, made = usage.input_tokens, usage.output_tokens
+        amounts = (1, given + made, given, made)
+        return not is_beyond_reason(usage) and all(
+            amounts[place] <= _FAR_MORE * most for place, most, _ in self.ceilings
+        )
+
     def answered(self, charge: Charge, usage: Usage, stated: Iterable[Stated], now: float) -> None:
         """A call was answered. Where nobody shows what is left of *stated* limits, try whether less is counted."""
-        if self._trial is None or charge.max_tokens is None:
+        if self._trial is None or charge.max_tokens is None or not self._believes(usage):
             return
         made = float(usage.output_tokens)
         used, extra = usage.input_tokens + made, max(0.0, charge.max_tokens - made)

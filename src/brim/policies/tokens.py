@@ -19,7 +19,17 @@ import msgspec
 
 from brim.values import Usage
 
-__all__ = ["CHARGING", "FIRST_GUESS", "Amounts", "Charging", "Cost", "Spent", "TokenCosts", "estimate_tokens"]
+__all__ = [
+    "CHARGING",
+    "FIRST_GUESS",
+    "Amounts",
+    "Charging",
+    "Cost",
+    "Spent",
+    "TokenCosts",
+    "estimate_tokens",
+    "is_beyond_reason",
+]
 
 _PLAIN: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ "
 _SYMBOL: Final = b"s"
@@ -47,6 +57,8 @@ _ALIKE_CACHED: Final = 1e-6
 _MOST_OFF: Final = 4.0
 """An estimate further off than this is about something else (an image, a cached file), not about the text."""
 _LEAST_OFF: Final = 1.0 / _MOST_OFF
+_MOST_TOKENS: Final = 1 << 24
+"""No model takes or makes as many in one call."""
 
 
 class Charging(Enum):
@@ -95,6 +107,11 @@ def estimate_tokens(text: bytes) -> float:
     symbols = classes.count(_SYMBOL)
     others = 0 if text.isascii() else classes.count(_OTHER)
     return (len(text) - symbols - others) * _PER_PLAIN + symbols * _PER_SYMBOL + others * _PER_OTHER_BYTE
+
+
+def is_beyond_reason(usage: Usage) -> bool:
+    """Can no call have used so much? Who counts -1 in 32 bits says 4,294,967,295."""
+    return max(usage.input_tokens, usage.output_tokens) >= _MOST_TOKENS
 
 
 def fewest_tokens(text: bytes) -> float:

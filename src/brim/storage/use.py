@@ -21,7 +21,7 @@ import msgspec
 
 from brim.config import Limits
 from brim.engine.learner import STALL_SECONDS
-from brim.policies.tokens import Amounts, Spent
+from brim.policies.tokens import Amounts, Spent, is_beyond_reason
 from brim.storage.journal import Journal
 from brim.storage.lines import Charged, Closed, Head, Line, Sent, Taken, read_taken
 from brim.storage.results import to_millis
@@ -109,7 +109,7 @@ class Book:
             self._add_unmarked(result)
             return
         usage = result.result.usage
-        if usage is not None:
+        if usage is not None and not is_beyond_reason(usage):
             self._correct(marks[-1], self._given(usage), usage.output_tokens)
         for mark in marks[-1 - result.throttles : -1]:
             self._correct(msgspec.structs.replace(mark, keeps=False), 0, 0)  # what is refused takes no tokens
@@ -121,7 +121,7 @@ class Book:
             return
         self._note(result.at)
         each: tuple[float, float, float] = (0.0, 0.0, 0.0)
-        if usage is not None:
+        if usage is not None and not is_beyond_reason(usage):
             given = self._given(usage)
             each = (given + usage.output_tokens, given, usage.output_tokens)
         elif lane in self._lanes:

@@ -16,7 +16,7 @@ from brim.engine.arrivals import Arrivals
 from brim.engine.limiter import Permit as EnginePermit
 from brim.errors import ConfigError
 from brim.policies.stated import ceilings
-from brim.policies.tokens import FIRST_GUESS, Amounts, Cost
+from brim.policies.tokens import FIRST_GUESS, Amounts, Cost, is_beyond_reason
 from brim.protocols.foreign import failure_of, headers_of, look_at, usage_of
 from brim.protocols.levels import LevelReader
 from brim.values import Answer, Failure, FailureKind, LimitLevel, Reply, Usage
@@ -213,7 +213,7 @@ class Reader:
         if self._used is not None:
             return as_spend(self._used(result))
         usage = usage_of(result)
-        if usage is None:
+        if usage is None or is_beyond_reason(usage):
             return {}
         return {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
 
