@@ -114,6 +114,17 @@ CASES: list[tuple[str, Mapping[str, str], list[LimitLevel]]] = [
         ],
     ),
     (
+        "the largest number there is: no limit; a time decades ahead: none",
+        {
+            "x-ratelimit-limit-requests": "9223372036854775807",
+            "x-ratelimit-remaining-requests": "9223372036854775807",
+            "x-ratelimit-limit-tokens": "1e308",
+            "x-ratelimit-remaining-tokens": "50",
+            "x-ratelimit-reset-tokens": "2099-01-01T00:00:00Z",
+        },
+        [LimitLevel(TOKENS, None, 50.0, None)],
+    ),
+    (
         "Anthropic: one limit for all tokens",
         {
             "anthropic-ratelimit-requests-limit": "50",

@@ -70,7 +70,7 @@ def retry_after(headers: Mapping[str, str], fault: Fault, now: float) -> float |
         now: when the answer came, in seconds since the epoch, by the server's clock.
 
     Returns:
-        At least 0, where a time in the past gives 0. There is no upper bound: a day is a day.
+        At least 0, where a time in the past gives 0. A day is a day; what lies decades ahead says nothing.
     """
     upstream = {**_repeated(headers), **fault.headers}
     sources = (
@@ -84,7 +84,7 @@ def retry_after(headers: Mapping[str, str], fault: Fault, now: float) -> float |
 
 def _first(waits: Iterable[float | None]) -> float | None:
     """The first that asks for anything. 0 asks for nothing: Azure writes it where it does not know."""
-    said = [wait for wait in waits if wait is not None]
+    said = [wait for wait in waits if wait is not None and wait < _EPOCH_S]
     return next(filter(None, said), 0.0 if said else None)
 
 
@@ -198,13 +198,13 @@ def _until_reset(headers: Mapping[str, str], now: float) -> float | None:
     """The longest reset among the limits that are used up."""
     # Azure was seen to send a reset alone; -1 means that it does not know.
     waits = (parse_wait(reset, now) for left, reset in _resets(headers) if left is None or left in _NOTHING)
-    return max((wait for wait in waits if wait is not None), default=None)
+    return max((wait for wait in waits if wait is not None and wait < _EPOCH_S), default=None)
 
 
 def _far_reset(headers: Mapping[str, str], now: float) -> float | None:
     written = (reset for left, reset in _resets(headers) if left in _NOTHING and not _is_bare(reset))
     waits = (parse_wait(reset, now) for reset in written)
-    return max((wait for wait in waits if wait is not None and wait > _FAR_S), default=None)
+    return max((wait for wait in waits if wait is not None and _FAR_S < wait < _EPOCH_S), default=None)
 
 
 def _resets(headers: Mapping[str, str]) -> Iterable[tuple[str | None, str]]:
