@@ -10,8 +10,11 @@ import msgspec
 
 from brim.errors import ConfigError
 
-__all__ = ["Endpoint", "Limits", "Secret", "Timeouts", "Window"]
+__all__ = ["Endpoint", "Limits", "Secret", "Timeouts", "Window", "is_amount", "should_be"]
 
+_LEAST: Final = 1e-9
+_MOST: Final = 1e18
+"""Between these arithmetic holds; what lies beyond is no limit that anybody has."""
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -88,11 +91,11 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
     def __post_init__(self) -> None:
-        if not _is_count(self.requests) or not _is_amount(self.seconds):
+        if not _is_count(self.requests) or not is_amount(self.seconds):
             seconds = str(self.seconds).removesuffix(".0")
             raise ConfigError(
                 f"limit {self.requests}/{seconds}s can't be kept; it needs 1 request or more, a whole number, and a "
-                "time above 0"
+                f"time above 0; neither is more than {_MOST:g}"
             )
 
 
@@ -128,8 +131,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
             elif name == "concurrency":
                 if not _is_count(value):
                     raise ConfigError(f"limit concurrency is {value!r}; it must be a whole number above 0")
-            elif value is not None and not _is_amount(value):
-                raise ConfigError(f"limit {name} is {value!r}; it must be a number above 0")
+            elif value is not None and not is_amount(value):
+                raise ConfigError(f"limit {name} is {value!r}; it must be {should_be(value)}")
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,14 +154,21 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for name in ("connect", "first", "silence", "total"):
             value = getattr(self, name)
-            if value is not None and not _is_amount(value):
+            if value is not None and not is_amount(value):
                 raise ConfigError(f"timeout {name} is {value!r}; it must be a number of seconds above 0")
 
 
-def _is_amount(value: Any) -> bool:
+def is_amount(value: Any) -> bool:
+    """Is it a number above 0 that can be kept as a limit?"""
     is_number = isinstance(value, Real) and not isinstance(value, bool)
-    return is_number and 0 < value < float("inf")
+    return is_number and _LEAST <= value <= _MOST
+
+
+def should_be(value: Any) -> str:
+    """What a limit should be that can't be *value*, in words."""
+    is_extreme = isinstance(value, int | float) and value is not True and 0 < value < float("inf")
+    return f"a number from {_LEAST:g} to {_MOST:g}" if is_extreme else "a number above 0"
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, Integral) and _is_amount(value)
+    return isinstance(value, Integral) and is_amount(value)

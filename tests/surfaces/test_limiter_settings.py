@@ -22,6 +22,7 @@ from brim.simulator.clock import run_virtual
         ({"output_tokens": "5/day"}, "kept for requests and for tokens, not for output_tokens"),
         ({"requests": ["5/min", "6/min"]}, "states two limits for the same time"),
         ({"requests": "0/min"}, "requests_per_minute is 0.0; it must be a number above 0"),
+        ({"tokens": "9" * 30 + "/min"}, "tokens_per_minute is 1e.30; it must be a number from 1e-09 to"),
         ({"limit": "40"}, "limit='40' should look like 40/60s"),
         ({"requests": ["5/s", "6/second"]}, "states two limits for the same time"),
         ({"concurrency": 0}, "concurrency is 0; it must be a whole number above 0"),

@@ -201,6 +201,9 @@ def test_no_file_is_looked_up_unasked(desk: Desk, tmp_path: Path, monkeypatch: p
         (("--limits", "antropic-start"), "there is no preset 'antropic-start'; did you mean anthropic-start"),
         (("--limits", "anthropic-build1", "--limit", "fast"), "--limit 'fast' should look like 40/60s"),
         (("--rpm", "0"), "--rpm is 0; it must be a number above 0"),
+        (("--rpm", "5e-324"), r"--rpm is 4.94066e-324; it must be a number from 1e-09 to 1e\+18"),
+        (("--tpm", "1e300"), r"--tpm is 1e\+300; it must be a number from 1e-09 to 1e\+18"),
+        (("--limit", f"{10**400}/60s"), "can't be kept; it needs 1 request or more"),
         (("--limit", "40/0s"), "--limit '40/0s' can't be kept"),
     ],
 )

@@ -167,6 +167,7 @@ def test_an_empty_file_says_nothing(tmp_path: Path) -> None:
         ("concurrency = 0", r"concurrency is 0; it must be 1 or more"),
         ("temperature = -0.5", r"temperature is -0.5; it must be 0 or more"),
         ("rpm = 0", r"rpm is 0; it must be a number above 0"),
+        ("rpm = 1e300", r"rpm is 1e\+300; it must be a number from 1e-09 to 1e\+18"),
         ("tpd = inf", r"tpd is inf; it must be a number above 0"),
         ("timeout = 0", r"timeout is 0; it must be above 0"),
         ("budget = 0.0", r"budget is 0; it must be above 0"),

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from brim.config import Limits
+from brim.config import Limits, is_amount, should_be
 from brim.errors import ConfigError
 from brim.surfaces.params import parse_window
 
@@ -53,8 +53,9 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     def limits(self, place: str = "") -> Limits:
         """The limits to keep. Raises `ConfigError` for a figure that can't be kept, with *place* before its name."""
         for name, value in self.given.items():
-            if name in _FIELDS and not 0 < value < float("inf"):
-                raise ConfigError(f"{place}{name} is {value:g}; it must be a number above 0")
+            if name in _FIELDS and not is_amount(value):
+                shown = value if isinstance(value, int) else f"{value:g}"
+                raise ConfigError(f"{place}{name} is {shown}; it must be {should_be(value)}")
         stated = {field: value for name, field in _FIELDS.items() if (value := getattr(self, name)) is not None}
         return Limits(windows=tuple(parse_window(text, name=f"{place}limit ") for text in self.limit or ()), **stated)
 
