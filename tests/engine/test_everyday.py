@@ -13,7 +13,7 @@ import pytest
 
 from brim.config import Limits
 from brim.engine.lane import Settings
-from brim.simulator import Headers, Latency, Lengths, Limit, Provider, Scenario, SimTransport
+from brim.simulator import Change, Headers, Latency, Lengths, Limit, Provider, Scenario, SimTransport
 from brim.values import Request
 from engine.support import ask, play
 
@@ -355,3 +355,22 @@ def test_the_end_of_a_run_leaves_nothing_of_a_bucket_that_headers_show(burst: fl
     went = [at for at, what in log if what == "accept"]
     assert went[-1] <= 1.01 * (len(went) - burst) / world.rate
     assert all(what != "refuse" for _, what in log)
+
+
+def test_a_reserve_that_is_used_up_comes_back_before_the_end() -> None:
+    """
+    A limit is halved on the way. Near the end what is kept is used up; before, it grows again where it is not whole, or
+    each call that comes just too early is refused.
+    """
+    headers = Headers(spelling="azure", words="kind", waits=("float",))
+    scenario = Scenario(
+        seed=110_296,
+        limits=[requests(0.7, burst=7.5)],
+        changes=[Change(at=94.0, factor=0.5), Change(at=188.0, factor=1.0)],
+        headers=headers,
+        latency=Latency(first=0.83),
+        refusals_count=True,
+    )
+    provider = Provider(scenario)
+    play(SimTransport(provider), (ask(each) for each in range(188)), Settings(seed=110_296))
+    assert provider.tally.refused.total() <= 4

@@ -78,7 +78,7 @@ def test_far_from_the_end_the_reserve_stays() -> None:
     Somebody may come, or nobody knows how many will.
     """
     for rest in (161.0, float("inf")):
-        assert to_the_end(rest, [1.0, 0.0, 0.0, 0.0], 0, level=40.0, kept=40.0, refill=10.0) == 0.0
+        assert to_the_end(rest, [1.0, 0.0, 0.0, 0.0], 0, level=40.0, kept=40.0, refill=10.0) == float("-inf")
 
 
 def test_of_tokens_the_rest_is_as_many_calls_of_the_usual_size() -> None:

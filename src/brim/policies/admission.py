@@ -338,20 +338,17 @@ class Admission:
 
     def _unexplained(self, place: int, charge: Charge, failure: Failure, now: float) -> Verdict:
         """Does a refusal that no level explains say anything about the rate?"""
-        wait = failure.retry_after or 0.0
-        refusal = Refusal(charge.cost.amounts[place], charge.at, now, wait, failure.exact_wait)
+        refusal = Refusal(charge.cost.amounts[place], charge.at, now, failure.retry_after or 0.0, failure.exact_wait)
         self._surprises.named(place, refusal)
         is_ours = overdrew(self._stated, place, charge, now) or self._is_early(place, charge, failure, now)
         if is_ours or (place < 2 and self._costs.reserved_too_little(charge, self._stated, now)):
             return Verdict(is_strike=False, is_explained=False)
-        is_overdrawn = self._costs.was_mistaken(now)
-        stated, is_counted = self._surprises.explain(
-            place, refusal, self._stated, past=self._past, is_overdrawn=is_overdrawn
-        )
-        if stated is not self._stated:
+        before, is_overdrawn = self._stated, self._costs.was_mistaken(now)
+        stated, explains = self._surprises.explain(place, refusal, before, past=self._past, is_overdrawn=is_overdrawn)
+        if stated is not before:
             self._kept = self._stated = stated
             self.unlearn(place)
-        if is_counted:
+        if explains:
             return Verdict(is_strike=True, is_explained=False)
         pace = self._blamed(place)
         pace.told(named_rate(failure), now)

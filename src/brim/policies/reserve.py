@@ -6,6 +6,7 @@ Where too little is left alone calls are refused; what is left alone of a bucket
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from typing import Final
 
 from brim.policies.refill import SLIDING, Manner
@@ -56,8 +57,8 @@ def spare(cost: float, cap: float, rate: float, *, manner: Manner, doubt: float,
 def to_the_end(rest: float, totals: Sequence[float], place: int, *, level: float, kept: float, refill: float) -> float:
     """So many units a second beyond *refill* use up what is *kept* of a bucket with the last call.
 
-    Nobody needs a reserve who sends nothing more. Far from the end it is none, and where a few calls are all that is
-    kept.
+    Nobody needs a reserve who sends nothing more. Far from the end, and where a few calls are all that is kept, this
+    says nothing: minus infinity, for a reserve that is not whole has to come back first.
 
     Args:
         rest: calls to be sent yet.
@@ -70,5 +71,5 @@ def to_the_end(rest: float, totals: Sequence[float], place: int, *, level: float
     each = totals[place] / max(1.0, totals[0])
     units = rest * each
     if units > _LAST * kept or kept < 2.0 * _LEFT * each:
-        return 0.0
+        return -inf
     return max(0.0, units / max(_LAST_S, (units - max(0.0, level - _LEFT * each)) / refill) - refill)
