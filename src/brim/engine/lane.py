@@ -251,7 +251,10 @@ class Lane:
 
     def _to_come(self) -> float:
         """Requests that have yet to ask for a permit; infinity as long as more may come."""
-        return float(self.held) if self._crews and all(crew.is_whole for crew in self._crews) else inf
+        for crew in self._crews:
+            if not crew.is_whole:
+                return inf
+        return self.held if self._crews else inf
 
     @property
     def held(self) -> int:

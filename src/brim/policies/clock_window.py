@@ -76,7 +76,8 @@ class ClockWindow:
 
     def shut(self, now: float) -> None:
         """Whatever was counted here, who lets calls in has no room left in this window."""
-        self._used = max(self._used, self._used + self.level(now))
+        self.level(now)
+        self._used = max(self._used, self.amount)
 
     def recall(self, taken: Iterable[tuple[float, float]]) -> None:
         """Begin with what was taken before, as times (in order) and units."""

@@ -55,7 +55,7 @@ class Surprises:
         ends: the same as far as it is known now: they stay where they are when other limits are stated.
     """
 
-    __slots__ = ("_clocked", "_counts", "_is_proven", "_minutes", "_since", "ends")
+    __slots__ = ("_clocked", "_counts", "_is_proven", "_is_shut", "_minutes", "_since", "ends")
 
     def __init__(self, minutes: Sequence[float | None], ends: Sequence[ClockEnds] = ()) -> None:
         self._minutes = minutes
@@ -63,17 +63,20 @@ class Surprises:
         self._clocked = [_Clocked(limit, each) for limit, each in zip(minutes, self.ends, strict=True)]
         self._counts = [0] * len(WORDS)
         self._is_proven = [False] * len(WORDS)
+        self._is_shut = any(each.is_shut for each in self.ends)
         self._since: list[deque[float]] = [deque(maxlen=_OUTDONE) for _ in WORDS]
 
     def named(self, place: int, refusal: Refusal) -> None:
         """A call was refused. The wait may name the end of a window."""
         self._clocked[place].named(refusal)
+        self._is_shut = any(ends.is_shut for ends in self.ends)
 
     def passed(self, amounts: Amounts, sent_at: float) -> None:
         """A call of *amounts* got through that was sent then: it may tell when a window ended that named no wait."""
-        for ends, amount in zip(self.ends, amounts, strict=True):
-            if ends.is_shut:
+        if self._is_shut:
+            for ends, amount in zip(self.ends, amounts, strict=True):
                 ends.passed(amount, sent_at)
+            self._is_shut = any(ends.is_shut for ends in self.ends)
 
     def explain(
         self, place: int, refusal: Refusal, stated: list[Stated], *, past: Past, is_overdrawn: bool
