@@ -6,7 +6,8 @@ import pytest
 
 from brim.policies.countdown import Countdown
 from brim.policies.evidence import Evidence
-from brim.policies.pace import Mode, Pace
+from brim.policies.mode import Mode
+from brim.policies.pace import Pace
 from brim.policies.refusal import Refusal
 
 

@@ -7,7 +7,8 @@ from random import Random
 
 import pytest
 
-from brim.policies.pace import Mode, Pace
+from brim.policies.mode import Mode
+from brim.policies.pace import Pace
 from brim.policies.refusal import Refusal
 
 

@@ -9,19 +9,16 @@ is believed is what the bounds have in common:
 
 How it rises is told by `brim.policies.probing`; where the search begins, once a burst is used up, by `Evidence.guess`.
 
-A refusal may be a stray one, of no limit at all, unless it names a wait and comes where a limit may be. Strays are a
-small share at any rate, each by itself; a limit refuses a large share of what is beyond it. So while searching, the
-odds between the two are summed up (a sequential test), and a single refusal moves nothing below the middle of the
-bounds. Above it, and while cruising, one is believed, unless it comes where it is all but impossible (just after a cut,
-below the measured rate). After two of those the rate is raised for a moment to see whether more is refused
-(`brim.policies.strays`): if so the limit is lower than it was; if not, the search begins again, and single refusals are
-doubted from then on.
+A refusal may be a stray one, of no limit at all, unless it names a wait and comes where a limit may be. So while
+searching, the odds between the two are summed up (`brim.policies.doubt`), and a single refusal moves nothing below the
+middle of the bounds. Above it, and while cruising, one is believed, unless it comes where it is all but impossible:
+just after a cut, below the measured rate. After two of those more is tried (`brim.policies.strays`): if more is refused
+the limit is lower than it was; if not, single refusals are doubted from then on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import Enum
 from typing import Final
 
 from brim.policies import probing
@@ -32,13 +29,15 @@ from brim.policies.dash import Belief
 from brim.policies.doubt import Doubt, Fall
 from brim.policies.dwell import Dwell
 from brim.policies.evidence import Evidence
+from brim.policies.mode import Mode
 from brim.policies.refusal import Refusal
 from brim.policies.relief import Relief
+from brim.policies.seconds import Seconds
 from brim.policies.strays import Strays, refills
 from brim.policies.turn import Turn, Went
 from brim.policies.word import Word
 
-__all__ = ["Mode", "Pace"]
+__all__ = ["Pace"]
 
 _CAREFUL: Final = 0.1
 _SAFE: Final = 0.995
@@ -51,14 +50,6 @@ _LEAST_RATE: Final = 1e-3
 _RELIEVED: Final = 1.25
 _SOME_WAIT_S: Final = 0.5
 """A wait shorter than this tells no more than none at all."""
-
-
-class Mode(Enum):
-    """What is known of the rate."""
-
-    FREE = "nothing was refused yet"
-    SEARCHING = "searching"
-    CRUISING = "cruising"
 
 
 class Pace:
@@ -91,8 +82,10 @@ class Pace:
         "_refused",
         "_relief",
         "_search",
+        "_seconds",
         "_sends_since",
         "_struck_at",
+        "_struck_with",
         "_turn",
         "_word",
         "mode",
@@ -118,7 +111,7 @@ class Pace:
         self._ceiling = float("inf") if ceiling is None else ceiling
         self._evidence = Evidence(now, hint, trail)
         self._fall = Fall()
-        self._base = self._refused = self._proven = 0.0
+        self._base = self._refused = self._proven = self._struck_with = 0.0
         self._agreement = Agreement()
         self._began = now
         self._countdown = Countdown()
@@ -128,6 +121,7 @@ class Pace:
         self._mean = 1.0
         self._relief = Relief()
         self._search = _CAREFUL
+        self._seconds = Seconds()
         self._sends_since = 0
         self.strays = Strays()
         self._struck_at = float("-inf")
@@ -146,8 +140,8 @@ class Pace:
 
     @property
     def is_promised(self) -> bool:
-        """Is all that is known the window that the first refusal told?"""
-        return self._evidence.is_promised
+        """Is it a window that refuses, as all refusals so far tell?"""
+        return self._evidence.is_promised or self._seconds.rate > 0.0
 
     def room_in(self, now: float) -> float:
         """Seconds until the window has room again that seems to refuse; infinity if none does."""
@@ -170,10 +164,14 @@ class Pace:
             return
         if self._word.is_due(now) and not self.place and self._base < self._word.rate:
             self._trust(min(self._word.rate, self._ceiling), is_proven=True)
+        self._seconds.sent(now)
         self._mean += (amount - self._mean) * 0.05
         went = self._turn.took(amount / self.rate, now, most=self._evidence.largest / self.rate)
         if went is Went.EARLY:
             self._is_passed_by = True
+            if self._evidence.is_fresh and not self._evidence.blocks.rate:
+                got = probing.kept_up(self._passed[self.place] - self._struck_with, now - self._struck_at)
+                self.rate = min(max(self.rate, got), self._ceiling)
         elif went is Went.IN_TURN:  # a pace that is not what holds us up learns nothing
             self._grow(amount, now)
         self._evidence.saw(amount, self._passed[self.place], now)
@@ -262,6 +260,7 @@ class Pace:
         amount, sent_at, now, wait, exact = refusal
         self._evidence.took_back(amount, sent_at)
         self._countdown.named(amount, exact)
+        self._seconds.took_back(sent_at)
         if not self.place:
             self._refused += amount
             self._turn.refused(1.0 / self.rate, sent_at=sent_at)
@@ -335,6 +334,7 @@ class Pace:
             self.mode = Mode.SEARCHING
             is_guess = self._evidence.hint is None
             self._countdown.began(latest, units, self._evidence)
+            self._seconds.began(self._evidence.sending.opening, latest)
             self._search = probing.setting_out(refusal.now - refusal.sent_at) if is_guess else _CAREFUL
             if self._word.rate and not self.place and self._evidence.hint is not None:
                 fits, rate = self._word.fits(latest), self._evidence.blocks.rate
@@ -353,8 +353,9 @@ class Pace:
                 self._search = probing.calmer(self._search, self._base / self._mean)
             told = self._countdown.tells(latest, units, self._evidence, pace=pace, mean=self._mean)
             shown = self._relief.tells(self._base, high=self._evidence.high)
-            if (told := shown or told) and not self._word.rate:
-                self._trust(told, is_proven=told == shown)
+            counted = 0.0 if self.place else self._seconds.refused(refusal, pace)
+            if (told := shown or told or counted) and not self._word.rate:
+                self._trust(told, is_proven=told == shown or self._seconds.is_sure)
             elif self._countdown.is_open:
                 self._base = self._countdown.within(self._base, self._evidence.high)
         proven = self._proven if self.mode is Mode.CRUISING and pace >= _SUNK * self._proven else 0.0
@@ -367,7 +368,7 @@ class Pace:
 
     def _resume(self, now: float) -> None:
         """What is believed since a refusal goes on from here, a little below."""
-        self.rate, self._struck_at = self._base * probing.BELOW, now
+        self.rate, self._struck_at, self._struck_with = self._base * probing.BELOW, now, self._passed[self.place]
         self._doubt.settle()
         self._is_passed_by = False
 

@@ -82,6 +82,7 @@ _A_MINUTE_S: Final = 62.0
 """After a block that no window of a minute explains, and so many refusals, one pause in so many is a minute long."""
 _PAUSE_SHARE: Final = 1 / 8
 """After a block of minutes, so much of it may be waited before it is asked again."""
+_KEPT_UP_S: Final = 2.0
 _SOON: Final = 64.0
 _LOWER: Final = 0.3
 _MIDDLE: Final = 0.5
@@ -103,6 +104,14 @@ def between(sends: float, *, wait: float) -> float:
     if wait < _SOME_WAIT_S:
         return share
     return share + (_UPPER - _MIDDLE) * min(1.0, max(0.0, (late - 1.0) / (_LATE - 1.0)))
+
+
+def kept_up(passed: float, seconds: float) -> float:
+    """The rate that is proven by what *passed* since a refusal, in so many *seconds*; 0 if these are too few.
+
+    A bucket held nothing then. So what calls that go whatever the pace says got through, it may be as well.
+    """
+    return passed / seconds if seconds >= _KEPT_UP_S else 0.0
 
 
 def near(ceiling: float, base: float, *, pace: float, sends: float, waits: float) -> float:
