@@ -443,15 +443,15 @@ def test_what_is_given_back_is_no_longer_under_way(*, is_answered: bool) -> None
         lane = Lane()
         costs = lane.limiter._admission._costs
         permit, other = await lane.enter(), await lane.enter()
-        held = costs.under_way / 2
+        held = costs.outputs.held / 2
         assert held > 0.0
         if is_answered:
             settle(permit, Reply(text=""))
         else:
             permit.release()
-        assert costs.under_way == held
+        assert costs.outputs.held == held
         other.release()
-        assert costs.under_way == 0.0
+        assert costs.outputs.held == 0.0
 
     virtual(test)
 

@@ -18,7 +18,6 @@ from brim.policies.clock_pace import ClockPace
 from brim.policies.fit import outgrown, too_large
 from brim.policies.growth import RAMP_CODES, Growth
 from brim.policies.level import ServerLevel
-from brim.policies.moment import Course
 from brim.policies.pace import Pace
 from brim.policies.past import Past
 from brim.policies.refusal import Refusal
@@ -64,8 +63,7 @@ class Admission:
         self._paces: list[ClockPace] = []
         self._growth: Growth | None = None
         self._shown_at = _NEVER
-        self._began_at = now
-        self._is_even = is_even
+        self._began_at, self._is_even = now, is_even
         self._stated: list[Stated] = []
         self._days: list[Stated] = []
         self._surprises = Surprises(minutes(limits))
@@ -177,7 +175,7 @@ class Admission:
             pace.took(amounts[pace.place], now)
         if self._growth is not None:
             self._growth.took(amounts[self._growth.place], now)
-        return Charge(cost, now, among, max_tokens, totals, self._costs.stake(cost, max_tokens, now))
+        return self._costs.took(cost, now, among=among, max_tokens=max_tokens, totals=totals)
 
     def _move(self, amounts: Amounts, now: float) -> Amounts:
         """Add *amounts* to all that was sent. Returns that."""
@@ -248,8 +246,7 @@ class Admission:
             cost = charge.cost.amounts[place]
             sent = charge.totals[place] - (cost if is_refused and place else 0.0)
             before, slid = level.rate, level.slides
-            total = self._totals[place]
-            course = Course(charge.at, sent, now, total, total - self._costs.under_way)
+            course = self._costs.course(charge, sent, self._totals[place], now)
             level.observe(shown, course, cost=0.0 if failed else cost, is_refused=is_refused)
             if place == 1 and not failed and shown.remaining is not None and level.is_known:
                 self._weigh_charging(charge, shown.remaining, level, now)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from brim.policies.blame import blamed_place, is_named
+from brim.policies.moment import Course
+from brim.policies.outputs import Outputs
 from brim.policies.spans import MINUTE_S
 from brim.policies.stated import drain, fastest, is_held
 from brim.policies.tariff import Stake, Tariff
@@ -44,6 +46,7 @@ class Charge(msgspec.Struct, frozen=True, gc=False):
         max_tokens: its own cap on output.
         totals: all that had been sent by then, itself included.
         stake: the same in every way that tokens may be counted; None if that is known.
+        ended: the output of all that was over by then.
     """
 
     cost: Cost
@@ -52,6 +55,7 @@ class Charge(msgspec.Struct, frozen=True, gc=False):
     max_tokens: int | None
     totals: Amounts
     stake: Stake | None = None
+    ended: float = 0.0
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):
@@ -77,29 +81,39 @@ class LearntCosts(TokenCosts):
 
     Attributes:
         ceilings: what a single call may not exceed by what the user states: place, units, and the time for these.
-        under_way: the output that is held for attempts on the wire.
+        outputs: how long answers are, and those that are under way.
     """
 
-    __slots__ = ("_tariff", "_thrift", "_trial", "_unnamed", "ceilings", "under_way")
+    __slots__ = ("_tariff", "_thrift", "_trial", "_unnamed", "ceilings", "outputs")
 
     def __init__(self, charging: Charging) -> None:
         super().__init__(charging)
         self._tariff: Tariff | None = None
         self._thrift = Thrift()
         self.ceilings: Sequence[tuple[int, float, str]] = ()
-        self.under_way = 0.0
+        self.outputs = Outputs()
         self._trial = Trial() if charging is Charging.RESERVES_CAP else None
         self._unnamed = Unnamed()
 
-    def stake(self, cost: Cost, max_tokens: int | None, now: float) -> Stake | None:
-        """An attempt goes: what it is thought to take in every way; None if nothing is to be learnt of that."""
-        self.under_way += cost.amounts[_OUTPUT]
+    def took(self, cost: Cost, now: float, *, among: int, max_tokens: int | None, totals: Amounts) -> Charge:
+        """An attempt goes: what it is charged."""
+        self.outputs.took(totals[0], cost.amounts[_OUTPUT], max_tokens, now)
+        stake = self._stake(cost, max_tokens, now)
+        return Charge(cost, now, among, max_tokens, totals, stake, totals[_OUTPUT] - self.outputs.held)
+
+    def _stake(self, cost: Cost, max_tokens: int | None, now: float) -> Stake | None:
+        """What an attempt is thought to take in every way; None if nothing is to be learnt of that."""
         self._unnamed.took(cost.amounts[_TOKENS])
         if max_tokens is not None:
             self._begin()  # what goes at once at the beginning tells most, if it has a cap
         if self._tariff is None or not self._tariff.is_open:
             return None
         return self._tariff.took(cost.amounts[2], self.output, max_tokens, now)
+
+    def course(self, charge: Charge, sent: float, total: float, now: float) -> Course:
+        """When an attempt went and came back, if so much had been *sent* of a limit by then, *total* by now."""
+        out = self.outputs
+        return Course(charge.at, sent, now, total, total - out.held, charge.ended, out.more, out.span_s)
 
     def blamed(self, failure: Failure, charge: Charge) -> int:
         """The place of the limit that refused an attempt: as it is named, else as the sizes tell."""
@@ -114,21 +128,22 @@ class LearntCosts(TokenCosts):
 
     def lost(self, charge: Charge) -> None:
         """It is over, and nobody hears what became of it."""
-        self.under_way = max(0.0, self.under_way - charge.cost.amounts[_OUTPUT])
+        self.outputs.ended(charge.totals[0], None, charge.at)
 
     def came_back(self, charge: Charge, answer: Answer, now: float) -> None:
         """It came back, and may tell what it took."""
-        self.lost(charge)
-        stake = charge.stake
+        outcome, usage, stake = answer.outcome, answer.outcome.usage, charge.stake
+        made = float(usage.output_tokens) if usage is not None and self._believes(usage) else None
+        assumed = None if isinstance(outcome, Failure) else charge.cost.amounts[_OUTPUT]
+        self.outputs.ended(charge.totals[0], assumed if made is None else made, now)
         if stake is None or self._tariff is None:
             return
-        outcome = answer.outcome
         if isinstance(outcome, Failure) and outcome.kind is FailureKind.THROTTLED:
             self._tariff.refused(stake)
             self._thrift.refused(now)
             self.share = self._thrift.share
-        elif outcome.usage is not None and self._believes(outcome.usage):
-            self._tariff.ended(stake, float(outcome.usage.input_tokens), float(outcome.usage.output_tokens))
+        elif usage is not None and made is not None:
+            self._tariff.ended(stake, float(usage.input_tokens), made)
 
     def settle(self, charge: Charge, usage: Usage) -> Amounts:
         """What an attempt is charged now that its usage is known; learn from it.
@@ -139,6 +154,8 @@ class LearntCosts(TokenCosts):
         if not self._believes(usage):
             return cost.amounts
         used = self.true_up(cost, charge.max_tokens, usage)
+        if self.charging is Charging.COUNTS_OUTPUT:
+            self._output = self.outputs.mean
         if trial is None or charge.at >= trial.since:
             return used
         requests, tokens, given, made = used

@@ -95,8 +95,7 @@ class ServerLevel:
         self._at = self._observed_at = self._taken_at = 0.0
         self._seen_at = self._recounted_at = float("-inf")
         self._quantum = 1.0 if place == 0 else _ROUNDED
-        self._period = Period()
-        self._tempo = Tempo()
+        self._period, self._tempo = Period(), Tempo()
         self._credit = Credit()
         self._far = FarReset()
         self._inflow = Inflow()
@@ -293,6 +292,7 @@ class ServerLevel:
             if shown.reset_in is not None:
                 self._refill.saw_reset(seen_at + self._period.ends_in(shown.reset_in), seen_at)
                 self._shorten(shown.reset_in, look, cost, is_refused=is_refused)
+            self._level -= self._moment.grown(course)
             covered = self._moment.covered(course, self.rate, most=_UNDER_WAY * self._cap - self._kept)
             self._follow(look, now, cost, covered=covered, is_refused=is_refused)
             self._observed_at = now

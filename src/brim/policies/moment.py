@@ -1,6 +1,7 @@
 """The moment that a shown level belongs to: when the call was admitted, or when its answer began, or some time before.
 
-Of what is counted when it is made, as output tokens may be, only the calls that were over by then are in it.
+Of what is counted when it is made, as output tokens may be, only the calls that were over by then are in it: that is
+believed at first, since who errs there leaves a little more alone, and who errs the other way is refused.
 Under the right one what is shown can be foretold from what was sent between two answers. So each is kept as a
 hypothesis, and the one under which answers surprise least, in the order of sending, is believed. How the limit comes
 back may not be known yet, so each is granted the manner that suits it best.
@@ -25,7 +26,10 @@ _LONGEST: Final = 0.6
 _LAGS: Final = (0.0, 1.0, 2.0, 3.0, 5.0, 10.0, 15.0)
 """What is shown may be so many seconds old."""
 _HYPOTHESES: Final = tuple((is_late, lag, False) for lag in _LAGS for is_late in (False, True))
-_WHEN_MADE: Final = (*((is_late, lag, False) for is_late, lag, _ in _HYPOTHESES if not lag), (True, 0.0, True))
+_WHEN_MADE: Final = (
+    *((is_late, lag, False) for is_late, lag, _ in _HYPOTHESES if not lag),
+    *((is_late, 0.0, True) for is_late in (False, True)),
+)
 """Does the server look when the answer begins, how many seconds earlier, and does it count only what is over? What is
 counted later than it is sent looks old without being so."""
 _EACH_S: Final = 0.4
@@ -34,8 +38,6 @@ _COMPARED: Final = 3
 _FEW: Final = 32.0
 """Of a limit of fewer calls than this no moment is believed for fewer comparisons: a window of seconds that began
 unseen makes one of them wrong by as much."""
-_USUAL: Final = 1 / 64
-"""How much one answer says of how long they take."""
 _NEARLY_FULL: Final = 0.9
 """What is nearly full hides what comes back..."""
 _JUMP: Final = 0.25
@@ -45,8 +47,9 @@ _JUMP: Final = 0.25
 class Course(NamedTuple):
     """When an attempt went and what had been sent by then, when its answer came and what has been sent by then.
 
-    Both with the attempt itself, *sent* without its tokens if it was refused. *ended* is what calls took by then that
-    are over.
+    Both with the attempt itself, *sent* without its tokens if it was refused. *ended* is what calls took that were over
+    when its answer came, *ended_then* when it went. Those that are not over now will take *more* than is held for them,
+    and *span_s* seconds.
     """
 
     sent_at: float
@@ -54,6 +57,9 @@ class Course(NamedTuple):
     now: float
     total: float
     ended: float = 0.0
+    ended_then: float = 0.0
+    more: float = 0.0
+    span_s: float = 0.0
 
     def looked(self, *, is_late: bool, lag: float) -> float:
         """When the server looked, if that was *lag* seconds before the answer (or else the admission)."""
@@ -64,7 +70,7 @@ class Course(NamedTuple):
     ) -> float:
         """What had been sent by then; *sent_by* tells it of any time. *is_over*: does only that count which is over?"""
         if is_over:
-            return self.ended
+            return self.ended if is_late else self.ended_then
         if lag:
             return sent_by(self.looked(is_late=is_late, lag=lag))
         return self.total if is_late else self.sent
@@ -87,8 +93,8 @@ class Moment:
         "_errors",
         "_hypotheses",
         "_last",
+        "_more",
         "_remaining",
-        "_trip_s",
         "_weighed_at",
         "_weighed_now",
         "is_late",
@@ -98,12 +104,12 @@ class Moment:
 
     def __init__(self, *, may_lag: bool = True) -> None:
         self._hypotheses = _HYPOTHESES if may_lag else _WHEN_MADE
-        self.is_late = self.is_over = False
+        self.is_late, self.is_over = False, not may_lag
         self.lag = 0.0
         self._last: list[tuple[float, float]] | None = None
         self._errors = [[0.0, 0.0] for _ in self._hypotheses]
         self._compared = 0
-        self._remaining = self._trip_s = 0.0
+        self._remaining = self._more = 0.0
         self._weighed_at = self._weighed_now = float("-inf")
 
     def forget(self) -> None:
@@ -119,8 +125,20 @@ class Moment:
         return course.sent_then(sent_by, is_late=self.is_late, lag=self.lag, is_over=self.is_over)
 
     def covered(self, course: Course, rate: float, *, most: float) -> float:
-        """What of that which is not counted yet needs no room, as it comes back at *rate* before: all beyond *most*."""
-        return min(course.total - course.ended, max(0.0, rate * self._trip_s - most)) if self.is_over else 0.0
+        """What of that which is held but not counted yet needs no room, below 0 if it needs more.
+
+        All beyond *most* comes back at *rate* before those calls are over, which will take more than is held for them.
+        """
+        if not self.is_over:
+            return 0.0
+        ended = course.ended if self.is_late else course.ended_then
+        uncounted = course.total - ended + course.more
+        return min(uncounted, max(0.0, rate * course.span_s - most)) - course.more
+
+    def grown(self, course: Course) -> float:
+        """By how much more than was thought before those calls that are not over will take than is held for them."""
+        before, self._more = self._more, course.more if self.is_over else 0.0
+        return self._more - before
 
     def weigh(
         self,
@@ -145,7 +163,6 @@ class Moment:
             rate: what comes back a second.
         """
         sent_at, now = course.sent_at, course.now
-        self._trip_s += (now - sent_at - self._trip_s) * (_USUAL if self._trip_s else 1.0)
         if sent_at <= self._weighed_at or now < self._weighed_now + _EACH_S:
             return False
         self._weighed_at, self._weighed_now = sent_at, now

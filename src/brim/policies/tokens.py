@@ -6,7 +6,8 @@ back: so many tokens for each that is guessed, and as many for the wrapping of a
 provider counts it (section 2.2): OpenAI's relatives reserve the whole cap and keep it, unless their headers show
 otherwise (`brim.policies.tariff`), Anthropic counts what is generated and lets the cache be read for free, so what is
 likely to be read there is not reserved. What no cap bounds is reserved as the mean of the answers so far: a bucket that
-may go into debt needs no more, and less would let a heavy tail run ahead.
+may go into debt needs no more, and less would let a heavy tail run ahead. Where output counts as it is made, answers
+that are waited for have their say in that mean (`brim.policies.outputs`).
 """
 
 from __future__ import annotations
