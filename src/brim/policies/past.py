@@ -112,5 +112,9 @@ class Past:
         elapsed = max(_STRETCH_S, min(seconds, now - self._began_at))
         return max(0.0, self._totals[place] - before) / elapsed
 
+    def reaches_back(self, seconds: float, now: float) -> bool:
+        """Was the first call sent so many seconds ago, or more?"""
+        return now - self._began_at >= seconds
+
     def __bool__(self) -> bool:
         return bool(self._fine)

@@ -29,9 +29,8 @@ __all__ = ["Surprises", "overdrew"]
 _PROVE: Final = 2
 """So many refusals prove that it is not a bucket that a limit is counted with..."""
 _USED_UP: Final = 0.05
-_OVERDRAWN: Final = 0.15
-"""... if of what is stated for a minute no more than this share was left in the last one; or than this one, where more
-was taken than was counted."""
+"""... if of what is stated for a minute no more than this share was left in the last one, or where more was taken in
+all of that than was counted."""
 _OUTDONE: Final = 3
 """Refused as often within a minute while no minute held too much, that is not what counts."""
 _APART_S: Final = 1.0
@@ -116,7 +115,8 @@ class Surprises:
         shown = limit * MARGIN if place else limit  # what is counted a little differently over there has some room
         window = recalled(place, shown, MINUTE_S / MARGIN, past, now, is_spread=True)
         left = window.level(now)
-        if place and left - refusal.amount > (_OVERDRAWN if is_overdrawn else _USED_UP) * limit:
+        is_unknown = is_overdrawn and past.reaches_back(MINUTE_S, now)
+        if place and left - refusal.amount > _USED_UP * limit and not is_unknown:
             return None
         self._is_proven[place] = True
         if place:
