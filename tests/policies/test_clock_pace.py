@@ -115,3 +115,20 @@ def test_where_ends_agree_no_more_the_rate_is_kept_to_evenly() -> None:
     assert 0.5 * rate < server.pace.rate < 1.1 * rate
     server.pace.took(400.0, server.now + 1.0)
     assert server.pace.ready_in(400.0, server.now + 1.0) > 0.5
+
+
+def test_a_window_in_which_all_was_refused_says_nothing() -> None:
+    """
+    Somebody else had used it up. To allow nothing would let nothing go any more.
+    """
+    server = Server(lambda _: 4_000.0)
+    server.serves(600.0)
+    pace, rate = server.pace, server.pace.rate
+    begin = (server.now // SPAN + 2) * SPAN + 0.5
+    for _ in range(5):
+        pace.took(50.0, begin)
+    for _ in range(5):
+        pace.refused(Refusal(50.0, begin, begin, 9.5, 9.5), sent=[1e6, 1e9])
+    pace.took(50.0, begin + SPAN)
+
+    assert pace.rate >= 0.5 * rate

@@ -92,7 +92,9 @@ class _LearntWindow(ClockWindow):
         self._passed, self._most = 0.0, inf
 
     def _was_used_up(self) -> None:
-        """What got through is what it allows, or little less."""
+        """What got through is what it allows, or little less. If nothing did, others had used it up."""
+        if self._passed <= 0.0:
+            return
         self._patience = min(2.0 * self._patience, 1.0) if self._passed > _FALLEN * self._low else _SOON
         self._high = max(self._most, self._passed)
         self._low = self._low if self._passed <= self._low < self._high else self._passed
